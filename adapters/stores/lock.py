@@ -1,0 +1,69 @@
+"""Who owns a log: a lock that the kernel holds for as long as the owner lives, however it ends.
+
+The lock is on a file of its own beside the database, `<db>.lock`, which is never deleted: a second owner
+could otherwise lock a new file of the same name while the first still holds the old one. It is not on the
+database itself, because closing any descriptor of that file would drop the locks that SQLite holds on it in
+this process.
+"""
+
+import fcntl
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from understudy.events.errors import LogInUse, LogUnavailable
+
+
+class OwnerLock:
+    """The sole right to write to a log, until released."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, database: Path, *, writer: str) -> Self:
+        """Become the owner.
+
+        Errors: LogInUse naming the owner, as that one wrote itself down; LogUnavailable if there can be no
+        lock here.
+        """
+        path = database.with_name(database.name + ".lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise LogUnavailable(f"the lock file {path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write_owner(descriptor, writer=writer)
+        except BlockingIOError as error:
+            owner = _read_owner(descriptor)
+            os.close(descriptor)
+            raise LogInUse(f"{database} is in use by {owner}; stop that engine first, or use another file") from error
+        except OSError as error:
+            os.close(descriptor)
+            raise LogUnavailable(f"{path} cannot be locked on this file system: {error.strerror}") from error
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Let others have it. Safe to repeat."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _write_owner(descriptor: int, *, writer: str) -> None:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    owner = {"writer": writer, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+
+
+def _read_owner(descriptor: int) -> str:
+    try:
+        owner = json.loads(os.pread(descriptor, 4096, 0))
+        return f"{owner['writer']!r} (process {owner['pid']} on {owner['host']}, since {owner['since']})"
+    except (ValueError, KeyError, TypeError):
+        return "an engine that has only just started"

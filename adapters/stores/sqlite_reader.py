@@ -1,0 +1,155 @@
+"""Reading a log in SQLite: plain, synchronous, on a connection of its own that cannot write.
+
+Used by the engine at its start, by replay, and by the command line beside a running engine. Each look is a
+short transaction of its own, so that a slow reader never keeps the write-ahead log from being emptied.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+from understudy.adapters.stores import schema
+from understudy.adapters.stores.faults import cannot_open
+from understudy.adapters.stores.side_tables import request_rows
+from understudy.adapters.stores.transaction import stored_head
+from understudy.events.chain import genesis
+from understudy.events.errors import LogUnavailable, NotALog, UnreadableEvent
+from understudy.events.log import Head, Link, SealedBlock, Snapshot
+from understudy.events.row import Row
+
+T = TypeVar("T", Row, Link)
+
+_CHUNK: Final = 1_000
+"""Rows read in one transaction."""
+
+_LAST_SEQ: Final = 2**63 - 1
+
+_RANGE: Final = " FROM events WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+_ROWS: Final = f"SELECT {schema.COLUMNS}{_RANGE}"
+_SEQ_AT_INSTANT: Final = (
+    "SELECT seq FROM events WHERE at_us <= ? AND stream = ? ORDER BY at_us DESC, position DESC LIMIT 1"
+)
+_SEQ_AT_POSITION: Final = "SELECT seq FROM events WHERE position <= ? AND stream = ? ORDER BY position DESC LIMIT 1"
+_BLOCK_COLUMNS: Final = ("fold_version", "first_seq", "last_seq", "chain", "header", "records", "digest")
+_BLOCK: Final = (
+    "SELECT fold_version, first_seq, last_seq, chain, header, records, digest FROM sealed_blocks"
+    " WHERE stream = ? AND fold_version = ? AND first_seq > ? ORDER BY first_seq LIMIT 1"
+)
+_LINKS: Final = f"SELECT seq, chain, json_array({schema.COLUMNS}){_RANGE}"
+
+
+class SqliteReader:
+    """A `LogReader` of what is durable in a file."""
+
+    def __init__(self, connection: sqlite3.Connection, *, stream: str) -> None:
+        self._connection = connection
+        self._stream = stream
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: str | Path, *, stream: str | None = None) -> Iterator[Self]:
+        """A reader of the stream that was last written, or of another one.
+
+        Errors: NotALog, with a sentence, if the file is missing, empty, something else, or newer;
+        LogUnavailable if it cannot be read.
+        """
+        path = Path(path).absolute()
+        if not path.exists():
+            raise NotALog(f"there is no file {path}; look for a typing error, or let an engine write it first")
+        try:
+            connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        except sqlite3.Error as error:
+            raise LogUnavailable(cannot_open(path, error)) from error
+        with closing(connection):
+            if not schema.holds_log(connection, path):
+                raise NotALog(f"{path} is empty: no engine has written to it yet")
+            yield cls(connection, stream=stream or schema.read_meta(connection).stream)
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream."""
+        return self._stream
+
+    @property
+    def store_id(self) -> str:
+        """The id that the store was given when it was made; a copy of the file has the same one."""
+        return schema.read_meta(self._connection).store_id
+
+    def head(self) -> Head:
+        """The end of what is durable."""
+        return stored_head(self._connection, self._stream)
+
+    def rows(self, *, after: int = 0, through: int | None = None) -> Iterator[Row]:
+        """Rows in order, with `after` < seq <= `through`.
+
+        Errors: UnreadableEvent, after all rows before it, where the file is damaged.
+        """
+        return self._range(_ROWS, Row._make, after=after, through=through)
+
+    def links(self, *, after: int = 0, through: int | None = None) -> Iterator[Link]:
+        """The same rows as chain material, the array built by SQLite: equal byte for byte to what was hashed.
+
+        Errors: UnreadableEvent, after all rows before it, where the file is damaged.
+        """
+        return self._range(_LINKS, Link._make, after=after, through=through)
+
+    def request_rows(self, request_id: str) -> Sequence[Row]:
+        """All rows of one request, in order."""
+        return request_rows(self._connection, request_id, stream=self._stream)
+
+    def seq_at(self, *, at_us: int | None = None, position: int | None = None) -> int:
+        """The last seq whose event is not later than an instant, or than a position; 0 if none."""
+        if (at_us is None) == (position is None):
+            raise ValueError("name either an instant or a position")
+        query, limit = (_SEQ_AT_INSTANT, at_us) if position is None else (_SEQ_AT_POSITION, position)
+        found = self._connection.execute(query, (limit, self._stream)).fetchone()
+        return 0 if found is None else int(found[0])
+
+    def snapshot(self, *, fold_version: int, through: int | None = None) -> Snapshot | None:
+        """The newest snapshot of a fold at or before `through`."""
+        found = self._connection.execute(
+            "SELECT seq, chain, content FROM snapshots WHERE stream = ? AND fold_version = ? AND seq <= ?"
+            " ORDER BY seq DESC LIMIT 1",
+            (self._stream, fold_version, _LAST_SEQ if through is None else through),
+        ).fetchone()
+        if found is None:
+            return None
+        seq, chain, content = found
+        return Snapshot(fold_version=fold_version, seq=seq, chain=chain, content=content)
+
+    def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
+        """The sealed blocks in order."""
+        first_seq = 0
+        while found := self._connection.execute(_BLOCK, (self._stream, fold_version, first_seq)).fetchone():
+            block = SealedBlock(**dict(zip(_BLOCK_COLUMNS, found, strict=True)))
+            first_seq = block.first_seq
+            yield block
+
+    def chain_at(self, seq: int) -> bytes | None:
+        """The stored chain value of one event; None if there is no such event, the genesis value for 0."""
+        if seq == 0:
+            return genesis(self._stream)
+        found = self._connection.execute(
+            "SELECT chain FROM events WHERE stream = ? AND seq = ?", (self._stream, seq)
+        ).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def _range(
+        self, query: str, make: Callable[[tuple[object, ...]], T], *, after: int, through: int | None
+    ) -> Iterator[T]:
+        through = _LAST_SEQ if through is None else through
+        while True:
+            found: list[T] = []
+            try:
+                cursor = self._connection.execute(query, (self._stream, after, through, _CHUNK))
+                found.extend(map(make, cursor))
+            except sqlite3.Error as error:
+                yield from found  # A list keeps what it was given before the fault.
+                place = found[-1].seq if found else after
+                raise UnreadableEvent(f"event {place + 1} cannot be read from the file: {error}") from error
+            yield from found
+            if len(found) < _CHUNK:
+                return
+            after = found[-1].seq

@@ -1,0 +1,176 @@
+"""What is done on the database itself, in the store's thread: open, commit, check, checkpoint, look up."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from understudy.adapters.stores import schema
+from understudy.adapters.stores.claims import named
+from understudy.adapters.stores.entry import Entry
+from understudy.adapters.stores.faults import remedy
+from understudy.events.chain import genesis, link
+from understudy.events.errors import LogUnavailable
+from understudy.events.log import ClaimKey, Head, SideWrite, StoreSensitive, TakeCommand
+from understudy.events.row import Row
+
+_ROW: Final = f"SELECT {schema.COLUMNS} FROM events WHERE stream = ? AND seq = ?"  # noqa: S608 - Our own constants.
+
+_GROUPS: Final = (128, 64, 32, 16, 8, 4, 2, 1)
+"""Rows that one INSERT takes: few different statements, so that all of them stay prepared."""
+
+
+def _insert_statement(rows: int) -> str:
+    width = len(Row._fields) + 1
+    lines = [
+        f"(?1, {', '.join(f'?{place}' for place in range(first, first + width))})"
+        for first in range(2, 2 + rows * width, width)
+    ]
+    return f"INSERT INTO events (stream, {schema.COLUMNS}, chain) VALUES {', '.join(lines)}"  # noqa: S608 - Ours.
+
+
+_INSERTS: Final = {rows: _insert_statement(rows) for rows in _GROUPS}
+
+
+def open_store(connection: sqlite3.Connection, path: Path, *, stream: str, salt: bytes | None) -> schema.Meta:
+    """Make the file a log if it is new, and set what must be set on every connection that writes.
+
+    Errors: NotALog, LogUnavailable.
+    """
+    holds_log = schema.holds_log(connection, path)
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    if (mode, synchronous) != ("wal", 2):
+        raise LogUnavailable(
+            f"{path}: SQLite did not accept write-ahead logging with full synchronization here"
+            f" (journal_mode {mode}, synchronous {synchronous}); use a local disk"
+        )
+    if not holds_log:
+        schema.create(connection, stream=stream, salt=salt)
+    connection.execute("UPDATE meta SET value = ?1 WHERE name = 'stream' AND value <> ?1", (stream,))
+    return schema.read_meta(connection)
+
+
+def stored_head(connection: sqlite3.Connection, stream: str) -> Head:
+    """The end of a stream as it is on the disk."""
+    found = connection.execute(
+        "SELECT seq, chain FROM events WHERE stream = ? ORDER BY seq DESC LIMIT 1", (stream,)
+    ).fetchone()
+    return Head(0, genesis(stream)) if found is None else Head(*found)
+
+
+def checked_head(connection: sqlite3.Connection, stream: str) -> Head:
+    """The end of a stream, once its last event is seen to fit the one before.
+
+    Errors: LogUnavailable if it does not fit.
+    """
+    head = stored_head(connection, stream)
+    if head.seq == 0:
+        return head
+    row = Row(*connection.execute(_ROW, (stream, head.seq)).fetchone())
+    before = connection.execute(
+        "SELECT chain FROM events WHERE stream = ? AND seq = ?", (stream, head.seq - 1)
+    ).fetchone()
+    previous = genesis(stream) if head.seq == 1 else before and before[0]
+    if not previous or link(previous, row) != head.chain:
+        raise LogUnavailable(
+            f"the end of the log is damaged: event {head.seq} does not fit the one before it; nothing is"
+            " appended to a damaged log: run `understudy verify` on a copy, and restore a backup or begin a new file"
+        )
+    return head
+
+
+def commit(
+    connection: sqlite3.Connection, entries: Sequence[Entry], *, stream: str, in_doubt_after: Head | None
+) -> None:
+    """Make events and their side writes durable, all or none.
+
+    `in_doubt_after` is given when an earlier attempt ended without our knowing how: the head before that
+    attempt. What the attempt did write is then left out here.
+    """
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if in_doubt_after is not None:
+            entries = _not_yet_stored(entries, head=stored_head(connection, stream), before=in_doubt_after)
+        _insert(connection, entries, stream=stream)
+        for entry in entries:
+            for write in entry.side:
+                _write_aside(connection, write, at_us=entry.row.at_us)
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself; the first error is the one to tell.
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _not_yet_stored(entries: Sequence[Entry], *, head: Head, before: Head) -> Sequence[Entry]:
+    if head == before:
+        return entries
+    for place, entry in enumerate(entries):
+        if (entry.row.seq, entry.chain) == head:
+            return entries[place + 1 :]
+    raise LogUnavailable(
+        f"the log has been changed by somebody else: it ends at event {head.seq}, where {before.seq} was"
+        " expected; stop this engine and run `understudy verify`"
+    )
+
+
+def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], *, stream: str) -> None:
+    place = 0
+    for rows in _GROUPS:
+        while len(entries) - place >= rows:
+            values: list[object] = [stream]
+            for entry in entries[place : place + rows]:
+                values += entry.row
+                values.append(entry.chain)
+            connection.execute(_INSERTS[rows], values)
+            place += rows
+
+
+def _write_aside(connection: sqlite3.Connection, write: SideWrite, *, at_us: int) -> None:
+    match write:
+        case ClaimKey():
+            connection.execute(
+                "INSERT INTO claims (principal, operation, key, body_hash, request_id, expires_at_us)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (principal, operation, key) DO UPDATE SET body_hash = excluded.body_hash,"
+                " request_id = excluded.request_id, expires_at_us = excluded.expires_at_us"
+                " WHERE claims.expires_at_us <= ?",
+                (*named(write), write.body_hash, write.request_id, write.expires_at_us, at_us),
+            )
+        case StoreSensitive():
+            connection.execute(
+                "INSERT OR REPLACE INTO sensitive (token, subject, value) VALUES (?, ?, ?)",
+                (write.token, write.subject, write.value),
+            )
+        case TakeCommand():
+            connection.execute("DELETE FROM inbox WHERE command_id = ?", (write.command_id,))
+
+
+def checkpoint(connection: sqlite3.Connection) -> int:
+    """Move what is in the write-ahead log into the database, as far as readers allow; how many pages remain.
+
+    Errors: none; what could not be moved now remains for the next time, and nothing is lost.
+    """
+    try:
+        _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.Error:
+        return 0
+    return max(0, int(pages) - int(moved))
+
+
+def finish(connection: sqlite3.Connection) -> None:
+    """Leave one tidy file, unless somebody is reading or the disk is at fault: it is whole without that."""
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def describe(path: Path, error: BaseException) -> str:
+    """The sentence for a commit that failed."""
+    return f"the log {path} cannot be written now: {remedy(error)}; what is in hand is kept and tried again"

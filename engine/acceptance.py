@@ -1,0 +1,221 @@
+"""Taking a request on: its arguments are checked, its sensitive values put aside, and its acceptance noted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from typing import Any, Final
+
+from pydantic import JsonValue
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from understudy.engine.errors import InvalidRequest
+from understudy.engine.journal import Journal
+from understudy.engine.keys import body_hash
+from understudy.engine.operation import Operation
+from understudy.engine.provider import Request
+from understudy.engine.reports import Discretion
+from understudy.engine.ticket import Ticket
+from understudy.events.errors import EventRefused, LogUnavailable
+from understudy.events.log import ClaimKey, SideWrite, StoreSensitive
+from understudy.events.policy import Policy
+from understudy.events.requests import RequestAccepted
+from understudy.events.sensitive import conceal
+from understudy.events.vocabulary import Effect
+
+CONTEXT_COLUMNS: Final = ("service", "country", "rental_id", "pair")
+KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
+"""How long an idempotency key is kept: thirty days."""
+NOTHING_HIDDEN: Final = Discretion()
+_NAME_LIMIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A caller's request with its arguments checked."""
+
+    operation: Operation
+    effect: Effect
+    columns: Mapping[str, str]
+    labels: Mapping[str, str]
+    body: JsonValue
+    amount: Decimal | None
+    key: str | None
+    principal: str
+    subject: str | None
+    deadline_ms: int
+    preferred: str | None
+    free_to_abandon: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells a repeat from another request under the same key."""
+        content = (self.operation.name, self.effect, self.columns, self.labels, self.body, self.amount)
+        return body_hash(content)
+
+
+def check(
+    operation: Operation,
+    *,
+    context: Mapping[str, str],
+    body: Any,
+    amount: Decimal | int | str | None,
+    effect: Effect | str | None,
+    key: str | None,
+    principal: str,
+    subject: str | None,
+    deadline_ms: int,
+    preferred: str | None,
+    free_to_abandon: bool,
+) -> Asked:
+    """The arguments of a call, checked.
+
+    Errors: InvalidRequest and EventRefused say which argument is wrong and what would be right.
+    """
+    for what, name in (
+        ("operation", operation.name),
+        ("idempotency_key", key),
+        ("principal", principal or None),
+    ):
+        if name is not None:
+            _check_name(what, name)
+    if deadline_ms <= 0:
+        raise InvalidRequest(f"deadline_ms must be positive, not {deadline_ms}")
+    columns, labels = split(context)
+    return Asked(
+        operation=operation,
+        effect=_effect(effect, operation),
+        columns=columns,
+        labels=labels,
+        body=_json(body),
+        amount=_amount(amount),
+        key=key,
+        principal=principal,
+        subject=subject,
+        deadline_ms=deadline_ms,
+        preferred=preferred,
+        free_to_abandon=free_to_abandon,
+    )
+
+
+def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """A context as the part that has columns of its own, and the rest."""
+    for name, value in context.items():
+        if not isinstance(value, str):
+            raise InvalidRequest(f"context[{name!r}] must be text, not {type(value).__name__}: use str(…)")
+        _check_name(f"context[{name!r}]", value)
+    columns = {name: context[name] for name in CONTEXT_COLUMNS if name in context}
+    return columns, {name: value for name, value in context.items() if name not in columns}
+
+
+async def room(journal: Journal, policy: Policy) -> None:
+    """Wait until the log has room for all events that one more request may need.
+
+    Errors: LogUnavailable if too many requests are under way, or the log cannot be written.
+    """
+    needed = (len(journal.ledger.requests) + 1) * events_of_a_request(policy)
+    log = journal.log
+    if log.pending + needed <= log.capacity:
+        return
+    await log.durable(log.head.seq)
+    log.check()
+    if needed > log.capacity:
+        under_way = len(journal.ledger.requests)
+        raise LogUnavailable(f"{under_way} requests are under way, as many as the log's buffer holds; try again later")
+
+
+def events_of_a_request(policy: Policy) -> int:
+    """How many events a request may add before it is settled or held: bounds what must always fit."""
+    providers = policy.max_providers or len(policy.providers)
+    return 8 + providers * (policy.retry_attempts + 1) * 4
+
+
+def accept(journal: Journal, asked: Asked) -> Ticket:
+    """Note that a request has been taken on.
+
+    Errors: EventRefused if it is too large to be put on record; nothing has happened then.
+    """
+    log, now_us = journal.log, journal.now_us()
+    request_id = journal.system.new_id()
+    names = asked.operation.sensitive
+    body, taken = conceal(asked.body, names, log.salt)
+    labels = {name: value for name, value in asked.labels.items() if name not in names}
+    fingerprint = None if asked.key is None else asked.fingerprint
+    event = RequestAccepted(
+        request_id=request_id,
+        operation=asked.operation.name,
+        effect=asked.effect,
+        deadline_at_us=now_us + asked.deadline_ms * 1000,
+        free_to_abandon=asked.free_to_abandon,
+        preferred=asked.preferred,
+        labels=labels,
+        amount=asked.amount,
+        body=body,
+        principal=asked.principal,
+        key=asked.key,
+        body_hash=fingerprint,
+        **asked.columns,
+    )
+    subject = asked.subject or request_id
+    side: list[SideWrite] = [
+        StoreSensitive(token=token, subject=subject, value=value) for token, value in taken.items()
+    ]
+    if asked.key is not None and fingerprint is not None:
+        side.append(
+            ClaimKey(
+                principal=asked.principal,
+                operation=asked.operation.name,
+                key=asked.key,
+                body_hash=fingerprint,
+                request_id=request_id,
+                expires_at_us=now_us + KEY_LIFE_US,
+            )
+        )
+    journal.note(event, at_us=now_us, side=side)
+    request = Request(
+        request_id=request_id,
+        operation=asked.operation.name,
+        effect=asked.effect,
+        context={**asked.columns, **asked.labels},
+        amount=asked.amount,
+        body=asked.body,
+    )
+    return Ticket(request, Discretion(names, log.salt, frozenset(taken.values())), subject)
+
+
+def _effect(effect: Effect | str | None, operation: Operation) -> Effect:
+    if effect is None:
+        return operation.effect
+    known = [one.value for one in Effect]
+    if effect not in known:
+        near = get_close_matches(str(effect), known, n=1)
+        raise InvalidRequest(
+            f"effect {effect!r} is unknown; use {', '.join(known)}" + (f" (did you mean {near[0]!r}?)" if near else "")
+        )
+    return Effect(effect)
+
+
+def _amount(amount: Decimal | int | str | None) -> Decimal | None:
+    if amount is None:
+        return None
+    if isinstance(amount, float):
+        raise InvalidRequest(f'amount {amount!r} is a float, which cannot hold money exactly; pass Decimal("{amount}")')
+    try:
+        exact = Decimal(amount)
+    except InvalidOperation:
+        raise InvalidRequest(f"amount {amount!r} is not a decimal number") from None
+    if not exact.is_finite():
+        raise InvalidRequest(f"amount {amount!r} is not a finite number")
+    return exact
+
+
+def _json(body: Any) -> JsonValue:
+    try:
+        return from_json(to_json(body), allow_inf_nan=False)  # type: ignore[no-any-return]
+    except (PydanticSerializationError, ValueError) as error:
+        raise EventRefused(f"the body cannot be put on record as JSON: {error}") from error
+
+
+def _check_name(what: str, value: str) -> None:
+    if not 0 < len(value) <= _NAME_LIMIT or not value.isprintable():
+        raise InvalidRequest(f"{what} must be 1 to {_NAME_LIMIT} printable characters, not {value[:50]!r}")

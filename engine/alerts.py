@@ -1,0 +1,82 @@
+"""Which alerts an event raises or clears: asked after every append, answered from the standing alone."""
+
+from understudy.events.calls import CallFailed, CallSucceeded
+from understudy.events.fact import Fact
+from understudy.events.operations import AlertCleared, AlertRaised
+from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
+from understudy.events.vocabulary import FailureKind
+from understudy.projections.standing import Standing
+
+LOCAL_FAULT = "local_fault"
+MISCONFIGURED = "misconfigured"
+INSUFFICIENT_FUNDS = "insufficient_funds"
+SUSPENDED = "suspended"
+
+
+def due(standing: Standing, event: Fact) -> AlertRaised | AlertCleared | None:
+    """The alert event that must follow this event, which has been folded already; asked again until None."""
+    match event:
+        case CallFailed():
+            return _after_failure(standing, event)
+        case CallSucceeded():
+            return _after_success(standing, event) if standing.alerts else None
+        case RequestSuspended(request_id=request_id, provider=provider, operation=operation):
+            message = f"{operation} at {provider} may have been executed; it is held until that is known"
+            return _raise(standing, SUSPENDED, request_id, message)
+        case RequestCompleted(request_id=request_id) | RequestFailed(request_id=request_id):
+            return _clear(standing, SUSPENDED, request_id) if standing.alerts else None
+        case _:
+            return None
+
+
+def local_fault_suspected(standing: Standing) -> bool:
+    """Whether nearly all providers in use have failed on the network within seconds, so that we suspect ourselves."""
+    policy = standing.policy
+    since_us = standing.at_us - policy.local_fault_window_ms * 1000
+    failing = in_use = 0
+    for record in standing.providers.values():
+        if max(record.unreachable_us, record.answered_us) < since_us:
+            continue
+        in_use += 1
+        if record.unreachable_us >= since_us and record.answered_us < record.unreachable_us:
+            failing += 1
+    return in_use >= policy.local_fault_min_providers and failing >= policy.local_fault_share * in_use
+
+
+def _after_failure(standing: Standing, event: CallFailed) -> AlertRaised | AlertCleared | None:
+    if not standing.shielded and local_fault_suspected(standing):
+        message = "nearly all providers fail on the network at once: look at our own connection first"
+        return _raise(standing, LOCAL_FAULT, "", message)
+    if standing.shielded and _somebody_answered(standing):
+        return _clear(standing, LOCAL_FAULT, "")
+    match event.outcome:
+        case FailureKind.MISCONFIGURED:
+            message = (
+                f"{event.provider} does not accept our key or account: {event.message or event.code or 'no details'}"
+            )
+            return _raise(standing, MISCONFIGURED, event.provider, message)
+        case FailureKind.INSUFFICIENT_FUNDS:
+            return _raise(standing, INSUFFICIENT_FUNDS, event.provider, f"our account at {event.provider} lacks funds")
+        case _:
+            return None
+
+
+def _after_success(standing: Standing, event: CallSucceeded) -> AlertCleared | None:
+    if standing.shielded and _somebody_answered(standing):
+        return _clear(standing, LOCAL_FAULT, "")
+    return _clear(standing, MISCONFIGURED, event.provider) or _clear(standing, INSUFFICIENT_FUNDS, event.provider)
+
+
+def _somebody_answered(standing: Standing) -> bool:
+    since_us = standing.alerts.get(f"{LOCAL_FAULT}|", 0)
+    return any(record.answered_us > since_us for record in standing.providers.values())
+
+
+def _raise(standing: Standing, alert: str, subject: str, message: str) -> AlertRaised | None:
+    if f"{alert}|{subject}" in standing.alerts:
+        return None
+    return AlertRaised(alert=alert, subject=subject, message=message)
+
+
+def _clear(standing: Standing, alert: str, subject: str) -> AlertCleared | None:
+    return AlertCleared(alert=alert, subject=subject) if f"{alert}|{subject}" in standing.alerts else None

@@ -1,0 +1,58 @@
+"""What the engine does besides serving: it pings providers, reads its inbox, and looks at the wall clock."""
+
+from typing import TYPE_CHECKING, Final
+
+from understudy.engine.commands import obey
+from understudy.engine.errors import ProviderError
+from understudy.engine.pinging import next_ping_us
+from understudy.engine.runner import Runner
+from understudy.events.errors import LogUnavailable
+from understudy.events.operations import ClockStepped
+
+if TYPE_CHECKING:
+    from understudy.engine.engine import Engine
+
+INBOX_US: Final = 500_000
+"""How often the inbox is read."""
+CLOCK_STEP_US: Final = 1_000_000
+"""A wall clock further off than this has been set."""
+
+
+def start(runner: Runner, engine: "Engine") -> None:
+    """Start what runs until the engine stops."""
+    runner.spawn(_watch(runner, engine), name="watch inbox and clock")
+    for settings in engine.policy.providers:
+        if settings.has_ping:
+            runner.spawn(_ping(runner, engine, settings.id), name=f"ping {settings.id}")
+
+
+async def _watch(runner: Runner, engine: "Engine") -> None:
+    journal = runner.journal
+    while True:
+        await journal.system.sleep_until(journal.system.now_us() + INBOX_US)
+        step_us = journal.system.clock_step_us()
+        if abs(step_us) > CLOCK_STEP_US:
+            journal.system.reanchor(step_us)
+            journal.note(ClockStepped(step_us=step_us))
+        try:
+            commands = await journal.log.commands()
+        except LogUnavailable:
+            continue  # Its cause is told to callers, who are refused meanwhile.
+        for command in commands:
+            obey(engine, runner, command)
+
+
+async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:
+    journal = runner.journal
+    interval_us = engine.policy.ping_interval_ms * 1000
+    settings = next(one for one in engine.policy.providers if one.id == provider)
+    while True:
+        now_us = journal.now_us()
+        due_us = next_ping_us(journal.ledger.standing, settings, now_us)
+        if due_us > now_us:
+            await journal.system.sleep_until(min(due_us, now_us + interval_us))
+            continue
+        try:
+            await engine.ask(provider, "ping")
+        except ProviderError:
+            continue  # It is on record; the next ping is due by that.

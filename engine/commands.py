@@ -1,0 +1,80 @@
+"""What people outside the engine may want of it: lines of the inbox, each turned into an event."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from understudy.engine import recovery
+from understudy.engine.runner import Runner
+from understudy.events.fact import Fact
+from understudy.events.log import Command, TakeCommand
+from understudy.events.operations import AlertRaised, OverrideCleared, OverrideSet
+from understudy.events.requests import RequestResumed
+from understudy.events.vocabulary import ForcedState
+
+if TYPE_CHECKING:
+    from understudy.engine.engine import Engine
+
+
+class _Wish(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    actor: str
+    reason: str
+
+
+class SetOverride(_Wish):
+    """Force a provider's state; `for_ms` None until cleared."""
+
+    command: Literal["set_override"] = "set_override"
+    provider: str
+    state: ForcedState
+    for_ms: int | None = None
+
+
+class ClearOverride(_Wish):
+    """Take a forced state back."""
+
+    command: Literal["clear_override"] = "clear_override"
+    provider: str
+
+
+class Resolve(_Wish):
+    """Say what became of a suspended request."""
+
+    command: Literal["resolve"] = "resolve"
+    request_id: str
+    executed: bool
+    reference: str | None = None
+
+
+AnyCommand = Annotated[SetOverride | ClearOverride | Resolve, Field(discriminator="command")]
+_READER: TypeAdapter[SetOverride | ClearOverride | Resolve] = TypeAdapter(AnyCommand)
+
+
+def obey(engine: "Engine", runner: Runner, command: Command) -> None:
+    """Turn a command into its event; one that makes no sense becomes an alert. Either takes it out of the inbox."""
+    journal = runner.journal
+    try:
+        wish = _READER.validate_json(command.body)
+        event = _event(engine, runner, wish)
+    except (ValidationError, ValueError) as error:
+        subject = str(command.command_id)
+        event = AlertRaised(alert="command_refused", subject=subject, message=str(error)[:500])
+        wish = None
+    journal.note(event, side=[TakeCommand(command_id=command.command_id)])
+    if isinstance(wish, Resolve):
+        runner.wake(wish.request_id)
+
+
+def _event(engine: "Engine", runner: Runner, wish: SetOverride | ClearOverride | Resolve) -> Fact:
+    journal = runner.journal
+    if isinstance(wish, Resolve):
+        if not recovery.is_held(journal.ledger, wish.request_id):
+            raise ValueError(f"request {wish.request_id!r} is not held")
+        return RequestResumed(**wish.model_dump(exclude={"command"}))
+    if wish.provider not in {settings.id for settings in engine.policy.providers}:
+        raise ValueError(f"provider {wish.provider!r} is unknown")
+    if isinstance(wish, ClearOverride):
+        return OverrideCleared(**wish.model_dump(exclude={"command"}))
+    until_us = None if wish.for_ms is None else journal.now_us() + wish.for_ms * 1000
+    return OverrideSet(**wish.model_dump(exclude={"command", "for_ms"}), until_us=until_us)

@@ -1,0 +1,159 @@
+"""What can go wrong with a call, and who deals with it.
+
+UnderstudyError (events.errors)
+├─ ProviderError       a provider let us down; one class for each failure kind   → the engine
+├─ RequestError        a request ended without an answer                         → the caller
+│  ├─ NoProviderAvailable   nobody was eligible; carries the vetoes
+│  ├─ AllProvidersFailed    everybody eligible was tried; surely no effect
+│  ├─ RequestRejected       a provider says that the request itself is wrong
+│  ├─ DeadlineExceeded      time ran out between calls; surely no effect
+│  ├─ RequestInterrupted    the engine stopped, or an operator or look-up found it not executed
+│  └─ OutcomeUnknown        it may have been executed; being looked up, see `request_id`
+├─ KeyConflict         an idempotency key was used before for another request    → the caller
+├─ InvalidRequest      the arguments of a call are wrong; nothing has happened    → the caller
+└─ EngineClosed        the engine is not running                                 → the caller
+
+A bug is not on the tree: `BrokenRule` is an AssertionError, and stops the request loudly.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from understudy.events.errors import UnderstudyError
+from understudy.events.vocabulary import FailureKind
+
+
+class BrokenRule(AssertionError):
+    """The rules contradict themselves: a bug of ours."""
+
+
+class ProviderError(UnderstudyError):
+    """A provider call failed. Raise one of the subclasses.
+
+    Shape:  `code` is the provider's own error code, `network` tells that it failed between us and them.
+    Units:  `retry_after_ms` is a length, as the provider asked for.
+    """
+
+    kind: ClassVar[FailureKind]
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str | int | None = None,
+        retry_after_ms: int | None = None,
+        network: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = None if code is None else str(code)
+        self.retry_after_ms = retry_after_ms
+        self.network = network
+
+
+class Transient(ProviderError):
+    """Surely not executed: refused, unavailable, overloaded."""
+
+    kind = FailureKind.TRANSIENT
+
+
+class TimedOut(ProviderError):
+    """No answer in time; may have been executed."""
+
+    kind = FailureKind.TIMED_OUT
+
+
+class Ambiguous(ProviderError):
+    """May have been executed, for instance when the connection broke after sending."""
+
+    kind = FailureKind.AMBIGUOUS
+
+
+class InvalidReply(ProviderError):
+    """An answer came, and fails validation."""
+
+    kind = FailureKind.INVALID_REPLY
+
+
+class RateLimited(ProviderError):
+    """Too many calls; `retry_after_ms` if the provider told."""
+
+    kind = FailureKind.RATE_LIMITED
+
+
+class OutOfStock(ProviderError):
+    """Offered there, but none left now."""
+
+    kind = FailureKind.OUT_OF_STOCK
+
+
+class NotOffered(ProviderError):
+    """This provider does not do that."""
+
+    kind = FailureKind.NOT_OFFERED
+
+
+class InsufficientFunds(ProviderError):
+    """Our account at the provider is empty."""
+
+    kind = FailureKind.INSUFFICIENT_FUNDS
+
+
+class Misconfigured(ProviderError):
+    """Our key or account at the provider is wrong."""
+
+    kind = FailureKind.MISCONFIGURED
+
+
+class Rejected(ProviderError):
+    """The caller's request itself is wrong: nobody else will be asked."""
+
+    kind = FailureKind.REJECTED
+
+
+class RequestError(UnderstudyError):
+    """A request ended without an answer. `request_id` finds its story in the log."""
+
+    def __init__(self, message: str, *, request_id: str) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+
+
+class NoProviderAvailable(RequestError):
+    """Nobody was eligible. `vetoes` says why, by provider."""
+
+    def __init__(self, message: str, *, request_id: str, vetoes: Mapping[str, str]) -> None:
+        super().__init__(message, request_id=request_id)
+        self.vetoes = dict(vetoes)
+
+
+class AllProvidersFailed(RequestError):
+    """Everybody eligible was tried in vain; surely no effect is left behind."""
+
+
+class RequestRejected(RequestError):
+    """A provider says that the request itself is wrong."""
+
+
+class DeadlineExceeded(RequestError):
+    """The request's time ran out; surely no effect is left behind."""
+
+
+class RequestInterrupted(RequestError):
+    """The request was given up: engine stopped, or found not to have been executed after all."""
+
+
+class OutcomeUnknown(RequestError):
+    """The request may have been executed. It is being looked up; ask the log by `request_id`, never ask elsewhere."""
+
+
+class KeyConflict(UnderstudyError):
+    """An idempotency key was used before with another request."""
+
+
+class InvalidRequest(UnderstudyError):
+    """The arguments of a call are wrong; nothing has happened."""
+
+
+class EngineClosed(UnderstudyError):
+    """The engine is not running: use it inside `async with engine:`."""

@@ -1,0 +1,78 @@
+"""Calls that may have been executed: look-ups until it is known, and what is told meanwhile."""
+
+from understudy.engine.request_state import LOOKUP, Doubtful, LetDown
+from understudy.engine.steps import LookUp, Step, Suspend
+from understudy.events.calls import CallStarted
+from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.requests import RequestSuspended
+from understudy.events.vocabulary import Finding, SuspendReason
+from understudy.projections.standing import Standing
+
+
+def settle(state: LetDown, standing: Standing, *, now_us: int) -> Step:
+    """A call may have been executed: look it up at once, or hold the request if that cannot be done."""
+    doubt = Doubtful(state.progress, state.turn, state.started, state.ended_us)
+    if provider_settings(standing.policy, state.turn.provider).has_lookup:
+        return look_up(doubt, standing, now_us)
+    return suspend(doubt, SuspendReason.NO_LOOKUP)
+
+
+def surely_absent(state: Doubtful, settings: ProviderSettings) -> bool:
+    """Whether the look-ups have proven that the call had no effect."""
+    if state.finding is Finding.FAILED:
+        return True
+    return state.finding is Finding.ABSENT and state.found_us >= state.ended_us + settings.settle_ms * 1000
+
+
+def next_lookup_us(state: Doubtful, policy: Policy, settings: ProviderSettings) -> int:
+    """When to look up (again): at once, then with pauses that double; an absence not before it can be believed."""
+    if state.lookups == 0:
+        return state.ended_us
+    pause_ms = min(policy.lookup_interval_ms << min(state.lookups - 1, 30), policy.lookup_interval_cap_ms)
+    due_us = state.found_us + pause_ms * 1000
+    if state.finding is Finding.ABSENT:
+        return max(state.ended_us + settings.settle_ms * 1000, min(due_us, state.found_us + pause_ms * 1000))
+    return due_us
+
+
+def look_up(state: Doubtful, standing: Standing, now_us: int) -> Step:
+    """Ask the provider of the doubtful call, under the key that the call had."""
+    accepted, started = state.progress.accepted, state.started
+    settings = provider_settings(standing.policy, state.turn.provider)
+    timeout_ms = settings.request_timeout_ms or standing.policy.request_timeout_ms
+    event = CallStarted(
+        request_id=accepted.request_id,
+        provider=started.provider,
+        operation=LOOKUP,
+        attempt=started.attempt,
+        service=accepted.service,
+        country=accepted.country,
+        rental_id=accepted.rental_id,
+        pair=accepted.pair,
+        key=started.key,
+        deadline_at_us=now_us + timeout_ms * 1000,
+    )
+    return LookUp(event, started.key)
+
+
+def suspend(state: Doubtful, reason: SuspendReason) -> Step:
+    """Hold the request: nobody else may be asked, and the caller must not wait for ever."""
+    accepted, started = state.progress.accepted, state.started
+    return Suspend(
+        RequestSuspended(
+            request_id=accepted.request_id,
+            operation=accepted.operation,
+            provider=started.provider,
+            attempt=started.attempt,
+            key=started.key,
+            reason=reason,
+        )
+    )
+
+
+def provider_settings(policy: Policy, provider: str) -> ProviderSettings:
+    """The settings of a provider; defaults for one that the policy no longer names."""
+    for settings in policy.providers:
+        if settings.id == provider:
+            return settings
+    return ProviderSettings(id=provider)

@@ -1,0 +1,39 @@
+"""Where the engine writes: every append is folded at once, and what must follow from it follows at once."""
+
+from collections.abc import Awaitable, Sequence
+
+from understudy.engine import alerts
+from understudy.engine.ledger import Ledger
+from understudy.engine.ports import System
+from understudy.events.fact import Fact
+from understudy.events.log import EventLog, SideWrite
+from understudy.events.row import Recorded
+
+
+class Journal:
+    """The log, the ledger that it adds up to, and the clock that dates it, as one."""
+
+    def __init__(self, log: EventLog, ledger: Ledger, system: System) -> None:
+        self.log = log
+        self.ledger = ledger
+        self.system = system
+
+    def now_us(self) -> int:
+        """Engine time, never before the last event."""
+        return max(self.system.now_us(), self.ledger.standing.at_us)
+
+    def note(self, event: Fact, *, at_us: int | None = None, side: Sequence[SideWrite] = ()) -> Recorded:
+        """Append an event and fold it; then append the alerts that it raises or clears.
+
+        Errors: EventRefused for a `RequestAccepted` that cannot be put on record.
+        """
+        when_us = self.now_us() if at_us is None else at_us
+        recorded = self.log.append(event, at_us=when_us, side=side)
+        self.ledger.fold(recorded)
+        while (alert := alerts.due(self.ledger.standing, event)) is not None:
+            self.ledger.fold(self.log.append(alert, at_us=when_us))
+        return recorded
+
+    def durable(self, recorded: Recorded) -> Awaitable[None]:
+        """Done once the event is durable; raises LogUnavailable if that failed."""
+        return self.log.durable(recorded.seq)

@@ -1,0 +1,16 @@
+"""Keys and hashes that are functions of a request: the same on every attempt, in every replay."""
+
+import hashlib
+from typing import Any
+
+from pydantic_core import to_json
+
+
+def provider_key(request_id: str, provider: str, part: str = "call") -> str:
+    """The idempotency key that a provider sees, 32 hex digits: the same on every try of a request at that provider."""
+    return hashlib.sha256(f"{request_id}/{provider}/{part}".encode()).hexdigest()[:32]
+
+
+def body_hash(content: Any) -> str:
+    """What tells a repeated request from another one under the same key: the SHA-256 of its JSON, in hex."""
+    return hashlib.sha256(to_json(content)).hexdigest()

@@ -1,0 +1,211 @@
+"""What to do next for a request: pure, one answer for each state.
+
+Every answer that changes something carries the event that puts it on record; the runner appends it and then acts. Replay asks
+the same question at the same place and compares.
+"""
+
+from understudy.engine import eligibility
+from understudy.engine.decide import decide
+from understudy.engine.dice import BACK_OFF, below
+from understudy.engine.endings import fail, scheduled
+from understudy.engine.errors import BrokenRule
+from understudy.engine.in_doubt import (
+    look_up,
+    next_lookup_us,
+    provider_settings,
+    settle,
+    surely_absent,
+    suspend,
+)
+from understudy.engine.keys import provider_key
+from understudy.engine.request import done_with
+from understudy.engine.request_state import (
+    Answered,
+    Chosen,
+    Doubtful,
+    LetDown,
+    Nobody,
+    NotExecuted,
+    Progress,
+    Ready,
+    RequestState,
+    Waiting,
+)
+from understudy.engine.steps import Call, Decide, Finish, Hold, Sleep, Step, Wait
+from understudy.events.calls import CallStarted
+from understudy.events.requests import RequestCompleted
+from understudy.events.vocabulary import Effect, EndReason, FailureKind, SuspendReason
+from understudy.projections import lane_step as lane
+from understudy.projections.standing import Standing
+
+MAYBE_EXECUTED = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, FailureKind.INVALID_REPLY})
+"""Endings that leave open whether a write was executed."""
+RETRIED_HERE = frozenset({FailureKind.TRANSIENT, FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS})
+"""Endings after which the same provider may be asked again, as far as the effect allows."""
+
+
+def next_step(state: RequestState, standing: Standing, *, now_us: int, draw: int = 0) -> Step:
+    """The step that follows from a state at an instant. `draw` is used only if a decision is due."""
+    match state:
+        case Ready(progress=progress):
+            return _ready(state, progress, standing, now_us=now_us, draw=draw)
+        case Chosen():
+            return _chosen(state, standing, now_us=now_us, draw=draw)
+        case Answered():
+            return _answered(state)
+        case LetDown():
+            return _let_down(state, standing, now_us=now_us, draw=draw)
+        case Nobody():
+            return _nobody(state, now_us)
+        case Doubtful():
+            return _doubtful(state, standing, now_us=now_us, draw=draw)
+        case Waiting(until_us=until_us, then=then):
+            if now_us < until_us and then.progress.given_up is None:
+                return Sleep(until_us)
+            return next_step(then, standing, now_us=now_us, draw=draw)
+        case NotExecuted(progress=progress):
+            return fail(progress, progress.given_up or EndReason.NOT_EXECUTED)
+        case _:
+            raise BrokenRule(f"no step follows from {state}")
+
+
+def _answered(state: Answered) -> Step:
+    accepted = state.progress.accepted
+    return Finish(
+        RequestCompleted(
+            request_id=accepted.request_id,
+            operation=accepted.operation,
+            provider=state.provider,
+            attempt=state.attempt,
+            failovers=state.progress.failovers,
+            via=state.via,
+        )
+    )
+
+
+def _nobody(state: Nobody, now_us: int) -> Step:
+    progress = state.progress
+    if state.until_us is not None and state.until_us < progress.accepted.deadline_at_us:
+        until_us = max(state.until_us, now_us)
+        return Wait(scheduled(progress, until_us=until_us, provider=None, reason="everybody is at a limit"))
+    return fail(progress, EndReason.EXHAUSTED if progress.attempts else EndReason.NO_PROVIDER)
+
+
+def _ready(state: RequestState, progress: Progress, standing: Standing, *, now_us: int, draw: int) -> Step:
+    if progress.given_up is not None:
+        return fail(progress, progress.given_up)
+    if now_us >= progress.accepted.deadline_at_us:
+        return fail(progress, EndReason.DEADLINE)
+    tried = done_with(state).tried
+    return Decide(decide(standing, progress.accepted, tried=tried, now_us=now_us, draw=draw))
+
+
+def _chosen(state: Chosen, standing: Standing, *, now_us: int, draw: int) -> Step:
+    progress, turn = state.progress, state.turn
+    accepted = progress.accepted
+    if progress.given_up is not None or now_us >= accepted.deadline_at_us:
+        return fail(progress, progress.given_up or EndReason.DEADLINE)
+    if turn.retry and not _may_be_asked(standing, progress, turn.provider, now_us):
+        return _next_provider(state, progress, standing, now_us=now_us, draw=draw)
+    settings = provider_settings(standing.policy, turn.provider)
+    timeout_ms = settings.request_timeout_ms or standing.policy.request_timeout_ms
+    return Call(
+        CallStarted(
+            request_id=accepted.request_id,
+            provider=turn.provider,
+            operation=accepted.operation,
+            attempt=progress.attempts + 1,
+            retry=turn.retry,
+            service=accepted.service,
+            country=accepted.country,
+            rental_id=accepted.rental_id,
+            pair=accepted.pair,
+            key=provider_key(accepted.request_id, turn.provider),
+            deadline_at_us=min(accepted.deadline_at_us, now_us + timeout_ms * 1000),
+        )
+    )
+
+
+def _let_down(state: LetDown, standing: Standing, *, now_us: int, draw: int) -> Step:
+    progress, kind = state.progress, state.kind
+    effect = progress.accepted.effect
+    if kind is FailureKind.REJECTED:
+        return fail(progress, EndReason.REJECTED)
+    if effect is Effect.ONCE and kind in MAYBE_EXECUTED:
+        return settle(state, standing, now_us=now_us)
+    if progress.given_up is not None or now_us >= progress.accepted.deadline_at_us:
+        return fail(progress, progress.given_up or EndReason.DEADLINE)
+    again_us = _again_here(state, standing, now_us)
+    if again_us is not None:
+        reason = f"again at the same provider after {kind}"
+        return Wait(scheduled(progress, until_us=again_us, provider=state.turn.provider, reason=reason))
+    if effect is Effect.IDEMPOTENT and kind in MAYBE_EXECUTED and not progress.accepted.free_to_abandon:
+        return settle(state, standing, now_us=now_us)
+    return _next_provider(state, progress, standing, now_us=now_us, draw=draw)
+
+
+def _again_here(state: LetDown, standing: Standing, now_us: int) -> int | None:
+    """The instant of another try at the same provider; None if there is to be none."""
+    policy, turn, progress = standing.policy, state.turn, state.progress
+    if turn.retry >= policy.retry_attempts:
+        return None
+    if state.kind is FailureKind.RATE_LIMITED:
+        if policy.fallback_enabled:
+            return None  # Somebody else is asked first; if nobody is left, the request waits for this one's time.
+        until_us = standing.provider(turn.provider).throttled_until_us
+    elif state.kind in RETRIED_HERE:
+        if not within_budget(standing, now_us) or not _may_be_asked(standing, progress, turn.provider, now_us):
+            return None
+        delay_us = min(policy.retry_delay_ms << turn.retry, policy.retry_delay_cap_ms) * 1000
+        until_us = now_us + below(turn.draw, BACK_OFF + turn.retry, delay_us + 1)
+    else:
+        return None
+    return until_us if until_us < progress.accepted.deadline_at_us else None
+
+
+def within_budget(standing: Standing, now_us: int) -> bool:
+    """Whether another retry fits: a share of the calls of the last minute, or a few in any case."""
+    policy, state = standing.policy, standing.lanes.state
+    retries = lane.recent(state, lane.ALL_RETRIED, now_us)
+    calls = lane.recent(state, lane.ALL_USED, now_us)
+    return retries < policy.retry_budget_min or retries < policy.retry_budget * calls
+
+
+def _may_be_asked(standing: Standing, progress: Progress, provider: str, now_us: int) -> bool:
+    asked = eligibility.asking(standing, progress.accepted, tried=(), now_us=now_us)
+    index = standing.serving_lane(provider, asked.context)
+    return eligibility.verdict(standing, provider_settings(standing.policy, provider), asked, index).eligible
+
+
+def _next_provider(
+    state: Chosen | LetDown | Doubtful, progress: Progress, standing: Standing, *, now_us: int, draw: int
+) -> Step:
+    policy = standing.policy
+    if not policy.fallback_enabled:
+        return fail(progress, EndReason.EXHAUSTED)
+    if policy.max_providers is not None and len(set(progress.asked)) >= policy.max_providers:
+        return fail(progress, EndReason.EXHAUSTED)
+    tried = done_with(state).tried
+    return Decide(decide(standing, progress.accepted, tried=tried, now_us=now_us, draw=draw))
+
+
+def _doubtful(state: Doubtful, standing: Standing, *, now_us: int, draw: int) -> Step:
+    progress = state.progress
+    settings = provider_settings(standing.policy, state.turn.provider)
+    if progress.accepted.effect is not Effect.ONCE and progress.given_up is not None and not state.held:
+        return fail(progress, progress.given_up)
+    if surely_absent(state, settings):
+        if state.held or progress.given_up is not None:
+            return fail(progress, progress.given_up or EndReason.NOT_EXECUTED)
+        if now_us >= progress.accepted.deadline_at_us:
+            return fail(progress, EndReason.DEADLINE)
+        return _next_provider(state, progress, standing, now_us=now_us, draw=draw)
+    if not settings.has_lookup:
+        return Hold() if state.held else suspend(state, SuspendReason.NO_LOOKUP)
+    due_us = next_lookup_us(state, standing.policy, settings)
+    if now_us >= due_us:
+        return look_up(state, standing, now_us)
+    if not state.held and due_us >= progress.accepted.deadline_at_us:
+        return suspend(state, SuspendReason.UNDECIDED)
+    reason = "look up again what became of the call"
+    return Wait(scheduled(progress, until_us=due_us, provider=state.turn.provider, reason=reason))

@@ -1,0 +1,39 @@
+"""What callers may ask for: an operation's effect class, and what of it must not be in the log in clear."""
+
+from dataclasses import dataclass, field
+
+from understudy.events.vocabulary import Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A kind of request. Declaring it is optional: `Engine.call` takes the effect class as an argument, too.
+
+    Shape:  `sensitive` names the fields of body, reply and labels, at any depth, whose values go into the erasable side
+            table; the log holds their salted hashes.
+    """
+
+    name: str
+    effect: Effect = Effect.READ
+    sensitive: frozenset[str] = field(default_factory=frozenset)
+    free_to_abandon: bool = False
+    deadline_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a caller gets.
+
+    Shape:  `provider` served the request, `reply` is its value; `failovers` counts the changes of provider and `attempts`
+            the calls on the way. `via` tells whether the call itself, a look-up or an operator said that it succeeded;
+            in the latter cases `reply` is what they knew. `joined` tells that an earlier request under the same key was it.
+    """
+
+    provider: str
+    reply: object
+    request_id: str
+    failovers: int
+    attempts: int
+    via: str = "call"
+    reference: str | None = None
+    joined: bool = False

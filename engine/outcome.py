@@ -1,0 +1,62 @@
+"""What a caller is told about the end of a request."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from understudy.engine.errors import (
+    AllProvidersFailed,
+    DeadlineExceeded,
+    NoProviderAvailable,
+    OutcomeUnknown,
+    RequestError,
+    RequestInterrupted,
+    RequestRejected,
+)
+from understudy.engine.operation import Answer
+from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
+from understudy.events.vocabulary import EndReason
+
+_ERRORS: Final[Mapping[EndReason, type[RequestError]]] = {
+    EndReason.EXHAUSTED: AllProvidersFailed,
+    EndReason.REJECTED: RequestRejected,
+    EndReason.DEADLINE: DeadlineExceeded,
+    EndReason.CANCELLED: RequestInterrupted,
+    EndReason.INTERRUPTED: RequestInterrupted,
+    EndReason.NOT_EXECUTED: RequestInterrupted,
+}
+
+
+def answer_of(end: RequestCompleted, *, reply: object, reference: str | None, joined: bool = False) -> Answer:
+    """The answer of a request that was served."""
+    return Answer(
+        provider=end.provider,
+        reply=reply,
+        request_id=end.request_id,
+        failovers=end.failovers,
+        attempts=end.attempt,
+        via=end.via.value,
+        reference=reference,
+        joined=joined,
+    )
+
+
+def error_of(end: RequestFailed, vetoes: Mapping[str, str]) -> RequestError:
+    """The error of a request that was not."""
+    if end.reason is EndReason.NO_PROVIDER:
+        reasons = "; ".join(f"{provider}: {veto}" for provider, veto in vetoes.items()) or "none is configured"
+        message = f"no provider may be asked for {end.operation}: {reasons} (request {end.request_id})"
+        return NoProviderAvailable(message, request_id=end.request_id, vetoes=vetoes)
+    tried = f"tried {', '.join(end.tried)}" if end.tried else "nobody was asked"
+    last = f"; last: {end.last_outcome}" if end.last_outcome else ""
+    told = f": {end.last_message}" if end.last_message else ""
+    message = f"{end.operation} failed ({end.reason}), {tried}{last}{told} (request {end.request_id})"
+    return _ERRORS[end.reason](message, request_id=end.request_id)
+
+
+def unknown_of(held: RequestSuspended) -> OutcomeUnknown:
+    """The error of a request that is held."""
+    message = (
+        f"{held.operation} at {held.provider} may have been executed ({held.reason});"
+        f" request {held.request_id} is held until that is known"
+    )
+    return OutcomeUnknown(message, request_id=held.request_id)

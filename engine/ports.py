@@ -1,0 +1,39 @@
+"""What the runner needs from outside the rules: time, dice, ids and identity. All of it ends up in events."""
+
+from typing import NamedTuple, Protocol
+
+
+class Identity(NamedTuple):
+    """Who writes: the version of Understudy and of Python, and the writer's name (`host:pid`)."""
+
+    version: str
+    python: str
+    writer: str
+
+
+class System(Protocol):
+    """The clock, the dice and the source of ids of one engine."""
+
+    def now_us(self) -> int:
+        """Engine time: microseconds since 1970 UTC, never running backward."""
+
+    def draw(self) -> int:
+        """A roll of the dice: an integer from 0 below 2^31."""
+
+    def new_id(self) -> str:
+        """A request id: unique, and ordered by time."""
+
+    def identity(self) -> Identity:
+        """Who writes."""
+
+    def clock_step_us(self) -> int:
+        """How far the wall clock has been set away from engine time since the last look; 0 if it has not."""
+
+    def start_after(self, at_us: int) -> None:
+        """Do not let engine time fall behind an instant that the log has seen."""
+
+    def reanchor(self, step_us: int) -> None:
+        """Move engine time by a step of the wall clock."""
+
+    async def sleep_until(self, at_us: int) -> None:
+        """Wait for an instant of engine time."""

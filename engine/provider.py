@@ -1,0 +1,163 @@
+"""What a provider is, and what passes between it and the engine."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import JsonValue
+
+from understudy.events.policy import ProviderSettings
+from understudy.events.vocabulary import Effect, Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a provider is asked: the caller's request, in the clear.
+
+    Shape:  `context` is the caller's, for instance `{"country": "us", "service": "wa"}`; `body` is any JSON value.
+    """
+
+    request_id: str
+    operation: str
+    effect: Effect
+    context: Mapping[str, str] = field(default_factory=dict)
+    amount: Decimal | None = None
+    body: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A provider's answer with what the engine wants to know of it. A bare value counts as `Reply(value=value)`.
+
+    Shape:  `reference` is the provider's own id of what was done. `stock` is set by stock calls, in units.
+    Units:  `cost` is what the provider charges, in its own unit.
+    """
+
+    value: Any = None
+    reference: str | None = None
+    cost: Decimal | None = None
+    stock: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a look-up found out about an earlier call; `value` and `reference` where it succeeded."""
+
+    finding: Finding
+    value: Any = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The instant at which the engine stops listening, in engine time.
+
+    Units:  `at_us` in microseconds since 1970.
+    """
+
+    at_us: int
+    _now_us: Callable[[], int]
+
+    def remaining_s(self) -> float:
+        """Seconds left; 0 once it has passed."""
+        return max(0, self.at_us - self._now_us()) / 1_000_000
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Somewhere that can serve requests. Trying again and giving up are the engine's business.
+
+    Besides `call`, an object may have `async ping()`, `async stock(request, *, deadline)` and `async quote(request, *,
+    deadline)`, and `async lookup(operation, request, *, key, deadline) -> Found`; and the attribute `settings`
+    (`ProviderSettings`), and `settle_ms`: how long after a call an "absent" of the look-up is not yet to be believed.
+    """
+
+    @property
+    def id(self) -> str:
+        """The provider's name: unique within an engine, and for ever the same in the log."""
+
+    async def call(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Any:
+        """Carry an operation out, once.
+
+        Returns: a `Reply`, or any JSON value.
+        Raises: a subclass of `ProviderError`. Anything else counts as ambiguous for writes, as transient for reads.
+        """
+
+
+AsyncFunction = Callable[..., Awaitable[Any]]
+_OFFERED = ("operation", "request", "key", "deadline")
+
+
+class FunctionProvider:
+    """A provider made of plain async functions. Each is given those of `operation`, `request`, `key` and `deadline` that it names."""
+
+    def __init__(self, settings: ProviderSettings, call: AsyncFunction, **extras: AsyncFunction) -> None:
+        self.settings = settings
+        self._call = _accepting(call)
+        for name, function in extras.items():
+            setattr(self, name, _accepting(function))
+
+    @property
+    def id(self) -> str:
+        """The provider's name."""
+        return self.settings.id
+
+    async def call(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Any:
+        """Call the function."""
+        return await self._call(operation, request, key=key, deadline=deadline)
+
+
+def provider(provider_id: str, /, **settings: Any) -> Callable[[AsyncFunction], FunctionProvider]:
+    """Make a provider of an async function: `provider("alpha", priority=1)(fn)`, or as a decorator.
+
+    `settings` are fields of `ProviderSettings`; `ping`, `stock`, `quote` and `lookup` may be given as functions too.
+    """
+    extras = {name: settings.pop(name) for name in ("ping", "stock", "quote", "lookup") if name in settings}
+    chosen = ProviderSettings(id=provider_id, **settings)
+
+    def wrap(function: AsyncFunction) -> FunctionProvider:
+        return FunctionProvider(chosen, function, **extras)
+
+    return wrap
+
+
+def settings_of(one: Provider, configured: Mapping[str, ProviderSettings]) -> ProviderSettings:
+    """A provider's settings: the policy's if it names it, else its own; what it is able to do is read off the object."""
+    own = getattr(one, "settings", None)
+    base = configured.get(one.id) or (own if isinstance(own, ProviderSettings) else ProviderSettings(id=one.id))
+    settle_ms = int(getattr(one, "settle_ms", 0)) or base.settle_ms
+    return base.model_copy(
+        update={
+            "has_ping": hasattr(one, "ping"),
+            "has_lookup": hasattr(one, "lookup"),
+            "settle_ms": settle_ms,
+        }
+    )
+
+
+def _accepting(function: AsyncFunction) -> AsyncFunction:
+    parameters = inspect.signature(function).parameters.values()
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        wanted: tuple[str, ...] = _OFFERED
+    else:
+        wanted = tuple(one.name for one in parameters)
+    unknown = [name for name in wanted if name not in _OFFERED]
+    if unknown:
+        raise TypeError(f"a provider function is given {', '.join(_OFFERED)}; it cannot be given {unknown[0]!r}")
+
+    async def adapted(*positional: Any, **keywords: Any) -> Any:
+        offered = {
+            **dict(
+                zip(
+                    ("operation", "request")[-len(positional) :] if positional else (),
+                    positional,
+                    strict=True,
+                )
+            ),
+            **keywords,
+        }
+        return await function(**{name: offered[name] for name in wanted if name in offered})
+
+    return adapted

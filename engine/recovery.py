@@ -1,0 +1,74 @@
+"""After a restart: what an earlier run left open is closed in the log, and settled where it may have had an effect."""
+
+from collections.abc import Mapping
+
+from understudy.engine.journal import Journal
+from understudy.engine.ledger import Ledger
+from understudy.engine.operation import Operation
+from understudy.engine.provider import Request
+from understudy.engine.reports import Discretion, abandoned
+from understudy.engine.request_state import Doubtful, LookingUp, OpenState, Waiting
+from understudy.engine.ticket import Ticket
+from understudy.events.fact import Fact
+from understudy.events.requests import RequestAccepted, RequestCancelled
+from understudy.events.row import Recorded
+from understudy.events.sensitive import reveal, tokens_in
+from understudy.events.vocabulary import AbandonReason, EndReason
+
+
+def interruptions(ledger: Ledger, now_us: int) -> list[Fact]:
+    """The facts that a crash leaves to be written: calls whose end nobody saw, requests whose callers are gone."""
+    calls = [
+        abandoned(Recorded(seq, call.started_us, call.started), AbandonReason.CRASHED, at_us=now_us)
+        for seq, call in sorted(ledger.standing.calls.items())
+    ]
+    requests = [
+        RequestCancelled(request_id=request_id, reason=EndReason.INTERRUPTED)
+        for request_id, state in ledger.requests.items()
+        if not _held(state) and state.progress.given_up is None
+    ]
+    return [*calls, *requests]
+
+
+def is_held(ledger: Ledger, request_id: str) -> bool:
+    """Whether a request is suspended."""
+    state = ledger.requests.get(request_id)
+    return state is not None and _held(state)
+
+
+async def tickets(journal: Journal, operations: Mapping[str, Operation]) -> list[Ticket]:
+    """The unsettled requests, ready to be driven on, their sensitive values revealed as far as they are still kept."""
+    found = []
+    for state in journal.ledger.requests.values():
+        accepted = state.progress.accepted
+        known = await journal.log.reveal(sorted(tokens_in(accepted.body)))
+        declared = operations.get(accepted.operation)
+        names = declared.sensitive if declared else frozenset[str]()
+        discretion = Discretion(names, journal.log.salt, frozenset(known.values()))
+        found.append(Ticket(_request(accepted, known), discretion, accepted.request_id))
+    return found
+
+
+def _request(accepted: RequestAccepted, known: Mapping[str, str]) -> Request:
+    columns = {
+        "service": accepted.service,
+        "country": accepted.country,
+        "rental_id": accepted.rental_id,
+        "pair": accepted.pair,
+    }
+    return Request(
+        request_id=accepted.request_id,
+        operation=accepted.operation,
+        effect=accepted.effect,
+        context={**{name: value for name, value in columns.items() if value is not None}, **accepted.labels},
+        amount=accepted.amount,
+        body=reveal(accepted.body, known),
+    )
+
+
+def _held(state: OpenState) -> bool:
+    match state:
+        case Doubtful(held=held) | LookingUp(doubt=Doubtful(held=held)) | Waiting(then=Doubtful(held=held)):
+            return held
+        case _:
+            return False

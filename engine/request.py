@@ -1,0 +1,194 @@
+"""The fold of a request: what it becomes by each event.
+
+`evolve` believes every fact; `engine.next_step` does the judging.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from understudy.engine.eligibility import PASSING
+from understudy.engine.errors import BrokenRule
+from understudy.engine.request_state import (
+    LOOKUP,
+    Answered,
+    Calling,
+    Chosen,
+    Doubtful,
+    LetDown,
+    LookingUp,
+    Nobody,
+    NotExecuted,
+    Progress,
+    Ready,
+    RequestEvent,
+    RequestState,
+    Settled,
+    Turn,
+    Waiting,
+)
+from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.decisions import DecisionMade
+from understudy.events.requests import (
+    RequestAccepted,
+    RequestCancelled,
+    RequestCompleted,
+    RequestFailed,
+    RequestResumed,
+    RequestSuspended,
+    RetryScheduled,
+)
+from understudy.events.vocabulary import AbandonReason, EndReason, FailureKind, Finding, Via
+
+
+def accept(accepted: RequestAccepted) -> Ready:
+    """A request at the start of its life."""
+    return Ready(Progress(accepted))
+
+
+def evolve(state: RequestState, event: RequestEvent, at_us: int) -> RequestState:
+    """What the request has become by an event at that instant."""
+    match event:
+        case CallStarted():
+            return _started(state, event)
+        case CallSucceeded():
+            return _succeeded(state, event, at_us)
+        case CallFailed():
+            return _failed(state, event, at_us)
+        case CallAbandoned():
+            return _abandoned(state, event, at_us)
+        case DecisionMade():
+            return _decided(state, event)
+        case RequestCompleted() | RequestFailed():
+            return Settled(event)
+        case RetryScheduled():
+            return _scheduled(state, event)
+        case RequestCancelled():
+            return _cancelled(state, event.reason)
+        case RequestSuspended():
+            return replace(_doubt(state), held=True)
+        case RequestResumed():
+            return _resumed(state, event)
+        case _:
+            assert_never(event)
+
+
+def done_with(state: RequestState) -> Progress:
+    """The progress as the next decision sees it: a provider that let us down has been tried; one that throttles has not."""
+    match state:
+        case LetDown(progress=progress, turn=turn, throttled_us=throttled_us):
+            return progress if throttled_us else _tried(progress, turn.provider)
+        case Chosen(progress=progress, turn=turn) | Doubtful(progress=progress, turn=turn):
+            return _tried(progress, turn.provider)
+        case Ready(progress=progress) | Waiting(then=Ready(progress=progress)):
+            return progress
+        case Waiting(then=Chosen() as chosen):
+            return done_with(chosen)
+        case _:
+            raise BrokenRule(f"no decision follows from {state}")
+
+
+def _tried(progress: Progress, provider: str) -> Progress:
+    return replace(progress, tried=(*progress.tried, provider))
+
+
+def _decided(state: RequestState, event: DecisionMade) -> RequestState:
+    progress = done_with(state)
+    if event.provider is not None:
+        return Chosen(progress, Turn(event.provider, event.draw))
+    ends = [one.until_us for one in event.candidates if one.verdict in PASSING and one.until_us is not None]
+    return Nobody(progress, min(ends, default=None))
+
+
+def _started(state: RequestState, event: CallStarted) -> RequestState:
+    if isinstance(state, Waiting):
+        state = state.then
+    if event.operation == LOOKUP:
+        return LookingUp(_doubt(state))
+    if not isinstance(state, Chosen):
+        raise BrokenRule(f"a call cannot start in {state}")
+    before = state.progress
+    asked = before.asked if before.asked[-1:] == (event.provider,) else (*before.asked, event.provider)
+    progress = Progress(before.accepted, event.attempt, asked, before.tried, before.given_up)
+    return Calling(progress, state.turn, event)
+
+
+def _succeeded(state: RequestState, event: CallSucceeded, at_us: int) -> RequestState:
+    match state:
+        case Calling(progress=progress, turn=turn):
+            return Answered(progress, turn.provider, event.attempt, Via.CALL)
+        case LookingUp(doubt=doubt) if event.finding is Finding.SUCCEEDED:
+            return Answered(doubt.progress, doubt.turn.provider, doubt.started.attempt, Via.LOOKUP)
+        case LookingUp(doubt=doubt):
+            return replace(doubt, lookups=doubt.lookups + 1, finding=event.finding, found_us=at_us)
+        case _:
+            raise BrokenRule(f"no call is under way in {state}")
+
+
+def _failed(state: RequestState, event: CallFailed, at_us: int) -> RequestState:
+    match state:
+        case Calling(progress=before, turn=turn, started=started):
+            progress = replace(before, last_outcome=event.outcome, last_message=event.message)
+            pause_us = event.retry_after_us if event.outcome is FailureKind.RATE_LIMITED else None
+            throttled_us = at_us + (pause_us or 0) if event.outcome is FailureKind.RATE_LIMITED else 0
+            return LetDown(progress, turn, started, event.outcome, at_us, throttled_us)
+        case LookingUp(doubt=doubt):
+            return replace(doubt, lookups=doubt.lookups + 1, finding=Finding.UNKNOWN, found_us=at_us)
+        case _:
+            raise BrokenRule(f"no call is under way in {state}")
+
+
+def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> RequestState:
+    match state:
+        case Calling(progress=progress) if event.reason is AbandonReason.NOT_SENT:
+            return NotExecuted(progress)
+        case Calling(progress=before, turn=turn, started=started):
+            progress = replace(before, last_outcome=event.outcome)
+            return Doubtful(progress, turn, started, at_us)
+        case LookingUp(doubt=doubt):
+            return replace(doubt, lookups=doubt.lookups + 1, finding=Finding.UNKNOWN, found_us=at_us)
+        case _:
+            raise BrokenRule(f"no call is under way in {state}")
+
+
+def _scheduled(state: RequestState, event: RetryScheduled) -> RequestState:
+    match state:
+        case LetDown(progress=progress, turn=turn):
+            again = Turn(turn.provider, turn.draw, turn.retry + 1)
+            return Waiting(event.until_us, Chosen(progress, again))
+        case Nobody(progress=progress):
+            return Waiting(event.until_us, Ready(progress))
+        case Doubtful():
+            return Waiting(event.until_us, state)
+        case _:
+            raise BrokenRule(f"no wait follows from {state}")
+
+
+def _cancelled(state: RequestState, reason: EndReason) -> RequestState:
+    match state:
+        case Waiting(then=then):
+            return _cancelled(then, reason)
+        case LookingUp(doubt=doubt):
+            return LookingUp(replace(doubt, progress=replace(doubt.progress, given_up=reason)))
+        case Settled():
+            return state
+        case _:
+            return replace(state, progress=replace(state.progress, given_up=reason))
+
+
+def _resumed(state: RequestState, event: RequestResumed) -> RequestState:
+    doubt = _doubt(state)
+    if event.executed:
+        return Answered(doubt.progress, doubt.turn.provider, doubt.started.attempt, Via.OPERATOR)
+    return NotExecuted(doubt.progress)
+
+
+def _doubt(state: RequestState) -> Doubtful:
+    match state:
+        case Doubtful():
+            return state
+        case LookingUp(doubt=doubt) | Waiting(then=Doubtful() as doubt):
+            return doubt
+        case LetDown():
+            return Doubtful(state.progress, state.turn, state.started, state.ended_us)
+        case _:
+            raise BrokenRule(f"nothing is in doubt in {state}")

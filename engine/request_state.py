@@ -1,0 +1,179 @@
+"""What a request can be: one small state for each stage of its life. A state holds only what is true in it."""
+
+from dataclasses import dataclass
+
+from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.decisions import DecisionMade
+from understudy.events.requests import (
+    RequestAccepted,
+    RequestCancelled,
+    RequestCompleted,
+    RequestFailed,
+    RequestResumed,
+    RequestSuspended,
+    RetryScheduled,
+)
+from understudy.events.vocabulary import EndReason, FailureKind, Finding, Via
+
+LOOKUP = "lookup"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What stays true of a request through its stages.
+
+    Shape:  `asked` are the providers called so far in order, without immediate repeats; `tried` those we are done with.
+    """
+
+    accepted: RequestAccepted
+    attempts: int = 0
+    asked: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
+    given_up: EndReason | None = None
+    last_outcome: str | None = None
+    last_message: str | None = None
+
+    @property
+    def failovers(self) -> int:
+        """How often the provider changed."""
+        return max(0, len(self.asked) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The turn of one provider within a request: the decision's draw, and which try this is."""
+
+    provider: str
+    draw: int
+    retry: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A decision is due."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A provider has its turn: a call is due."""
+
+    progress: Progress
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """Nobody was eligible; `until_us` is when a passing veto ends, None if there is none."""
+
+    progress: Progress
+    until_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """A call is under way."""
+
+    progress: Progress
+    turn: Turn
+    started: CallStarted
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A success is known; the request is about to be completed."""
+
+    progress: Progress
+    provider: str
+    attempt: int
+    via: Via
+
+
+@dataclass(frozen=True, slots=True)
+class LetDown:
+    """A call failed. `throttled_us` is the instant until which the provider asked us to wait, 0 if it did not."""
+
+    progress: Progress
+    turn: Turn
+    started: CallStarted
+    kind: FailureKind
+    ended_us: int
+    throttled_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A call may have been executed and must be settled first.
+
+    Shape:  `finding` is what the latest look-up said, None before the first; `held` tells that the caller has been told
+            that the outcome is unknown.
+    """
+
+    progress: Progress
+    turn: Turn
+    started: CallStarted
+    ended_us: int
+    lookups: int = 0
+    finding: Finding | None = None
+    found_us: int = 0
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookingUp:
+    """A look-up is under way."""
+
+    doubt: Doubtful
+
+    @property
+    def progress(self) -> Progress:
+        """What stays true."""
+        return self.doubt.progress
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing to do before `until_us`; then it goes on as `then`."""
+
+    until_us: int
+    then: "Ready | Chosen | Doubtful"
+
+    @property
+    def progress(self) -> Progress:
+        """What stays true."""
+        return self.then.progress
+
+
+@dataclass(frozen=True, slots=True)
+class NotExecuted:
+    """An operator, or the writer itself, knows that nothing was executed."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The request has ended."""
+
+    end: RequestCompleted | RequestFailed
+
+
+OpenState = Ready | Chosen | Nobody | Calling | Answered | LetDown | Doubtful | LookingUp | Waiting | NotExecuted
+"""A request that has not ended."""
+
+RequestState = OpenState | Settled
+
+RequestEvent = (
+    DecisionMade
+    | CallStarted
+    | CallSucceeded
+    | CallFailed
+    | CallAbandoned
+    | RetryScheduled
+    | RequestCancelled
+    | RequestSuspended
+    | RequestResumed
+    | RequestCompleted
+    | RequestFailed
+)

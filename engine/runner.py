@@ -1,0 +1,244 @@
+"""The one file that awaits providers: it carries out the steps that the rules name, and tells the journal how they ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+from understudy.engine import reports, steps
+from understudy.engine.errors import Ambiguous, OutcomeUnknown, ProviderError, TimedOut, Transient
+from understudy.engine.journal import Journal
+from understudy.engine.next_step import next_step
+from understudy.engine.operation import Answer
+from understudy.engine.outcome import answer_of, error_of, unknown_of
+from understudy.engine.provider import Deadline, Found, Provider, Reply
+from understudy.engine.request_state import LOOKUP
+from understudy.engine.ticket import Ticket
+from understudy.events.calls import CallStarted
+from understudy.events.errors import LogUnavailable
+from understudy.events.log import StoreSensitive
+from understudy.events.requests import RequestCancelled
+from understudy.events.row import Recorded
+from understudy.events.vocabulary import AbandonReason, Effect, EndReason
+
+
+class Runner:
+    """Drives requests to their end. Holds every task that it starts, until `close`."""
+
+    def __init__(self, journal: Journal, providers: Mapping[str, Provider]) -> None:
+        self.journal = journal
+        self.providers = providers
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._wakes: dict[str, asyncio.Event] = {}
+        self._closing = False
+
+    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
+        """A task that outlives its caller; it ends with the engine at the latest."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def outliving(self, ticket: Ticket) -> Answer:
+        """Serve a request in a task of its own, so that a cancelled caller does not take it along."""
+        return await self.follow(self.spawn(self.serve(ticket), name=f"serve {ticket.request_id}"))
+
+    async def follow(self, task: "asyncio.Task[Answer]") -> Answer:
+        """Await a task that goes on when this caller is cancelled."""
+        task.add_done_callback(_look_at_its_error)
+        return await asyncio.shield(task)
+
+    def wake(self, request_id: str) -> None:
+        """Something about a waiting request has changed: let it look again."""
+        if request_id in self._wakes:
+            self._wakes[request_id].set()
+
+    async def close(self, *, grace_s: float) -> None:
+        """Let requests end for a while, then cancel every task and wait for it."""
+        self._closing = True
+        serving = [task for task in self._tasks if task.get_name().startswith("serve ")]
+        if serving and grace_s > 0:
+            await asyncio.wait(serving, timeout=grace_s)
+        while self._tasks:
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def serve(self, ticket: Ticket) -> Answer:
+        """Drive a request until its caller can be told.
+
+        Errors: RequestError and its kinds; LogUnavailable if its intent could not be made durable.
+        """
+        try:
+            while True:
+                step, now_us = self._next(ticket.request_id)
+                match step:
+                    case steps.Finish(event=done):
+                        await self._conclude(ticket, self.journal.note(done, at_us=now_us))
+                        return answer_of(done, reply=ticket.reply, reference=ticket.reference)
+                    case steps.Fail(event=failed):
+                        await self._conclude(ticket, self.journal.note(failed, at_us=now_us))
+                        raise error_of(failed, ticket.vetoes)
+                    case steps.Suspend(event=held):
+                        recorded = self.journal.note(held, at_us=now_us)
+                        self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
+                        await self._conclude(ticket, recorded)
+                        raise unknown_of(held)
+                    case _:
+                        await self._carry_out(step, ticket, now_us)
+        except asyncio.CancelledError:
+            self._give_up(ticket, EndReason.INTERRUPTED if self._closing else EndReason.CANCELLED)
+            raise
+        except LogUnavailable:
+            self._give_up(ticket, EndReason.INTERRUPTED)
+            raise
+
+    async def settle(self, ticket: Ticket) -> None:
+        """Drive a request that nobody waits for to its end, however long that takes."""
+        try:
+            while ticket.request_id in self.journal.ledger.requests:
+                step, now_us = self._next(ticket.request_id)
+                match step:
+                    case steps.Finish() | steps.Fail() | steps.Suspend():
+                        self.journal.note(step.event, at_us=now_us)
+                    case _:
+                        await self._carry_out(step, ticket, now_us)
+        finally:
+            self._wakes.pop(ticket.request_id, None)
+
+    async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
+        """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
+        error = await self._listen(self.journal.note(event), ask, ticket)
+        if error is not None:
+            raise error
+
+    def _next(self, request_id: str) -> tuple[steps.Step, int]:
+        """The next step of a request, and the instant of it, which is to be the time of its event."""
+        journal = self.journal
+        ledger, now_us = journal.ledger, journal.now_us()
+        return next_step(
+            ledger.requests[request_id], ledger.standing, now_us=now_us, draw=journal.system.draw()
+        ), now_us
+
+    async def _carry_out(self, step: steps.Step, ticket: Ticket, now_us: int) -> None:
+        match step:
+            case steps.Decide(event=decided):
+                self.journal.note(decided, at_us=now_us)
+                ticket.vetoes = {one.provider: one.verdict for one in decided.candidates}
+            case steps.Call(event=call):
+                await self._call(self.journal.note(call, at_us=now_us), call, ticket)
+            case steps.LookUp(event=call):
+                await self._look_up(self.journal.note(call, at_us=now_us), call, ticket)
+            case steps.Wait(event=wait):
+                self.journal.note(wait, at_us=now_us)
+                await self._pause(ticket.request_id, wait.until_us)
+            case steps.Sleep(until_us=until_us):
+                await self._pause(ticket.request_id, until_us)
+            case steps.Hold():
+                await self._pause(ticket.request_id, None)
+            case _:
+                raise AssertionError(f"{step} is not carried out here")
+
+    async def _call(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
+        if ticket.request.effect is Effect.ONCE:
+            await self._intend(started)
+            now_us = self.journal.now_us()
+            if now_us >= event.deadline_at_us:
+                self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=now_us), at_us=now_us)
+                return
+        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
+        call = self.providers[event.provider].call
+        await self._listen(
+            started, lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline), ticket
+        )
+
+    async def _look_up(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
+        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
+        lookup = self.providers[event.provider].lookup  # type: ignore[attr-defined]
+        operation = ticket.request.operation
+        await self._listen(started, lambda: lookup(operation, ticket.request, key=event.key, deadline=deadline), ticket)
+
+    async def _intend(self, started: Recorded) -> None:
+        """Make the intent durable before anything moves; if that cannot be, say that nothing was sent."""
+        try:
+            await self.journal.durable(started)
+        except (LogUnavailable, asyncio.CancelledError):
+            self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=self.journal.now_us()))
+            raise
+
+    async def _listen(
+        self, started: Recorded, ask: Callable[[], Awaitable[Any]], ticket: Ticket
+    ) -> ProviderError | None:
+        """Ask a provider under the call's deadline, and put on record how it ended, whatever the ending."""
+        event: CallStarted = started.event  # type: ignore[assignment]
+        error_type: str | None = None
+        limit = asyncio.timeout((event.deadline_at_us - self.journal.now_us()) / 1_000_000)
+        try:
+            async with limit:
+                value = await ask()
+        except asyncio.CancelledError:
+            now_us = self.journal.now_us()
+            self.journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
+            raise
+        except ProviderError as failure:
+            error = failure
+        except Exception as foreign:  # noqa: BLE001 - the boundary to providers: whatever they raise is put on record
+            if isinstance(foreign, TimeoutError) and limit.expired():
+                error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
+            else:
+                error_type = type(foreign).__name__
+                surely_undone = event.operation == LOOKUP or ticket.request.effect is Effect.READ
+                error = (Transient if surely_undone else Ambiguous)(f"{error_type}: {foreign}")
+        else:
+            self._note_success(started, value if isinstance(value, Reply | Found) else Reply(value=value), ticket)
+            return None
+        now_us = self.journal.now_us()
+        failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
+        self.journal.note(failed, at_us=now_us)
+        return error
+
+    def _note_success(self, started: Recorded, answer: Reply | Found, ticket: Ticket) -> None:
+        now_us = self.journal.now_us()
+        event, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
+        side = [StoreSensitive(token=token, subject=ticket.subject, value=value) for token, value in taken.items()]
+        self.journal.note(event, at_us=now_us, side=side)
+        ticket.learn(answer)
+
+    async def _conclude(self, ticket: Ticket, recorded: Recorded) -> None:
+        """Make the end of a `once` request durable before its caller hears of it."""
+        if ticket.request.effect is not Effect.ONCE:
+            return
+        try:
+            await self.journal.durable(recorded)
+        except LogUnavailable as error:
+            message = f"request {ticket.request_id} has ended, but the log cannot be written: {error}"
+            raise OutcomeUnknown(message, request_id=ticket.request_id) from error
+
+    async def _pause(self, request_id: str, until_us: int | None) -> None:
+        """Sleep until an instant, or until the request is woken."""
+        wake = self._wakes.setdefault(request_id, asyncio.Event())
+        wake.clear()
+        seconds = None if until_us is None else max(0, until_us - self.journal.now_us()) / 1_000_000
+        try:
+            async with asyncio.timeout(seconds):
+                await wake.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._wakes.pop(request_id, None)
+
+    def _give_up(self, ticket: Ticket, reason: EndReason) -> None:
+        """The caller is gone: end the request if nothing is in doubt, else settle it in the background."""
+        if ticket.request_id not in self.journal.ledger.requests:
+            return
+        self.journal.note(RequestCancelled(request_id=ticket.request_id, reason=reason))
+        step, now_us = self._next(ticket.request_id)
+        if isinstance(step, steps.Fail | steps.Finish):
+            self.journal.note(step.event, at_us=now_us)
+        elif not self._closing:
+            self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
+
+
+def _look_at_its_error(task: "asyncio.Task[Answer]") -> None:
+    """Nobody may be left to hear how a task ended; its story is in the log."""
+    if not task.cancelled():
+        task.exception()

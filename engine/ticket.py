@@ -1,0 +1,31 @@
+"""A request in hand: what its providers are given, and what has been learnt for its caller."""
+
+from understudy.engine.provider import Found, Reply, Request
+from understudy.engine.reports import Discretion
+from understudy.events.vocabulary import Finding
+
+
+class Ticket:
+    """Kept while a request is driven; the log has all of it but what is sensitive and the reply as it came."""
+
+    __slots__ = ("discretion", "reference", "reply", "request", "subject", "vetoes")
+
+    def __init__(self, request: Request, discretion: Discretion, subject: str) -> None:
+        self.request = request
+        self.discretion = discretion
+        self.subject = subject
+        self.vetoes: dict[str, str] = {}
+        self.reply: object = None
+        self.reference: str | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The request's id."""
+        return self.request.request_id
+
+    def learn(self, answer: Reply | Found) -> None:
+        """Keep what the caller will be given."""
+        if isinstance(answer, Found) and answer.finding is not Finding.SUCCEEDED:
+            return
+        self.reply = answer.value
+        self.reference = answer.reference

@@ -1,0 +1,89 @@
+"""Provider calls: one starts, and ends in exactly one of three ways. Every call is logged, pings and look-ups too."""
+
+from decimal import Decimal
+from typing import ClassVar
+
+from pydantic import Field, JsonValue
+
+from understudy.events.fact import Fact
+from understudy.events.vocabulary import AbandonReason, FailureKind, Finding
+
+
+class CallFact(Fact):
+    """What all call events share: whose call it was, and for what.
+
+    Shape:  `request_id` is None for calls outside a request (pings, stock). `attempt` counts the calls of the request
+            from 1 (0 outside a request); `retry` counts the tries of this request at this provider from 0. Service,
+            country, rental and pair repeat the request's context, so that nobody needs a join.
+    """
+
+    request_id: str | None = None
+    provider: str
+    operation: str
+    attempt: int = 0
+    retry: int = 0
+    service: str | None = None
+    country: str | None = None
+    rental_id: str | None = None
+    pair: str | None = None
+
+
+class CallStarted(CallFact):
+    """A provider is about to be called.
+
+    Shape:  ended by the one `CallSucceeded`, `CallFailed` or `CallAbandoned` whose `started_seq` is this event's seq.
+    Units:  `deadline_at_us` is the instant at which we stop listening.
+    Source: `engine.request.next_step` for requests, the runner for pings and side calls.
+    """
+
+    kind: ClassVar[str] = "call_started.v1"
+    key: str = Field(description="The provider-side idempotency key: the same on every try of one request here.")
+    deadline_at_us: int
+
+
+class CallSucceeded(CallFact):
+    """A provider answered, and the answer passed validation.
+
+    Shape:  `reply` is the provider's answer with sensitive values concealed. `finding` is set by look-ups only,
+            `stock` by stock calls (units on offer, for this event's country and service).
+    Units:  `latency_us` runs from `CallStarted`. `cost` is what the provider charges, in its own unit.
+    """
+
+    kind: ClassVar[str] = "call_succeeded.v1"
+    outcome: ClassVar[str] = "success"
+    started_seq: int
+    latency_us: int
+    reply: JsonValue = None
+    reference: str | None = None
+    cost: Decimal | None = None
+    stock: int | None = None
+    finding: Finding | None = None
+
+
+class CallFailed(CallFact):
+    """A provider did not deliver.
+
+    Shape:  `outcome` is our word for it; `code`, `message` and `error_type` are the provider's own, redacted and cut.
+            `network` tells that it failed between us and them, not inside.
+    Units:  `latency_us` runs from `CallStarted`; of a timed-out call it is the limit. `retry_after_us` is a length.
+    """
+
+    kind: ClassVar[str] = "call_failed.v1"
+    outcome: FailureKind
+    started_seq: int
+    latency_us: int
+    network: bool = False
+    code: str | None = None
+    message: str | None = None
+    error_type: str | None = None
+    retry_after_us: int | None = None
+
+
+class CallAbandoned(CallFact):
+    """We walked away from a call: outcome unknown, nobody's fault."""
+
+    kind: ClassVar[str] = "call_abandoned.v1"
+    outcome: ClassVar[str] = "abandoned"
+    started_seq: int
+    latency_us: int
+    reason: AbandonReason

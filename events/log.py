@@ -1,0 +1,187 @@
+"""The event log as the rest of the house sees it: one writer, any number of readers. Stores implement these ports."""
+
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from understudy.events.fact import Fact
+from understudy.events.row import Recorded, Row
+
+
+class Head(NamedTuple):
+    """The end of a stream: its last seq (0 when empty) and the 32-byte chain value there."""
+
+    seq: int
+    chain: bytes
+
+
+class Link(NamedTuple):
+    """What the chain is checked on: a seq, the stored chain value, and the row as its compact JSON array."""
+
+    seq: int
+    chain: bytes
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A folded state at a place in the stream; trusted only when `fold_version` and `chain` match."""
+
+    fold_version: int
+    seq: int
+    chain: bytes
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedBlock:
+    """Fixed-size records of consecutive events, a cache for fast folding; the rows win where they disagree.
+
+    Shape:  covers `first_seq` to `last_seq`; `chain` is the chain value at `last_seq`; `digest` is the SHA-256 of
+            `header` and `records` (see `projections.block`).
+    """
+
+    fold_version: int
+    first_seq: int
+    last_seq: int
+    chain: bytes
+    header: bytes
+    records: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimKey:
+    """Claims a caller's idempotency key for a request, in the transaction of its acceptance."""
+
+    principal: str
+    operation: str
+    key: str
+    body_hash: str
+    request_id: str
+    expires_at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSensitive:
+    """Puts a value that the events must not hold into the erasable side table, under its salted hash."""
+
+    token: str
+    subject: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeCommand:
+    """Removes a command from the inbox, in the transaction of the event that it became."""
+
+    command_id: int
+
+
+SideWrite = ClaimKey | StoreSensitive | TakeCommand
+
+
+class Command(NamedTuple):
+    """Something that somebody outside the engine wants: a line of the inbox, JSON as it was put there."""
+
+    command_id: int
+    body: str
+
+
+class LogReader(Protocol):
+    """A plain synchronous view of one stream, for start-up, replay and the command line. Never writes."""
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream."""
+
+    def head(self) -> Head:
+        """The end of what is durable."""
+
+    def rows(self, *, after: int = 0, through: int | None = None) -> Iterator[Row]:
+        """Rows in order, with `after` < seq <= `through`."""
+
+    def links(self, *, after: int = 0, through: int | None = None) -> Iterator[Link]:
+        """The same rows as chain material, much faster than decoding them."""
+
+    def request_rows(self, request_id: str) -> Sequence[Row]:
+        """All rows of one request, in order."""
+
+    def seq_at(self, *, at_us: int | None = None, position: int | None = None) -> int:
+        """The last seq whose event is not later than an instant, or than a position of the store; 0 if none."""
+
+    def snapshot(self, *, fold_version: int, through: int | None = None) -> Snapshot | None:
+        """The newest snapshot of a fold at or before `through`; the caller checks its chain value."""
+
+    def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
+        """The sealed blocks in order; the caller checks their digests."""
+
+    def chain_at(self, seq: int) -> bytes | None:
+        """The stored chain value of one event; None if there is no such event, the genesis value for 0."""
+
+
+class EventLog(Protocol):
+    """An append-only log with one writer.
+
+    Errors: every method may raise LogUnavailable; `open` also LogInUse and NotALog.
+    """
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream this log writes to; set after `open`."""
+
+    @property
+    def head(self) -> Head:
+        """The end of the stream, what is not yet durable included."""
+
+    @property
+    def pending(self) -> int:
+        """Events appended and not yet durable."""
+
+    @property
+    def capacity(self) -> int:
+        """How many events may be pending. Admission keeps room for the events that open requests still need."""
+
+    @property
+    def salt(self) -> bytes:
+        """A secret of this store, for hashing sensitive values."""
+
+    async def open(self, writer: str) -> None:
+        """Take the stream over, as the writer of that name."""
+
+    async def close(self) -> None:
+        """Make everything durable and let the stream go. Safe to repeat."""
+
+    def check(self) -> None:
+        """Raise LogUnavailable if nothing can be made durable now."""
+
+    def append(self, event: Fact, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
+        """Give an event its place, at once, in memory; it becomes durable with its group.
+
+        Errors: EventRefused for a `RequestAccepted`. No outcome is ever refused.
+        """
+
+    def durable(self, seq: int) -> Awaitable[None]:
+        """Done once the event is durable, and with it all before it; raises LogUnavailable if that failed."""
+
+    async def claim(self, *, principal: str, operation: str, key: str, at_us: int) -> ClaimKey | None:
+        """Who holds an idempotency key at that instant, pending claims included."""
+
+    async def request_rows(self, request_id: str) -> Sequence[Row]:
+        """All rows of one request in order, pending ones included."""
+
+    async def reveal(self, tokens: Sequence[str]) -> Mapping[str, str]:
+        """The sensitive values that are still there, by token."""
+
+    async def commands(self) -> Sequence[Command]:
+        """What waits in the inbox, oldest first."""
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot; older ones of other fold versions may go."""
+
+    async def save_block(self, block: SealedBlock) -> None:
+        """Keep a sealed block."""
+
+    def reader(self) -> AbstractContextManager[LogReader]:
+        """A reader of what is durable."""

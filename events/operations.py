@@ -1,0 +1,87 @@
+"""What happened to the engine itself, and what operators and rules did to it."""
+
+from typing import ClassVar
+
+from understudy.events.fact import Fact
+from understudy.events.policy import Policy
+from understudy.events.vocabulary import ForcedState
+
+
+class EngineStarted(Fact):
+    """An engine took the stream over.
+
+    Shape:  `rules_version` is the version of the deciding rules; decisions made under another are not recomputed.
+    """
+
+    kind: ClassVar[str] = "engine_started.v1"
+    version: str
+    rules_version: int
+    python: str
+    writer: str
+
+
+class EngineStopped(Fact):
+    """An engine let the stream go in good order."""
+
+    kind: ClassVar[str] = "engine_stopped.v1"
+    writer: str
+
+
+class ClockStepped(Fact):
+    """The wall clock was set while we ran; engine time was anchored anew.
+
+    Units:  `step_us` is how far the wall clock was set, forward if positive. Engine time follows a step forward; it
+            never runs backward: after a step back it goes on at its own pace, ahead of the wall clock.
+    """
+
+    kind: ClassVar[str] = "clock_stepped.v1"
+    step_us: int
+
+
+class PolicyActivated(Fact):
+    """From here on this policy decides. It is written whole, so that the log alone suffices."""
+
+    kind: ClassVar[str] = "policy_activated.v1"
+    policy: Policy
+    policy_hash: str
+
+
+class OverrideSet(Fact):
+    """An operator forced a provider's state; `until_us` None means until cleared."""
+
+    kind: ClassVar[str] = "override_set.v1"
+    provider: str
+    state: ForcedState
+    until_us: int | None = None
+    actor: str
+    reason: str
+
+
+class OverrideCleared(Fact):
+    """An operator took a forced state back, or declared a misconfigured provider fixed."""
+
+    kind: ClassVar[str] = "override_cleared.v1"
+    provider: str
+    actor: str
+    reason: str
+
+
+class AlertRaised(Fact):
+    """Something needs a person.
+
+    Shape:  `alert` is the rule's name (`local_fault`, `misconfigured`, `insufficient_funds`, `suspended`); `subject`
+            is what it is about: a provider, a request, or `` for the engine itself.
+    """
+
+    kind: ClassVar[str] = "alert_raised.v1"
+    alert: str
+    subject: str
+    message: str
+
+
+class AlertCleared(Fact):
+    """The cause of an alert is gone."""
+
+    kind: ClassVar[str] = "alert_cleared.v1"
+    alert: str
+    subject: str

@@ -1,0 +1,123 @@
+"""The policy: every threshold that decisions read, content-hashed and written into the log whole."""
+
+import hashlib
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import to_json
+
+from understudy.events.vocabulary import ServicePriority, Strategy
+
+ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
+Dimension = Annotated[str, StringConstraints(pattern=r"^(operation|service|country|rental_id|pair)$")]
+Share = Annotated[Decimal, Field(ge=0, le=1)]
+Percent = Annotated[Decimal, Field(ge=0, le=100)]
+Milliseconds = Annotated[int, Field(ge=0, le=10**10)]
+
+
+class Settings(BaseModel):
+    """Frozen settings that refuse unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProviderSettings(Settings):
+    """One provider as decisions see it. Fields left None take the policy's value.
+
+    Shape:  the `has_…` fields and `settle_ms` are read off the provider object by the engine; they stand here because
+            decisions depend on them.
+    """
+
+    id: ProviderId
+    priority: ServicePriority = Field(default=ServicePriority.PRIMARY, description="The tier, 1 to 4.")
+    weight: Decimal = Field(default=Decimal(1), ge=0, le=10**6, description="Share of traffic within the tier.")
+    price: Decimal | None = Field(default=None, ge=0, description="Usual price of one call; breaks ties of score.")
+    max_failures: int | None = Field(default=None, ge=1, description="Failed requests in a row that open the circuit.")
+    recovery_time_ms: Milliseconds | None = Field(default=None, description="Rest before the first probe.")
+    request_timeout_ms: Milliseconds | None = Field(default=None, description="Limit of one call.")
+    trust_ping: bool | None = Field(default=None, description="A successful ping alone closes the circuit.")
+    max_calls_per_second: Decimal | None = Field(default=None, gt=0, le=10**6, description="Our own rate limit.")
+    burst: int | None = Field(default=None, ge=1, description="Calls that may go at once under the rate limit.")
+    max_in_flight: int | None = Field(default=None, ge=1, description="Calls under way at once.")
+    has_ping: bool = False
+    has_lookup: bool = False
+    settle_ms: Milliseconds = Field(default=0, description="How long after a call an 'absent' is not yet believed.")
+
+
+class Policy(Settings):
+    """How providers are chosen, retried and isolated. Defaults come from the users' documents."""
+
+    strategy: Strategy = Strategy.SCORE
+    fallback_enabled: bool = Field(default=True, description="Off: only the first choice is ever asked.")
+    preferred_provider: ProviderId | None = Field(default=None, description="Put first whenever it is eligible.")
+    exploration: Share = Field(default=Decimal("0.01"), description="Share of decisions that start elsewhere.")
+    explore_once: bool = Field(default=False, description="Explore with `once` operations too.")
+    max_providers: int | None = Field(default=None, ge=1, description="Providers that one request may try.")
+
+    window: int = Field(default=100, ge=1, le=10_000, description="Outcomes that a lane remembers.")
+    lane_by: tuple[Dimension, ...] = Field(default=(), description="Context that splits a provider's record.")
+    stale_after_ms: Milliseconds = Field(
+        default=86_400_000, description="A lane unused for so long counts as unknown again."
+    )
+    min_success_rate: Percent = Field(default=Decimal(95), description="Below it a provider is degraded.")
+    max_response_time_ms: Milliseconds = Field(default=3_000, description="An average above it is degraded.")
+
+    request_timeout_ms: Milliseconds = Field(default=5_000, ge=1, description="Limit of one provider call.")
+    deadline_ms: Milliseconds = Field(default=30_000, ge=1, description="Limit of a whole request.")
+    retry_attempts: int = Field(default=2, ge=0, le=20, description="More tries at the same provider.")
+    retry_delay_ms: Milliseconds = Field(default=500, description="First back-off; doubles, with full jitter.")
+    retry_delay_cap_ms: Milliseconds = Field(default=30_000, description="Longest back-off.")
+    retry_budget: Share = Field(default=Decimal("0.2"), description="Retries allowed, as a share of recent calls.")
+    retry_budget_min: int = Field(default=10, ge=0, description="Retries allowed in a minute whatever the share.")
+    throttle_ms: Milliseconds = Field(default=1_000, description="Pause after a throttle that names no time.")
+    lookup_interval_ms: Milliseconds = Field(default=500, ge=1, description="First pause between look-ups; doubles.")
+    lookup_interval_cap_ms: Milliseconds = Field(default=300_000, ge=1, description="Longest pause between look-ups.")
+
+    max_failures: int = Field(default=3, ge=1, description="Failed requests in a row that open a circuit.")
+    recovery_time_ms: Milliseconds = Field(default=300_000, ge=1, description="Rest before the first probe.")
+    recovery_time_cap_ms: Milliseconds = Field(default=3_600_000, ge=1, description="Longest rest; rests double.")
+    probe_permit_ms: Milliseconds = Field(default=30_000, ge=1, description="How long one probe keeps others out.")
+    trust_ping: bool = Field(default=False, description="A successful ping alone closes a circuit.")
+    max_failure_rate: Percent | None = Field(default=None, description="Failure rate that opens a circuit.")
+    slow_call_ms: Milliseconds | None = Field(default=None, description="A call that takes longer is slow.")
+    max_slow_rate: Percent | None = Field(default=None, description="Share of slow calls that opens a circuit.")
+    min_calls: int = Field(default=20, ge=1, description="Calls before a rate may open a circuit.")
+    ping_interval_ms: Milliseconds = Field(default=10_000, ge=1, description="Idle providers are pinged so often.")
+    ping_retry_ms: Milliseconds = Field(default=2_000, ge=1, description="Pause after a failed ping.")
+
+    max_calls_per_second: Decimal | None = Field(default=None, gt=0, le=10**6, description="Global rate limit.")
+    burst: int = Field(default=10, ge=1, description="Calls that may go at once under the global rate limit.")
+    max_in_flight: int | None = Field(default=None, ge=1, description="Calls under way at once, all providers.")
+
+    stock_ttl_ms: Milliseconds = Field(default=43_200_000, description="Age at which a stock belief is forgotten.")
+    sold_out_ttl_ms: Milliseconds = Field(default=60_000, description="How long an `out_of_stock` is believed.")
+    local_fault_window_ms: Milliseconds = Field(default=10_000, description="Failures so close together are one.")
+    local_fault_share: Share = Field(default=Decimal("0.8"), description="Share of providers that is 'nearly all'.")
+    local_fault_min_providers: int = Field(default=3, ge=2, description="Fewer cannot tell a local fault.")
+
+    providers: tuple[ProviderSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        ids = [provider.id for provider in self.providers]
+        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        if repeated:
+            raise ValueError(f"provider {repeated[0]!r} is configured twice; ids must be unique")
+        if self.preferred_provider is not None and ids and self.preferred_provider not in ids:
+            raise ValueError(
+                f"preferred_provider {self.preferred_provider!r} is not configured; known: {', '.join(ids)}"
+            )
+        if (self.max_slow_rate is None) != (self.slow_call_ms is None):
+            raise ValueError("slow_call_ms and max_slow_rate belong together; set both or neither")
+        return self
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the policy as compact JSON, in hex."""
+        return hashlib.sha256(to_json(self)).hexdigest()
+
+    def with_providers(self, providers: Iterable[ProviderSettings]) -> "Policy":
+        """The same policy for these providers, validated anew."""
+        return Policy.model_validate({**dict(self), "providers": tuple(providers)})

@@ -1,0 +1,76 @@
+"""Values that the log must not hold: replaced by salted hashes, kept aside where they can be erased."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+from pydantic_core import from_json, to_json
+
+MARK: Final = "$sensitive"
+"""The only key of the object that stands for a concealed value; its value is the token."""
+_SHORTEST: Final = 4
+
+
+def token_of(salt: bytes, value: JsonValue) -> str:
+    """The salted hash of a value, 32 hex digits; the same value has the same token in one store."""
+    return hashlib.sha256(salt + to_json(value)).hexdigest()[:32]
+
+
+def conceal(value: JsonValue, names: Collection[str], salt: bytes) -> tuple[JsonValue, dict[str, str]]:
+    """A copy with the values of the named fields, at any depth, replaced by their tokens; and those values as JSON by token."""
+    taken: dict[str, str] = {}
+    return (_concealed(value, names, salt, taken) if names else value), taken
+
+
+def reveal(value: JsonValue, known: Mapping[str, str]) -> JsonValue:
+    """A copy with the tokens replaced by what is known; erased values stay tokens."""
+    match value:
+        case {"$sensitive": str(token), **rest} if not rest:
+            return from_json(known[token]) if token in known else value
+        case dict():
+            return {name: reveal(inner, known) for name, inner in value.items()}
+        case list():
+            return [reveal(inner, known) for inner in value]
+        case _:
+            return value
+
+
+def tokens_in(value: JsonValue) -> set[str]:
+    """All tokens in a value."""
+    match value:
+        case {"$sensitive": str(token), **rest} if not rest:
+            return {token}
+        case dict():
+            return set[str]().union(*map(tokens_in, value.values()))
+        case list():
+            return set[str]().union(*map(tokens_in, value))
+        case _:
+            return set()
+
+
+def redact(text: str, values: Collection[str], limit: int) -> str:
+    """A text without the sensitive values in it, cut to a length with a marker."""
+    for value in values:
+        plain = from_json(value)
+        if isinstance(plain, str) and len(plain) >= _SHORTEST:
+            text = text.replace(plain, "[redacted]")
+    return text if len(text) <= limit else f"{text[:limit]}…[cut, {len(text)} characters]"
+
+
+def _concealed(value: JsonValue, names: Collection[str], salt: bytes, taken: dict[str, str]) -> JsonValue:
+    match value:
+        case dict():
+            concealed: dict[str, JsonValue] = {}
+            for name, inner in value.items():
+                if name in names and inner is not None:
+                    token = token_of(salt, inner)
+                    taken[token] = to_json(inner).decode()
+                    concealed[name] = {MARK: token}
+                else:
+                    concealed[name] = _concealed(inner, names, salt, taken)
+            return concealed
+        case list():
+            return [_concealed(inner, names, salt, taken) for inner in value]
+        case _:
+            return value

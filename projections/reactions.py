@@ -1,0 +1,217 @@
+"""What each kind of event does to the standing: one small function a kind, and the table that finds it."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.decisions import DecisionMade
+from understudy.events.fact import Fact
+from understudy.events.operations import (
+    AlertCleared,
+    AlertRaised,
+    EngineStarted,
+    OverrideCleared,
+    OverrideSet,
+    PolicyActivated,
+)
+from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed, RequestSuspended
+from understudy.events.row import Recorded
+from understudy.events.vocabulary import SIDE_OPERATIONS, FailureKind, Strategy
+from understudy.projections import lane_step as lane
+from understudy.projections.lanes import turn
+from understudy.projections.open_call import OpenCall, call_context, ending_code
+from understudy.projections.provider_record import StockBelief, rate_interval_us, stock_key
+
+if TYPE_CHECKING:
+    from understudy.projections.lanes import LaneKey
+    from understudy.projections.standing import Standing
+
+F = TypeVar("F", bound=Fact)
+Reaction = Callable[["Standing", Recorded, Any], int | None]
+
+# An enum's member costs several times a global to look up, and this is asked at every decision.
+_ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
+
+
+def _engine_started(standing: "Standing", _: Recorded, event: EngineStarted) -> None:
+    standing.rules_version = event.rules_version
+    for record in standing.providers.values():
+        record.misconfigured_us = 0  # A restart may have brought the right key: the next call will tell.
+
+
+def _policy_activated(standing: "Standing", recorded: Recorded, event: PolicyActivated) -> None:
+    standing.policy = event.policy
+    standing.policy_hash = event.policy_hash
+    standing.rate_interval_us = rate_interval_us(event.policy.max_calls_per_second)
+    turn(standing.lanes, recorded)
+    for settings in event.policy.providers:
+        standing.provider(settings.id).adopt(settings)
+
+
+def _call_started(standing: "Standing", recorded: Recorded, event: CallStarted) -> int:
+    seq, at_us, _ = recorded
+    provider = event.provider
+    lanes = standing.lanes
+    kind = SIDE_OPERATIONS.get(event.operation, "serve")
+    key: LaneKey = (provider, kind)
+    if standing.policy.lane_by:
+        key = standing.lane_key(provider, kind, call_context(event))
+    index = lanes.places.get(key)
+    if index is None:
+        index = lanes.index(key)
+    # Straight to `tuple`: a NamedTuple's own constructor takes twice as long.
+    standing.calls[seq] = tuple.__new__(OpenCall, (index, at_us, event))
+    record = standing.providers.get(provider) or standing.provider(provider)
+    if record.rate_interval_us:
+        record.spend(at_us)
+    if standing.rate_interval_us:
+        standing.rate_used_us = max(standing.rate_used_us, at_us) + standing.rate_interval_us
+    if kind == "serve":
+        record.in_flight += 1
+    base = lane.GLOBAL_WORDS + index * lanes.words
+    return lane.start(lanes.state, base, lanes.params[index], at_us, event.retry)
+
+
+def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceeded) -> int:
+    call = standing.calls.pop(event.started_seq, None)
+    if call is None:
+        return 0  # It has been ended already; `verify` reports such a log.
+    index, started_us, started = call
+    _, at_us, _ = recorded
+    record = standing.providers[started.provider]
+    record.answered_us = at_us
+    record.misconfigured_us = 0
+    record.unfunded_us = 0
+    if started.operation not in SIDE_OPERATIONS:
+        record.in_flight -= 1
+    if event.stock is not None:
+        key = stock_key(event.provider, event.service, event.country)
+        standing.stock[key] = StockBelief(units=event.stock, at_us=at_us, revealed=False)
+    lanes = standing.lanes
+    base = lane.GLOBAL_WORDS + index * lanes.words
+    return lane.end(lanes.state, base, lanes.params[index], lane.SUCCESS, at_us, started_us, event.latency_us, 0)
+
+
+def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) -> int:
+    call = standing.calls.pop(event.started_seq, None)
+    if call is None:
+        return 0
+    _, at_us, _ = recorded
+    record = standing.providers[call.started.provider]
+    kind = event.outcome
+    if event.network or kind is FailureKind.TIMED_OUT:
+        record.unreachable_us = at_us
+    else:
+        record.answered_us = at_us
+    match kind:
+        case FailureKind.RATE_LIMITED:
+            pause_us = event.retry_after_us
+            if pause_us is None:
+                pause_us = standing.policy.throttle_ms * 1000
+            record.throttled_until_us = max(record.throttled_until_us, at_us + pause_us)
+        case FailureKind.MISCONFIGURED:
+            record.misconfigured_us = at_us
+        case FailureKind.INSUFFICIENT_FUNDS:
+            record.unfunded_us = at_us
+        case FailureKind.OUT_OF_STOCK:
+            key = stock_key(event.provider, event.service, event.country)
+            standing.stock[key] = StockBelief(units=0, at_us=at_us, revealed=True)
+        case _:
+            pass
+    return _end_in_vain(standing, recorded, event, call=call)
+
+
+def _call_abandoned(standing: "Standing", recorded: Recorded, event: CallAbandoned) -> int:
+    call = standing.calls.pop(event.started_seq, None)
+    if call is None:
+        return 0
+    return _end_in_vain(standing, recorded, event, call=call)
+
+
+def _end_in_vain(standing: "Standing", recorded: Recorded, event: CallFailed | CallAbandoned, *, call: OpenCall) -> int:
+    index, started_us, started = call
+    if started.operation not in SIDE_OPERATIONS:
+        standing.providers[started.provider].in_flight -= 1
+    retry = standing.tries_that_count(event)
+    lanes = standing.lanes
+    base, params = lanes.base(index), lanes.params[index]
+    told = lane.end(lanes.state, base, params, ending_code(event), recorded.at_us, started_us, event.latency_us, retry)
+    if retry == 0 and event.request_id is not None:
+        spared = standing.spared.setdefault(event.request_id, set())
+        (spared.discard if told & lane.COUNTED_FAILURE else spared.add)(event.provider)
+    return told
+
+
+def _override_set(standing: "Standing", _: Recorded, event: OverrideSet) -> None:
+    standing.provider(event.provider).override = event
+
+
+def _override_cleared(standing: "Standing", _: Recorded, event: OverrideCleared) -> None:
+    record = standing.provider(event.provider)
+    record.override = None
+    record.misconfigured_us = 0
+
+
+def _alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -> None:
+    standing.alerts[f"{event.alert}|{event.subject}"] = recorded.at_us
+    turn(standing.lanes, recorded)
+
+
+def _alert_cleared(standing: "Standing", recorded: Recorded, event: AlertCleared) -> None:
+    standing.alerts.pop(f"{event.alert}|{event.subject}", None)
+    turn(standing.lanes, recorded)
+
+
+def _decision_made(standing: "Standing", _: Recorded, event: DecisionMade) -> None:
+    standing.totals.decisions += 1
+    if event.strategy is _ROUND_ROBIN and event.provider is not None and event.tier is not None:
+        standing.last_first[event.tier] = event.provider
+
+
+def _accepted(standing: "Standing", _: Recorded, __: RequestAccepted) -> None:
+    standing.totals.accepted += 1
+
+
+def _completed(standing: "Standing", _: Recorded, event: RequestCompleted) -> None:
+    totals = standing.totals
+    totals.completed += 1
+    if event.failovers:
+        totals.failovers += 1
+    if standing.spared:
+        standing.spared.pop(event.request_id, None)
+
+
+def _failed(standing: "Standing", _: Recorded, event: RequestFailed) -> None:
+    standing.totals.failed += 1
+    standing.spared.pop(event.request_id, None)
+
+
+def _suspended(standing: "Standing", _: Recorded, __: RequestSuspended) -> None:
+    standing.totals.suspended += 1
+
+
+def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[type[Fact], Reaction]:
+    """A line of the table, typed so that a reaction cannot be put beside another kind of event than its own."""
+    return kind, react
+
+
+REACTIONS: Final[Mapping[type[Fact], Reaction]] = dict(
+    (
+        _on(EngineStarted, _engine_started),
+        _on(PolicyActivated, _policy_activated),
+        _on(CallStarted, _call_started),
+        _on(CallSucceeded, _call_succeeded),
+        _on(CallFailed, _call_failed),
+        _on(CallAbandoned, _call_abandoned),
+        _on(OverrideSet, _override_set),
+        _on(OverrideCleared, _override_cleared),
+        _on(AlertRaised, _alert_raised),
+        _on(AlertCleared, _alert_cleared),
+        _on(DecisionMade, _decision_made),
+        _on(RequestAccepted, _accepted),
+        _on(RequestCompleted, _completed),
+        _on(RequestFailed, _failed),
+        _on(RequestSuspended, _suspended),
+    )
+)
+"""What to do for each kind of event; the others change nothing but the place in the log."""

@@ -1,0 +1,90 @@
+"""A standing as bytes and back, exactly: what was folded up to a place in the log need not be folded again.
+
+Layout: the length of the head (8 bytes), the head (JSON, everything but the lanes' words), then the words of all lanes;
+numbers are little-endian. A snapshot is a cache like a block: of another fold version, or broken, it is not used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from struct import Struct, pack
+from struct import error as StructError  # noqa: N812 - the module's only class, and named like a function.
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from understudy.events.calls import CallStarted
+from understudy.events.operations import OverrideSet
+from understudy.events.policy import Policy
+from understudy.projections.lanes import Lanes
+from understudy.projections.open_call import OpenCall
+from understudy.projections.provider_record import ProviderRecord, StockBelief
+from understudy.projections.standing import FOLD_VERSION, Standing, Totals
+
+_LENGTH: Final = Struct("<q")
+_WORD: Final = Struct("<q")
+_PLAIN: Final = ("seq", "at_us", "rules_version", "policy_hash", "alerts", "rate_used_us", "rate_interval_us")
+
+
+class BrokenSnapshot(ValueError):
+    """Bytes that are no snapshot of this version of the fold: fold from the start, or from an older one."""
+
+
+def dump_standing(standing: Standing) -> bytes:
+    """The standing as bytes; equal standings give equal bytes."""
+    state = standing.lanes.state
+    head = to_json(
+        {
+            "fold_version": FOLD_VERSION,
+            **{name: getattr(standing, name) for name in _PLAIN},
+            "policy": standing.policy,
+            "keys": standing.lanes.keys,
+            "providers": standing.providers,
+            "calls": [(seq, *call) for seq, call in standing.calls.items()],
+            "spared": {request: sorted(who) for request, who in standing.spared.items()},
+            "stock": standing.stock,
+            "last_first": standing.last_first,
+            "totals": standing.totals,
+        }
+    )
+    return _LENGTH.pack(len(head)) + head + pack(f"<{len(state)}q", *state)
+
+
+def load_standing(content: bytes) -> Standing:
+    """The standing that was dumped; from here on it folds as the dumped one would.
+
+    Errors: BrokenSnapshot for another fold version, or bytes that are no snapshot.
+    """
+    try:
+        (length,) = _LENGTH.unpack_from(content)
+        head = from_json(content[_LENGTH.size : _LENGTH.size + length])
+        if head["fold_version"] != FOLD_VERSION:
+            raise BrokenSnapshot(f"a snapshot of fold version {head['fold_version']}, not {FOLD_VERSION}")
+        return _standing(head, words=content[_LENGTH.size + length :])
+    except (StructError, KeyError, TypeError, ValueError) as error:
+        raise BrokenSnapshot(f"not a snapshot that can be read: {error}") from error
+
+
+def _standing(head: Mapping[str, Any], *, words: bytes) -> Standing:
+    policy = Policy.model_validate(head["policy"])
+    state = (word for (word,) in _WORD.iter_unpack(words))
+    return Standing(
+        **{name: head[name] for name in _PLAIN},
+        policy=policy,
+        lanes=Lanes.restored(policy, keys=map(tuple, head["keys"]), state=state),
+        providers={name: _provider(record) for name, record in head["providers"].items()},
+        calls={
+            seq: OpenCall(lane, started_us, CallStarted.model_validate(started))
+            for seq, lane, started_us, started in head["calls"]
+        },
+        spared={request: set(who) for request, who in head["spared"].items()},
+        stock={key: StockBelief(**belief) for key, belief in head["stock"].items()},
+        last_first={int(tier): provider for tier, provider in head["last_first"].items()},
+        totals=Totals(**head["totals"]),
+    )
+
+
+def _provider(record: Mapping[str, Any]) -> ProviderRecord:
+    found = ProviderRecord(**{field.name: record[field.name] for field in fields(ProviderRecord)})
+    if record["override"] is not None:
+        found.override = OverrideSet.model_validate(record["override"])
+    return found

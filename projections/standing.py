@@ -1,0 +1,99 @@
+"""The standing: all that the log adds up to, as far as decisions read it. A record, no opinion.
+
+This is the one fold that is mutated in place, for speed; `fold` is called at every append, in order, by the engine and
+by every replay alike. What each kind of event does is said in `reactions`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from understudy.events.calls import CallAbandoned, CallFailed
+from understudy.events.policy import Policy
+from understudy.events.row import Recorded
+from understudy.projections import lane_step as lane
+from understudy.projections.lanes import LaneKey, Lanes
+from understudy.projections.open_call import OpenCall, call_context
+from understudy.projections.provider_record import ProviderRecord, StockBelief
+from understudy.projections.reactions import REACTIONS
+
+__all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
+
+FOLD_VERSION: Final = 1
+"""Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts over the whole log."""
+
+    accepted: int = 0
+    completed: int = 0
+    failed: int = 0
+    suspended: int = 0
+    failovers: int = 0
+    """Requests that were completed by another provider than the first."""
+    decisions: int = 0
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is known at a place in the log."""
+
+    seq: int = 0
+    at_us: int = 0
+    rules_version: int = 0
+    policy: Policy = field(default_factory=Policy)
+    policy_hash: str = ""
+    lanes: Lanes = field(default_factory=lambda: Lanes(Policy()))
+    providers: dict[str, ProviderRecord] = field(default_factory=dict)
+    calls: dict[int, OpenCall] = field(default_factory=dict)
+    """Open calls by the seq of their start."""
+    spared: dict[str, set[str]] = field(default_factory=dict)
+    """Providers whose earlier tries of an open request counted in no streak, by request: a later try still may."""
+    stock: dict[str, StockBelief] = field(default_factory=dict)
+    last_first: dict[int, str] = field(default_factory=dict)
+    """Who was the first choice of the latest round-robin decision, by tier."""
+    alerts: dict[str, int] = field(default_factory=dict)
+    """When each alert that stands was raised, by `alert|subject`."""
+    rate_used_us: int = 0
+    """The global rate limit's virtual clock (see `ProviderRecord.rate_used_us`)."""
+    rate_interval_us: int = 0
+    totals: Totals = field(default_factory=Totals)
+
+    def fold(self, recorded: Recorded) -> int:
+        """Take one more event in; tells by `lane_step`'s bits what changed in the lane that it concerned."""
+        seq, at_us, event = recorded
+        self.seq = seq
+        self.at_us = at_us
+        react = REACTIONS.get(type(event))
+        if react is None:
+            return 0
+        return react(self, recorded, event) or 0
+
+    def provider(self, provider_id: str) -> ProviderRecord:
+        """A provider's own record, which is made if it is new."""
+        found = self.providers.get(provider_id)
+        if found is None:
+            found = self.providers[provider_id] = ProviderRecord()
+        return found
+
+    def serving_lane(self, provider_id: str, context: Mapping[str, str | None]) -> int | None:
+        """The index of the lane that a request with this context reads, None if it has no record yet."""
+        return self.lanes.find(self.lane_key(provider_id, "serve", context))
+
+    def lane_key(self, provider_id: str, kind: str, context: Mapping[str, str | None]) -> LaneKey:
+        """The name of the lane for a provider, a class and a context."""
+        if kind != "serve" or not self.policy.lane_by:
+            return (provider_id, kind)
+        return (provider_id, kind, *(context.get(name) or "" for name in self.policy.lane_by))
+
+    def tries_that_count(self, event: CallFailed | CallAbandoned) -> int:
+        """How many earlier tries may have counted in the streak: 0 if all before this one were spared."""
+        spared = self.spared.get(event.request_id or "", ())
+        return 0 if event.provider in spared else event.retry
+
+    @property
+    def shielded(self) -> bool:
+        """Whether a local fault is suspected."""
+        return self.lanes.state[lane.SHIELD] != 0

@@ -1,0 +1,1 @@
+"""Looking back: verify, explain and simulate, without ever calling a provider."""

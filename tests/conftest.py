@@ -1,0 +1,40 @@
+"""Which tests run: what is slow only when asked for, what needs ../shared/data only where that is."""
+
+import os
+
+import hypothesis
+import pytest
+from repository import SHARED_DATA
+
+# A property's time says how busy the machine is, not whether the law holds.
+hypothesis.settings.register_profile(
+    "understudy",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("understudy")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the tests marked `soak` too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the soak tests out, unless they were asked for."""
+    if config.getoption("--soak"):
+        return
+    soaking = [item for item in items if item.get_closest_marker("soak")]
+    if soaking:
+        config.hook.pytest_deselected(items=soaking)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs the recorded data where they are missing; in CI they may not be missing."""
+    if item.get_closest_marker("shared_data") is None or SHARED_DATA.is_dir():
+        return
+    reason = "needs the recorded data in ../shared/data"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,162 @@
+"""What waits together is written together, and nobody who waits can disturb it."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from stores.samples import NOON, accepted, alert, assert_whole, until
+
+from understudy.adapters.stores import SqliteLog, SqliteReader
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    log = SqliteLog(tmp_path / "calls.db")
+    await log.open("tester")
+    yield log
+    await log.close()
+
+
+@pytest.fixture
+async def statements(log: SqliteLog) -> list[str]:
+    """Every statement that the store runs from now on, in order."""
+    seen: list[str] = []
+    assert log._writer is not None
+    await log._writer._thread.set_trace_callback(seen.append)
+    return seen
+
+
+async def test_what_is_appended_in_one_pass_of_the_loop_is_one_transaction(
+    log: SqliteLog, statements: list[str]
+) -> None:
+    async def call(number: int) -> None:
+        await log.durable(log.append(alert(number), at_us=NOON).seq)
+
+    await asyncio.gather(*(call(number) for number in range(100)))
+    assert statements.count("COMMIT") == 1
+    assert sum(line.startswith("INSERT") for line in statements) == 3, "64 + 32 + 4 rows"
+
+
+async def test_callers_in_step_share_every_commit(log: SqliteLog, statements: list[str]) -> None:
+    async def call() -> None:
+        for _ in range(10):
+            await log.durable(log.append(alert(), at_us=NOON).seq)
+
+    await asyncio.gather(*(call() for _ in range(20)))
+    assert log.head.seq == 200
+    assert statements.count("COMMIT") == 10
+
+
+async def test_what_is_appended_during_a_commit_is_the_next_group(log: SqliteLog, statements: list[str]) -> None:
+    log.append(alert(), at_us=NOON)
+    await until(lambda: log.busy)
+    for _ in range(50):
+        log.append(alert(), at_us=NOON)
+    assert log.pending == 51
+    await log.durable(51)
+    assert statements.count("COMMIT") == 2
+    assert log.pending == 0
+
+
+async def test_more_than_one_transaction_may_hold_is_written_in_order(log: SqliteLog) -> None:
+    for number in range(10_000):
+        log.append(alert(number), at_us=NOON)
+    first, last = log.durable(1), log.durable(10_000)
+    await first
+    assert log.pending > 0, "the first group is durable before the last"
+    await last
+    with log.reader() as reader:
+        assert assert_whole(reader) == 10_000
+
+
+async def test_a_cancelled_caller_takes_nobody_along(log: SqliteLog) -> None:
+    async def call() -> int:
+        seq = log.append(alert(), at_us=NOON).seq
+        await log.durable(seq)
+        return seq
+
+    tasks = [asyncio.create_task(call()) for _ in range(30)]
+    await until(lambda: log.busy)
+    for task in tasks[::2]:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(one, asyncio.CancelledError) for one in ended[::2])
+    assert ended[1::2] == list(range(2, 31, 2))
+    with log.reader() as reader:
+        assert assert_whole(reader) == 30
+
+
+async def test_a_cancelled_question_does_not_hold_up_the_writer(log: SqliteLog) -> None:
+    question = asyncio.create_task(log.request_rows("r1"))
+    await asyncio.sleep(0)
+    question.cancel()
+    log.append(accepted(), at_us=NOON)
+    await log.durable(1)
+    assert len(await log.request_rows("r1")) == 1
+    assert not log.busy
+
+
+async def test_a_cancelled_close_goes_on(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "other.db")
+    await log.open("tester")
+    for _ in range(1_000):
+        log.append(alert(), at_us=NOON)
+    closing = asyncio.create_task(log.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await log.close()
+    with SqliteReader.open(log.path) as reader:
+        assert assert_whole(reader) == 1_000
+
+
+async def test_a_closed_log_leaves_one_file_and_no_thread(tmp_path: Path) -> None:
+    threads, tasks = set(threading.enumerate()), asyncio.all_tasks()
+    log = SqliteLog(tmp_path / "calls.db")
+    await log.open("tester")
+    log.append(alert(), at_us=NOON)
+    await log.close()
+    assert asyncio.all_tasks() == tasks
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(timeout=5)  # It has been told to end, and may be on its way.
+        assert not thread.is_alive()
+    assert sorted(os.listdir(tmp_path)) == ["calls.db", "calls.db.lock"]
+
+
+def test_a_loop_that_ends_without_closing_still_writes_and_lets_go(tmp_path: Path) -> None:
+    threads = set(threading.enumerate())
+    log = SqliteLog(tmp_path / "calls.db")
+
+    async def forgetful() -> None:
+        await log.open("tester")
+        for _ in range(100):
+            log.append(alert(), at_us=NOON)
+
+    asyncio.run(forgetful())
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(timeout=5)
+        assert not thread.is_alive()
+    with SqliteReader.open(log.path) as reader:
+        assert assert_whole(reader) == 100
+
+
+async def test_an_idle_log_empties_its_write_ahead_log(log: SqliteLog, statements: list[str]) -> None:
+    log.append(alert(), at_us=NOON)
+    await log.durable(1)
+    assert not any("wal_checkpoint" in line for line in statements), "never on the way of a commit"
+    await until(lambda: any("wal_checkpoint(PASSIVE)" in line for line in statements))
+
+
+async def test_a_busy_log_keeps_its_write_ahead_log_small(log: SqliteLog) -> None:
+    big = "x" * 50_000
+    for number in range(60):
+        for _ in range(20):
+            log.append(accepted(body=big), at_us=NOON + number)
+        await log.durable(log.head.seq)
+    wal = log.path.with_name("calls.db-wal")
+    written = 60 * 20 * len(big)
+    assert wal.stat().st_size < written / 2

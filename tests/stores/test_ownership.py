@@ -1,0 +1,107 @@
+"""One engine at a time owns a log, and whoever comes second is told who it is."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from stores.samples import NOON, alert
+
+from understudy.adapters.stores import SqliteLog
+from understudy.events.errors import LogInUse
+
+OWNER = textwrap.dedent("""
+    import asyncio, sys
+    from understudy.adapters.stores import SqliteLog
+
+    async def main():
+        await SqliteLog(sys.argv[1]).open("engine of the other process")
+        print("open", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+    asyncio.run(main())
+""")
+
+
+async def test_a_second_log_of_this_process_is_refused_with_the_owners_name(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    first, second = SqliteLog(path), SqliteLog(path)
+    await first.open("engine one")
+    with pytest.raises(LogInUse, match=f"'engine one'.*process {os.getpid()}"):
+        await second.open("engine two")
+    first.append(alert(), at_us=NOON)
+    await first.close()
+    await second.open("engine two")
+    assert second.head.seq == 1
+    await second.close()
+
+
+async def test_a_link_to_the_file_is_the_same_log(tmp_path: Path) -> None:
+    path, other = tmp_path / "calls.db", tmp_path / "other.db"
+    first = SqliteLog(path)
+    await first.open("engine one")
+    other.symlink_to(path)
+    with pytest.raises(LogInUse, match="engine one"):
+        await SqliteLog(other).open("engine two")
+    await first.close()
+
+
+async def test_the_owner_may_be_another_process_until_it_dies(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    command = [sys.executable, "-c", OWNER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:  # noqa: ASYNC220 - Nothing else runs in this loop.
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"open\n"
+        log = SqliteLog(path)
+        with pytest.raises(LogInUse, match=f"'engine of the other process'.*process {owner.pid}"):
+            await log.open("this")
+        owner.send_signal(signal.SIGKILL)
+    await log.open("this")
+    await log.close()
+
+
+async def test_a_refused_opening_leaves_no_thread_and_can_be_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    first, second = SqliteLog(path), SqliteLog(path)
+    await first.open("engine one")
+    for _ in range(3):
+        with pytest.raises(LogInUse):
+            await second.open("engine two")
+    assert len(asyncio.all_tasks()) == 2, "this test, and the writer of the first"
+    await first.close()
+
+
+async def test_the_lock_file_says_who_since_when_and_stays(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "calls.db")
+    await log.open("engine ü")
+    lock = tmp_path / "calls.db.lock"
+    owner = json.loads(lock.read_text())
+    assert (owner["writer"], owner["pid"]) == ("engine ü", os.getpid())
+    assert owner.keys() == {"writer", "pid", "host", "since"}
+    inode = lock.stat().st_ino
+    await log.close()
+    await log.open("again")
+    assert lock.stat().st_ino == inode
+    await log.close()
+
+
+def test_a_process_ends_after_close(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import asyncio, sys
+        from understudy.adapters.stores import SqliteLog
+        from understudy.events.operations import AlertCleared
+
+        async def main():
+            log = SqliteLog(sys.argv[1])
+            await log.open("engine")
+            log.append(AlertCleared(alert="a", subject="s"), at_us=1)
+            await log.close()
+
+        asyncio.run(main())
+    """)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "calls.db")], check=True, timeout=30)

@@ -1,0 +1,130 @@
+"""The house keeps its shape: who imports whom, what the core may touch, how long anything may get."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import source_rules
+from repository import LAYERS, ROOT, layer_files, project_files
+
+SOURCES = [path for path in layer_files() if path.suffix == ".py"]
+SCRIPTS = [
+    path
+    for path in project_files()
+    if path.suffix == ".py" and path.parts[0] in {"tools", "benchmarks", "examples"}
+]
+
+# The one file that awaits, and the one that knows the clock, the dice and the ids.
+IMPURE = {Path("engine/runner.py"), Path("engine/system.py")}
+CORE = [
+    path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE
+]
+
+# Where whatever comes must be caught: what a provider's code throws has to become an event, and a command
+# ends with a sentence and an exit code.
+BOUNDARIES = {Path("engine/runner.py"), Path("adapters/cli/__init__.py"), Path("adapters/cli/main.py")}
+
+FILE_WALL = 300
+
+# Put together here, so that this file does not name what it looks for.
+REGISTRY_HOST = re.compile(r"\b(?:pypi|pythonhosted|npmjs|conda|anaconda)\.(?:org|io|com)\b")
+MACHINE_PATH = re.compile(r"(?<![\w.:/}$*-])/(?:home|Users|root|work|workspace|opt)/\w|\b[A-Z]:\\Users")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_a_layer_imports_only_itself_and_what_stands_before_it(path: Path) -> None:
+    assert source_rules.breaches_of_layers(source_rules.parsed(ROOT / path), layer=path.parts[0]) == []
+
+
+@pytest.mark.parametrize("path", CORE, ids=str)
+def test_the_core_touches_neither_clock_nor_dice_nor_network(path: Path) -> None:
+    assert source_rules.impurities(source_rules.parsed(ROOT / path)) == []
+
+
+@pytest.mark.parametrize("path", SOURCES + SCRIPTS, ids=str)
+def test_no_file_and_no_function_outgrows_its_wall(path: Path) -> None:
+    lines = (ROOT / path).read_text(encoding="utf-8").count("\n")
+    assert lines <= FILE_WALL, f"{path} has {lines} lines"
+    assert source_rules.long_functions(source_rules.parsed(ROOT / path)) == []
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES + SCRIPTS if path not in BOUNDARIES], ids=str)
+def test_nothing_but_a_boundary_catches_every_exception(path: Path) -> None:
+    assert source_rules.broad_excepts(source_rules.parsed(ROOT / path)) == []
+
+
+def test_no_file_names_a_package_registry_or_a_path_of_one_machine() -> None:
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for path in project_files()
+        for number, line in enumerate(_text(ROOT / path).splitlines(), start=1)
+        if REGISTRY_HOST.search(line) or MACHINE_PATH.search(line)
+    ]
+    assert found == []
+
+
+def test_the_namespace_itself_has_no_code() -> None:
+    strays = {Path("__init__.py"), Path("understudy/__init__.py")} & set(project_files())
+    assert strays == set()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_each_layer_has_a_face_and_promises_types(layer: str) -> None:
+    assert {Path(layer, "__init__.py"), Path(layer, "py.typed")} <= set(layer_files())
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        ("events", "from understudy.projections import Lane"),
+        ("engine", "import understudy.adapters.stores"),
+        ("engine", "from understudy import replay"),
+        ("engine", "from .score import score"),
+        ("adapters", "from engine.score import score"),
+        ("events", "if TYPE_CHECKING:\n    from understudy.engine import Policy"),
+        ("events", "def late():\n    import understudy.replay.verify"),
+    ],
+)
+def test_an_import_against_the_order_is_found(layer: str, line: str) -> None:
+    assert source_rules.breaches_of_layers(ast.parse(line), layer=layer)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time",
+        "from os.path import join",
+        "def late():\n    import random",
+        "if TYPE_CHECKING:\n    import socket",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    import asyncio",
+        "at = datetime.now()",
+        "key = hash(name)",
+        "ids.uuid4()",
+    ],
+)
+def test_a_way_out_of_the_pure_core_is_found(line: str) -> None:
+    assert source_rules.impurities(ast.parse(line))
+
+
+def test_a_port_may_name_a_future_in_its_types() -> None:
+    assert source_rules.impurities(ast.parse("if TYPE_CHECKING:\n    import asyncio")) == []
+
+
+@pytest.mark.parametrize("caught", ["", " Exception", " (ValueError, BaseException)", " builtins.Exception"])
+def test_a_handler_that_catches_everything_is_found(caught: str) -> None:
+    assert source_rules.broad_excepts(ast.parse(f"try:\n    f()\nexcept{caught}:\n    pass"))
+
+
+def test_a_function_is_measured_without_its_docstring() -> None:
+    body = "    x = 1\n" * 39
+    assert source_rules.long_functions(ast.parse(f'def f():\n    """One.\n\n    Two.\n    """\n{body}')) == []
+    assert source_rules.long_functions(ast.parse(f"def f():\n{body}    x = 2\n"))
+
+
+def _text(path: Path) -> str:
+    """What a file says; nothing, if it is not text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""
