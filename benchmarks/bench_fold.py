@@ -3,7 +3,7 @@
 Run: .venv/bin/python benchmarks/bench_fold.py
 
 The stream is made here: five events a request (accepted, decided, started, ended, settled), five providers, two calls
-in a hundred fail. Each figure is the best of several passes in processor time, since a busy machine only ever adds to it.
+in a hundred fail. Each figure is the best of several passes in processor time: a busy machine only ever adds to it.
 """
 
 import random
@@ -129,7 +129,7 @@ def main() -> None:
     def compiled() -> int:
         for _ in range(REPEATS):
             lanes = Lanes(Policy())
-            fold_blocks_compiled(ready, lanes, at_barrier=lambda seq: turn(lanes, events[seq - 1]))  # noqa: B023
+            fold_blocks_compiled(ready, lanes, at_barrier=lambda seq: turn(lanes, events[seq - 1]))  # noqa: B023 - called within the turn.
         return count * REPEATS
 
     kernel()

@@ -1,4 +1,4 @@
-"""How much memory a lane takes with a window of 100, full: its words, its name, its thresholds and its place in the index.
+"""How much memory a lane takes whose window of 100 is full: words, name, thresholds and place in the index.
 
 Run: .venv/bin/python benchmarks/bench_lane_memory.py
 """
@@ -35,9 +35,8 @@ def main() -> None:
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     words = lanes.words * lanes.state.itemsize
-    print(
-        f"a lane with a window of {POLICY.window}: {(after - before) / len(lanes.keys):.0f} bytes, of which {words} are its words"
-    )
+    took = (after - before) // len(lanes.keys)
+    print(f"a lane with a window of {POLICY.window}: {took} bytes, of which {words} are its words")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,8 @@ async def measure_public_methods(path: Path, *, times: int) -> float:
     await log.open("benchmark")
     await log.close()
     places = ", ".join("?" for _ in range(COLUMNS.count(",") + 3))
-    statement = f"INSERT INTO events (stream, {COLUMNS}, chain) VALUES ({places})"  # noqa: S608 - Our own constants.
+    columns = f"stream, {COLUMNS}, chain"
+    statement = f"INSERT INTO events ({columns}) VALUES ({places})"  # noqa: S608 - Our own constants.
     taken = []
     async with aiosqlite.connect(path, isolation_level=None) as connection:
         await connection.execute("PRAGMA synchronous = FULL")

@@ -1,6 +1,6 @@
 """What people outside the engine may want of it: lines of the inbox, each turned into an event."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -14,6 +14,10 @@ from understudy.events.vocabulary import ForcedState
 
 if TYPE_CHECKING:
     from understudy.engine.engine import Engine
+
+
+COMMAND_REFUSED: Final = "command_refused"
+"""The alert for a command that made no sense: it came from outside, no rule raises it."""
 
 
 class _Wish(BaseModel):
@@ -59,7 +63,7 @@ def obey(engine: "Engine", runner: Runner, command: Command) -> None:
         event = _event(engine, runner, wish)
     except (ValidationError, ValueError) as error:
         subject = str(command.command_id)
-        event = AlertRaised(alert="command_refused", subject=subject, message=str(error)[:500])
+        event = AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=str(error)[:500])
         wish = None
     journal.note(event, side=[TakeCommand(command_id=command.command_id)])
     if isinstance(wish, Resolve):

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from understudy.engine.assess import Assessment, assess
-from understudy.engine.eligibility import asking
+from understudy.engine.assess import assess
+from understudy.engine.eligibility import asking, is_eligible
 from understudy.engine.strategies import MILLION, Order, order
 from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.requests import RequestAccepted
@@ -19,76 +19,48 @@ def decide(
     """Who is asked next, and in which order the others would be."""
     policy = standing.policy
     asked = asking(standing, accepted, tried=tried, now_us=now_us)
-    assessed = [assess(standing, settings, asked, place) for place, settings in enumerate(policy.providers)]
-    eligible = [one for one in assessed if one.verdict.eligible]
-    if not eligible:
-        return _decision(standing, accepted, assessed, Order([], {}), draw=draw, tier=None, pinned=False)
-    tier = min(one.settings.priority for one in eligible)
-    arranged = order(
-        [one for one in eligible if one.settings.priority == tier],
-        policy,
-        draw=draw,
-        effect=accepted.effect,
-        last_first=standing.last_first.get(tier),
-        first_try=not tried,
-    )
-    arranged, pinned = _pin(arranged, eligible, accepted.preferred or policy.preferred_provider)
-    if not policy.fallback_enabled:
-        arranged = Order(arranged.ranked[:1], arranged.propensities_ppm, explored=arranged.explored)
-    return _decision(standing, accepted, assessed, arranged, draw=draw, tier=int(tier), pinned=pinned)
-
-
-def _pin(arranged: Order, eligible: list[Assessment], preferred: str | None) -> tuple[Order, bool]:
-    """The preferred provider goes first whenever it is eligible, whatever its tier."""
-    chosen = next((one for one in eligible if one.settings.id == preferred), None)
-    if chosen is None:
-        return arranged, False
-    rest = [one for one in arranged.ranked if one is not chosen]
-    return Order([chosen, *rest], {chosen.settings.id: MILLION}), True
-
-
-def _decision(
-    standing: Standing,
-    accepted: RequestAccepted,
-    assessed: list[Assessment],
-    arranged: Order,
-    *,
-    draw: int,
-    tier: int | None,
-    pinned: bool,
-) -> DecisionMade:
-    ids = tuple(one.settings.id for one in arranged.ranked)
-    ranks = {provider: rank for rank, provider in enumerate(ids, start=1)}
-    chances = arranged.propensities_ppm
+    candidates = [assess(standing, settings, asked) for settings in policy.providers]
+    eligible = [one for one in candidates if is_eligible(one.verdict)]
+    tier = min((one.tier for one in eligible), default=None)
+    arranged = _NOBODY
+    pinned = False
+    if tier is not None:
+        arranged = order(
+            [one for one in eligible if one.tier == tier],
+            policy,
+            draw=draw,
+            effect=accepted.effect,
+            last_first=standing.last_first.get(tier),
+            first_try=not tried,
+        )
+        preferred = accepted.preferred or policy.preferred_provider
+        if preferred is not None:
+            arranged, pinned = _pin(arranged, eligible, preferred)
+        if not policy.fallback_enabled:
+            arranged = Order(arranged.ranked[:1], arranged.chances, explored=arranged.explored)
+    for rank, one in enumerate(arranged.ranked, start=1):
+        one.rank = rank
+        one.propensity_ppm = arranged.chances.get(one.provider, 0)
     return DecisionMade(
         request_id=accepted.request_id,
-        provider=ids[0] if ids else None,
-        strategy=standing.policy.strategy,
+        provider=arranged.ranked[0].provider if arranged.ranked else None,
+        strategy=policy.strategy,
         draw=draw,
         tier=tier,
         explored=arranged.explored,
         pinned=pinned,
-        order=ids,
-        candidates=tuple(
-            Candidate(
-                provider=one.settings.id,
-                tier=int(one.settings.priority),
-                verdict=one.verdict.name,
-                until_us=one.verdict.until_us,
-                degraded=one.degraded,
-                score=one.score,
-                rate_points=one.rate_points,
-                speed_points=one.speed_points,
-                stock_points=one.stock_points,
-                recency_points=one.recency_points,
-                success_bp=one.success_bp,
-                average_us=one.average_us,
-                expected_us=one.expected_us,
-                stock=one.stock,
-                used_60s=one.used_60s,
-                propensity_ppm=chances.get(one.settings.id, 0),
-                rank=ranks.get(one.settings.id),
-            )
-            for one in assessed
-        ),
+        order=tuple([one.provider for one in arranged.ranked]),
+        candidates=tuple(candidates),
     )
+
+
+_NOBODY: Final = Order([], {})
+
+
+def _pin(arranged: Order, eligible: list[Candidate], preferred: str) -> tuple[Order, bool]:
+    """The preferred provider goes first whenever it is eligible, whatever its tier."""
+    chosen = next((one for one in eligible if one.provider == preferred), None)
+    if chosen is None:
+        return arranged, False
+    rest = [one for one in arranged.ranked if one is not chosen]
+    return Order([chosen, *rest], {preferred: MILLION}), True

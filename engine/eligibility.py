@@ -32,20 +32,20 @@ OUT_OF_STOCK: Final = "out_of_stock"
 
 PASSING: Final = frozenset({THROTTLED, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
 """Vetoes about load: when nobody else is left, a request waits for their end, if its deadline allows."""
+_NO_CONTEXT: Final[Mapping[str, str | None]] = {}
 ASK_AGAIN_US: Final = 100_000
 """When to look again after a veto whose end is not known: calls under way at their limit."""
 
 
-class Verdict(NamedTuple):
-    """Whether a provider may be asked; `until_us` is when a veto ends, if that is known."""
+Verdict = tuple[str, int | None]
+"""The name of a verdict, and when a veto ends, if that is known."""
 
-    name: str
-    until_us: int | None = None
+_ELIGIBLE: Final[Verdict] = (ELIGIBLE, None)
 
-    @property
-    def eligible(self) -> bool:
-        """Whether it may be asked, be it as a probe."""
-        return self.name in {ELIGIBLE, PROBE}
+
+def is_eligible(verdict_name: str) -> bool:
+    """Whether a provider with that verdict may be asked, be it as a probe."""
+    return verdict_name in {ELIGIBLE, PROBE}
 
 
 class Asking(NamedTuple):
@@ -61,28 +61,41 @@ class Asking(NamedTuple):
 
 def asking(standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], now_us: int) -> Asking:
     """Everything about the request that does not depend on the provider."""
-    return Asking(accepted, call_context(accepted), tried, now_us, _of_the_engine(standing, now_us))
+    context = call_context(accepted) if standing.policy.lane_by else _NO_CONTEXT
+    return Asking(accepted, context, tried, now_us, _of_the_engine(standing, now_us))
 
 
 def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index: int | None) -> Verdict:
-    """Whether a provider may be asked now, and by which veto not. `index` is its serving lane, None if it has none yet."""
+    """Whether a provider may be asked now, and by which veto not. `index` is its serving lane, None if it has none yet.
+
+    The order of the vetoes is the order in which a person would want to hear them; each costs next to nothing where it
+    does not apply, because this is asked of every provider at every decision.
+    """
     if settings.id in asked.tried:
-        return Verdict(ALREADY_TRIED)
+        return ALREADY_TRIED, None
     record = standing.providers.get(settings.id)
     if record is None:
-        return asked.common or Verdict(ELIGIBLE)
-    forced = record.forced(asked.now_us)
+        return asked.common or _ELIGIBLE
+    forced = None if record.override is None else record.forced(asked.now_us)
     if forced is ForcedState.OPEN or forced is ForcedState.DRAIN:
         name = FORCED_OPEN if forced is ForcedState.OPEN else DRAINED
-        return Verdict(name, record.override.until_us if record.override else None)
-    return (
-        _of_the_account(record, standing.policy, asked.now_us)
-        or (None if forced is ForcedState.CLOSED else _of_the_pings(standing, settings, index))
-        or _of_the_load(record, settings, asked.now_us)
-        or _of_the_stock(standing, settings, asked)
-        or asked.common
-        or (Verdict(ELIGIBLE) if forced is ForcedState.CLOSED else _of_the_circuit(standing, index, asked.now_us))
-    )
+        return name, record.override.until_us if record.override else None
+    veto = None
+    if record.misconfigured_us or record.unfunded_us:
+        veto = _of_the_account(record, standing.policy, asked.now_us)
+    if veto is None and settings.has_ping and forced is None:
+        veto = _of_the_pings(standing, settings, index)
+    if veto is None and (
+        record.throttled_until_us > asked.now_us or record.rate_interval_us or settings.max_in_flight is not None
+    ):
+        veto = _of_the_load(record, settings, asked.now_us)
+    if veto is None and standing.stock:
+        veto = _of_the_stock(standing, settings, asked)
+    if veto is None:
+        veto = asked.common
+    if veto is not None or forced is ForcedState.CLOSED or index is None:
+        return veto or _ELIGIBLE
+    return _of_the_circuit(standing, index, asked.now_us)
 
 
 def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> int | None:
@@ -97,11 +110,11 @@ def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -
 
 def _of_the_account(record: ProviderRecord, policy: Policy, now_us: int) -> Verdict | None:
     if record.misconfigured_us:
-        return Verdict(MISCONFIGURED)
+        return (MISCONFIGURED, None)
     if record.unfunded_us:
         until_us = record.unfunded_us + policy.recovery_time_ms * 1000
         if now_us < until_us:
-            return Verdict(UNFUNDED, until_us)
+            return (UNFUNDED, until_us)
     return None
 
 
@@ -118,43 +131,43 @@ def _of_the_pings(standing: Standing, settings: ProviderSettings, index: int | N
     if lanes.state[base + lane.STREAK] < limit:
         return None
     served_us = 0 if index is None else lanes.state[lanes.base(index) + lane.LAST_SUCCESS_US]
-    return Verdict(PINGS_FAIL) if served_us <= lanes.state[base + lane.LAST_FAILURE_US] else None
+    return (PINGS_FAIL, None) if served_us <= lanes.state[base + lane.LAST_FAILURE_US] else None
 
 
 def _of_the_load(record: ProviderRecord, settings: ProviderSettings, now_us: int) -> Verdict | None:
     if now_us < record.throttled_until_us:
-        return Verdict(THROTTLED, record.throttled_until_us)
+        return (THROTTLED, record.throttled_until_us)
     if record.rate_interval_us:
         free_us = record.rate_used_us - ((settings.burst or 1) - 1) * record.rate_interval_us
         if now_us < free_us:
-            return Verdict(RATE_LIMIT, free_us)
+            return (RATE_LIMIT, free_us)
     if settings.max_in_flight is not None and record.in_flight >= settings.max_in_flight:
-        return Verdict(IN_FLIGHT, now_us + ASK_AGAIN_US)
+        return (IN_FLIGHT, now_us + ASK_AGAIN_US)
     return None
 
 
 def _of_the_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> Verdict | None:
     if not standing.stock or known_stock(standing, settings, asked) != 0:
         return None
-    return Verdict(OUT_OF_STOCK)
+    return (OUT_OF_STOCK, None)
 
 
-def _of_the_circuit(standing: Standing, index: int | None, now_us: int) -> Verdict:
-    if index is None:
-        return Verdict(ELIGIBLE)
+def _of_the_circuit(standing: Standing, index: int, now_us: int) -> Verdict:
     lanes = standing.lanes
     base = lanes.base(index)
+    if not lanes.state[base + lane.OPENED_US]:
+        return _ELIGIBLE
     match lane.circuit(lanes.state, base, lanes.params[index], now_us):
         case lane.IS_CLOSED:
-            return Verdict(ELIGIBLE)
+            return _ELIGIBLE
         case lane.IS_OPEN:
-            return Verdict(CIRCUIT_OPEN, lanes.state[base + lane.OPEN_UNTIL_US])
+            return (CIRCUIT_OPEN, lanes.state[base + lane.OPEN_UNTIL_US])
         case lane.NEEDS_PING:
-            return Verdict(NEEDS_PING)
+            return (NEEDS_PING, None)
         case lane.PROBING:
-            return Verdict(PROBING, lanes.state[base + lane.PROBE_US] + lanes.params[index][lane.P_PERMIT_US])
+            return (PROBING, lanes.state[base + lane.PROBE_US] + lanes.params[index][lane.P_PERMIT_US])
         case _:
-            return Verdict(PROBE)
+            return (PROBE, None)
 
 
 def _of_the_engine(standing: Standing, now_us: int) -> Verdict | None:
@@ -162,9 +175,9 @@ def _of_the_engine(standing: Standing, now_us: int) -> Verdict | None:
     if policy.max_calls_per_second is not None:
         free_us = standing.rate_used_us - (policy.burst - 1) * int(1_000_000 / policy.max_calls_per_second)
         if now_us < free_us:
-            return Verdict(GLOBAL_RATE_LIMIT, free_us)
+            return (GLOBAL_RATE_LIMIT, free_us)
     if policy.max_in_flight is not None:
         in_flight = sum(record.in_flight for record in standing.providers.values())
         if in_flight >= policy.max_in_flight:
-            return Verdict(GLOBAL_IN_FLIGHT, now_us + ASK_AGAIN_US)
+            return (GLOBAL_IN_FLIGHT, now_us + ASK_AGAIN_US)
     return None

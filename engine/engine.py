@@ -107,7 +107,7 @@ class Engine:
             background.start(runner, self)
 
     async def stop(self) -> None:
-        """Let requests end (no longer than one call may take), note what is left, and let the log go. Safe to repeat."""
+        """Let requests end (no longer than one call may take), note what is left, let the log go. Safe to repeat."""
         runner, self._runner = self._runner, None
         if runner is None:
             return
@@ -136,10 +136,12 @@ class Engine:
     ) -> Answer:
         """Have an operation carried out by the best provider.
 
-        `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns). `effect` is
+        `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns).
+        `effect` is
         `read` unless the operation is declared otherwise. A repeated `idempotency_key` joins the first request under
         it. `subject` is whose data the sensitive values are.
-        Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError after.
+        Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
+                after.
         """
         runner = self._running()
         if preferred is not None and preferred not in self._providers:
@@ -200,7 +202,10 @@ class Engine:
     def override(
         self, provider: str, state: ForcedState | str, *, actor: str, reason: str, for_ms: int | None = None
     ) -> None:
-        """Force a provider `open` (never called), `closed` (called whatever its circuit says) or `drain` (nothing new)."""
+        """Force a provider's state.
+
+        `open` is never called, `closed` is called whatever its circuit says, `drain` gets nothing new.
+        """
         journal = self._running().journal
         self._known(provider)
         until_us = None if for_ms is None else journal.now_us() + for_ms * 1000

@@ -56,10 +56,10 @@ def health(standing: Standing, now_us: int) -> list[ProviderHealth]:
     anybody = RequestAccepted(request_id="", operation="", effect=Effect.READ, deadline_at_us=now_us)
     asked = eligibility.asking(standing, anybody, tried=(), now_us=now_us)
     found = []
-    for place, settings in enumerate(standing.policy.providers):
-        one = assess(standing, settings, asked, place)
+    for settings in standing.policy.providers:
+        one = assess(standing, settings, asked)
         record = standing.providers.get(settings.id)
-        if one.verdict.name in _UNAVAILABLE:
+        if one.verdict in _UNAVAILABLE:
             status = Status.UNAVAILABLE
         else:
             status = Status.DEGRADED if one.degraded else Status.HEALTHY
@@ -68,8 +68,8 @@ def health(standing: Standing, now_us: int) -> list[ProviderHealth]:
                 provider=settings.id,
                 tier=int(settings.priority),
                 status=status,
-                verdict=one.verdict.name,
-                until_us=one.verdict.until_us,
+                verdict=one.verdict,
+                until_us=one.until_us,
                 degraded=one.degraded,
                 score=score.shown(one.score),
                 success_bp=one.success_bp,

@@ -1,6 +1,7 @@
 """Calls that may have been executed: look-ups until it is known, and what is told meanwhile."""
 
-from understudy.engine.request_state import LOOKUP, Doubtful, LetDown
+from understudy.engine.request import doubt_of
+from understudy.engine.request_state import LOOKUP, Chosen, Doubtful, LetDown
 from understudy.engine.steps import LookUp, Step, Suspend
 from understudy.events.calls import CallStarted
 from understudy.events.policy import Policy, ProviderSettings
@@ -9,19 +10,19 @@ from understudy.events.vocabulary import Finding, SuspendReason
 from understudy.projections.standing import Standing
 
 
-def settle(state: LetDown, standing: Standing, *, now_us: int) -> Step:
+def settle(state: Chosen | LetDown, standing: Standing, *, now_us: int) -> Step:
     """A call may have been executed: look it up at once, or hold the request if that cannot be done."""
-    doubt = Doubtful(state.progress, state.turn, state.started, state.ended_us)
+    doubt = doubt_of(state)
     if provider_settings(standing.policy, state.turn.provider).has_lookup:
         return look_up(doubt, standing, now_us)
     return suspend(doubt, SuspendReason.NO_LOOKUP)
 
 
 def surely_absent(state: Doubtful, settings: ProviderSettings) -> bool:
-    """Whether the look-ups have proven that the call had no effect."""
+    """Whether the look-ups have proven that the call had no effect; an absence counts if asked for late enough."""
     if state.finding is Finding.FAILED:
         return True
-    return state.finding is Finding.ABSENT and state.found_us >= state.ended_us + settings.settle_ms * 1000
+    return state.finding is Finding.ABSENT and state.looked_us >= state.ended_us + settings.settle_ms * 1000
 
 
 def next_lookup_us(state: Doubtful, policy: Policy, settings: ProviderSettings) -> int:
@@ -31,7 +32,7 @@ def next_lookup_us(state: Doubtful, policy: Policy, settings: ProviderSettings) 
     pause_ms = min(policy.lookup_interval_ms << min(state.lookups - 1, 30), policy.lookup_interval_cap_ms)
     due_us = state.found_us + pause_ms * 1000
     if state.finding is Finding.ABSENT:
-        return max(state.ended_us + settings.settle_ms * 1000, min(due_us, state.found_us + pause_ms * 1000))
+        return max(state.ended_us + settings.settle_ms * 1000, due_us)
     return due_us
 
 
@@ -72,7 +73,4 @@ def suspend(state: Doubtful, reason: SuspendReason) -> Step:
 
 def provider_settings(policy: Policy, provider: str) -> ProviderSettings:
     """The settings of a provider; defaults for one that the policy no longer names."""
-    for settings in policy.providers:
-        if settings.id == provider:
-            return settings
-    return ProviderSettings(id=provider)
+    return policy.by_id.get(provider) or ProviderSettings(id=provider)

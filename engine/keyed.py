@@ -78,5 +78,6 @@ class Keyed:
 def _same(first: str, second: str, asked: Asked) -> None:
     if first != second:
         raise KeyConflict(
-            f"idempotency key {asked.key!r} was used before for another {asked.operation.name}; a key belongs to one request"
+            f"idempotency key {asked.key!r} was used before for another {asked.operation.name};"
+            " a key belongs to one request"
         )

@@ -1,6 +1,7 @@
 """What to do next for a request: pure, one answer for each state.
 
-Every answer that changes something carries the event that puts it on record; the runner appends it and then acts. Replay asks
+Every answer that changes something carries the event that puts it on record; the runner appends it and then acts.
+Replay asks
 the same question at the same place and compares.
 """
 
@@ -20,6 +21,7 @@ from understudy.engine.in_doubt import (
 from understudy.engine.keys import provider_key
 from understudy.engine.request import done_with
 from understudy.engine.request_state import (
+    MAYBE_EXECUTED,
     Answered,
     Chosen,
     Doubtful,
@@ -33,13 +35,11 @@ from understudy.engine.request_state import (
 )
 from understudy.engine.steps import Call, Decide, Finish, Hold, Sleep, Step, Wait
 from understudy.events.calls import CallStarted
-from understudy.events.requests import RequestCompleted
+from understudy.events.requests import RequestAccepted, RequestCompleted
 from understudy.events.vocabulary import Effect, EndReason, FailureKind, SuspendReason
 from understudy.projections import lane_step as lane
 from understudy.projections.standing import Standing
 
-MAYBE_EXECUTED = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, FailureKind.INVALID_REPLY})
-"""Endings that leave open whether a write was executed."""
 RETRIED_HERE = frozenset({FailureKind.TRANSIENT, FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS})
 """Endings after which the same provider may be asked again, as far as the effect allows."""
 
@@ -60,7 +60,7 @@ def next_step(state: RequestState, standing: Standing, *, now_us: int, draw: int
         case Doubtful():
             return _doubtful(state, standing, now_us=now_us, draw=draw)
         case Waiting(until_us=until_us, then=then):
-            if now_us < until_us and then.progress.given_up is None:
+            if now_us < until_us:
                 return Sleep(until_us)
             return next_step(then, standing, now_us=now_us, draw=draw)
         case NotExecuted(progress=progress):
@@ -85,6 +85,8 @@ def _answered(state: Answered) -> Step:
 
 def _nobody(state: Nobody, now_us: int) -> Step:
     progress = state.progress
+    if progress.given_up is not None:
+        return fail(progress, progress.given_up)
     if state.until_us is not None and state.until_us < progress.accepted.deadline_at_us:
         until_us = max(state.until_us, now_us)
         return Wait(scheduled(progress, until_us=until_us, provider=None, reason="everybody is at a limit"))
@@ -106,6 +108,8 @@ def _chosen(state: Chosen, standing: Standing, *, now_us: int, draw: int) -> Ste
     if progress.given_up is not None or now_us >= accepted.deadline_at_us:
         return fail(progress, progress.given_up or EndReason.DEADLINE)
     if turn.retry and not _may_be_asked(standing, progress, turn.provider, now_us):
+        if turn.open_end is not None and _stays(accepted):
+            return settle(state, standing, now_us=now_us)
         return _next_provider(state, progress, standing, now_us=now_us, draw=draw)
     settings = provider_settings(standing.policy, turn.provider)
     timeout_ms = settings.request_timeout_ms or standing.policy.request_timeout_ms
@@ -139,9 +143,20 @@ def _let_down(state: LetDown, standing: Standing, *, now_us: int, draw: int) -> 
     if again_us is not None:
         reason = f"again at the same provider after {kind}"
         return Wait(scheduled(progress, until_us=again_us, provider=state.turn.provider, reason=reason))
-    if effect is Effect.IDEMPOTENT and kind in MAYBE_EXECUTED and not progress.accepted.free_to_abandon:
+    if _in_doubt_here(state):
         return settle(state, standing, now_us=now_us)
     return _next_provider(state, progress, standing, now_us=now_us, draw=draw)
+
+
+def _stays(accepted: RequestAccepted) -> bool:
+    """Whether a write that may have been executed at one provider may not be asked of another one."""
+    return accepted.effect is Effect.ONCE or (accepted.effect is Effect.IDEMPOTENT and not accepted.free_to_abandon)
+
+
+def _in_doubt_here(state: LetDown) -> bool:
+    """Whether any try of this turn may have been executed, and the request must stay for that."""
+    maybe = state.kind in MAYBE_EXECUTED or state.turn.open_end is not None
+    return maybe and _stays(state.progress.accepted)
 
 
 def _again_here(state: LetDown, standing: Standing, now_us: int) -> int | None:
@@ -150,7 +165,7 @@ def _again_here(state: LetDown, standing: Standing, now_us: int) -> int | None:
     if turn.retry >= policy.retry_attempts:
         return None
     if state.kind is FailureKind.RATE_LIMITED:
-        if policy.fallback_enabled:
+        if policy.fallback_enabled and not _in_doubt_here(state):
             return None  # Somebody else is asked first; if nobody is left, the request waits for this one's time.
         until_us = standing.provider(turn.provider).throttled_until_us
     elif state.kind in RETRIED_HERE:
@@ -174,7 +189,8 @@ def within_budget(standing: Standing, now_us: int) -> bool:
 def _may_be_asked(standing: Standing, progress: Progress, provider: str, now_us: int) -> bool:
     asked = eligibility.asking(standing, progress.accepted, tried=(), now_us=now_us)
     index = standing.serving_lane(provider, asked.context)
-    return eligibility.verdict(standing, provider_settings(standing.policy, provider), asked, index).eligible
+    name, _ = eligibility.verdict(standing, provider_settings(standing.policy, provider), asked, index)
+    return eligibility.is_eligible(name)
 
 
 def _next_provider(

@@ -91,7 +91,10 @@ _OFFERED = ("operation", "request", "key", "deadline")
 
 
 class FunctionProvider:
-    """A provider made of plain async functions. Each is given those of `operation`, `request`, `key` and `deadline` that it names."""
+    """A provider made of plain async functions.
+
+    Each is given those of `operation`, `request`, `key` and `deadline` that it names.
+    """
 
     def __init__(self, settings: ProviderSettings, call: AsyncFunction, **extras: AsyncFunction) -> None:
         self.settings = settings
@@ -124,7 +127,7 @@ def provider(provider_id: str, /, **settings: Any) -> Callable[[AsyncFunction], 
 
 
 def settings_of(one: Provider, configured: Mapping[str, ProviderSettings]) -> ProviderSettings:
-    """A provider's settings: the policy's if it names it, else its own; what it is able to do is read off the object."""
+    """A provider's settings: the policy's, else its own; what it is able to do is read off the object."""
     own = getattr(one, "settings", None)
     base = configured.get(one.id) or (own if isinstance(own, ProviderSettings) else ProviderSettings(id=one.id))
     settle_ms = int(getattr(one, "settle_ms", 0)) or base.settle_ms

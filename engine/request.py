@@ -10,6 +10,7 @@ from understudy.engine.eligibility import PASSING
 from understudy.engine.errors import BrokenRule
 from understudy.engine.request_state import (
     LOOKUP,
+    MAYBE_EXECUTED,
     Answered,
     Calling,
     Chosen,
@@ -18,6 +19,7 @@ from understudy.engine.request_state import (
     LookingUp,
     Nobody,
     NotExecuted,
+    OpenEnd,
     Progress,
     Ready,
     RequestEvent,
@@ -65,7 +67,7 @@ def evolve(state: RequestState, event: RequestEvent, at_us: int) -> RequestState
         case RequestCancelled():
             return _cancelled(state, event.reason)
         case RequestSuspended():
-            return replace(_doubt(state), held=True)
+            return replace(doubt_of(state), held=True)
         case RequestResumed():
             return _resumed(state, event)
         case _:
@@ -73,16 +75,16 @@ def evolve(state: RequestState, event: RequestEvent, at_us: int) -> RequestState
 
 
 def done_with(state: RequestState) -> Progress:
-    """The progress as the next decision sees it: a provider that let us down has been tried; one that throttles has not."""
+    """The progress as the next decision sees it: who let us down has been tried; who throttles has not."""
     match state:
         case LetDown(progress=progress, turn=turn, throttled_us=throttled_us):
             return progress if throttled_us else _tried(progress, turn.provider)
         case Chosen(progress=progress, turn=turn) | Doubtful(progress=progress, turn=turn):
             return _tried(progress, turn.provider)
-        case Ready(progress=progress) | Waiting(then=Ready(progress=progress)):
+        case Ready(progress=progress):
             return progress
-        case Waiting(then=Chosen() as chosen):
-            return done_with(chosen)
+        case Waiting(then=then):
+            return done_with(then)
         case _:
             raise BrokenRule(f"no decision follows from {state}")
 
@@ -103,7 +105,7 @@ def _started(state: RequestState, event: CallStarted) -> RequestState:
     if isinstance(state, Waiting):
         state = state.then
     if event.operation == LOOKUP:
-        return LookingUp(_doubt(state))
+        return LookingUp(doubt_of(state))
     if not isinstance(state, Chosen):
         raise BrokenRule(f"a call cannot start in {state}")
     before = state.progress
@@ -119,7 +121,11 @@ def _succeeded(state: RequestState, event: CallSucceeded, at_us: int) -> Request
         case LookingUp(doubt=doubt) if event.finding is Finding.SUCCEEDED:
             return Answered(doubt.progress, doubt.turn.provider, doubt.started.attempt, Via.LOOKUP)
         case LookingUp(doubt=doubt):
-            return replace(doubt, lookups=doubt.lookups + 1, finding=event.finding, found_us=at_us)
+            looked_us = at_us - event.latency_us
+            lookups = doubt.lookups + 1
+            return replace(doubt, lookups=lookups, finding=event.finding, looked_us=looked_us, found_us=at_us)
+        case Answered(via=Via.OPERATOR) | NotExecuted():
+            return state  # A look-up that was under way when an operator spoke.
         case _:
             raise BrokenRule(f"no call is under way in {state}")
 
@@ -133,6 +139,8 @@ def _failed(state: RequestState, event: CallFailed, at_us: int) -> RequestState:
             return LetDown(progress, turn, started, event.outcome, at_us, throttled_us)
         case LookingUp(doubt=doubt):
             return replace(doubt, lookups=doubt.lookups + 1, finding=Finding.UNKNOWN, found_us=at_us)
+        case Answered(via=Via.OPERATOR) | NotExecuted():
+            return state  # A look-up that was under way when an operator spoke.
         case _:
             raise BrokenRule(f"no call is under way in {state}")
 
@@ -146,6 +154,8 @@ def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> Request
             return Doubtful(progress, turn, started, at_us)
         case LookingUp(doubt=doubt):
             return replace(doubt, lookups=doubt.lookups + 1, finding=Finding.UNKNOWN, found_us=at_us)
+        case Answered(via=Via.OPERATOR) | NotExecuted():
+            return state  # A look-up that was under way when an operator spoke.
         case _:
             raise BrokenRule(f"no call is under way in {state}")
 
@@ -153,7 +163,8 @@ def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> Request
 def _scheduled(state: RequestState, event: RetryScheduled) -> RequestState:
     match state:
         case LetDown(progress=progress, turn=turn):
-            again = Turn(turn.provider, turn.draw, turn.retry + 1)
+            open_end = OpenEnd(state.started, state.ended_us) if state.kind in MAYBE_EXECUTED else turn.open_end
+            again = Turn(turn.provider, turn.draw, turn.retry + 1, open_end)
             return Waiting(event.until_us, Chosen(progress, again))
         case Nobody(progress=progress):
             return Waiting(event.until_us, Ready(progress))
@@ -176,18 +187,25 @@ def _cancelled(state: RequestState, reason: EndReason) -> RequestState:
 
 
 def _resumed(state: RequestState, event: RequestResumed) -> RequestState:
-    doubt = _doubt(state)
+    doubt = doubt_of(state)
     if event.executed:
         return Answered(doubt.progress, doubt.turn.provider, doubt.started.attempt, Via.OPERATOR)
     return NotExecuted(doubt.progress)
 
 
-def _doubt(state: RequestState) -> Doubtful:
+def doubt_of(state: RequestState) -> Doubtful:
+    """What is in doubt: the call that has just ended, or an earlier one of the same turn."""
     match state:
         case Doubtful():
             return state
         case LookingUp(doubt=doubt) | Waiting(then=Doubtful() as doubt):
             return doubt
+        case Waiting(then=Chosen() as chosen):
+            return doubt_of(chosen)
+        case Chosen(turn=Turn(open_end=OpenEnd() as earlier)):
+            return Doubtful(state.progress, state.turn, earlier.started, earlier.ended_us)
+        case LetDown(turn=Turn(open_end=OpenEnd() as earlier)) if state.kind not in MAYBE_EXECUTED:
+            return Doubtful(state.progress, state.turn, earlier.started, earlier.ended_us)
         case LetDown():
             return Doubtful(state.progress, state.turn, state.started, state.ended_us)
         case _:

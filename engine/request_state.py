@@ -17,6 +17,9 @@ from understudy.events.vocabulary import EndReason, FailureKind, Finding, Via
 
 LOOKUP = "lookup"
 
+MAYBE_EXECUTED = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, FailureKind.INVALID_REPLY})
+"""Endings that leave open whether a write was executed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -40,12 +43,24 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenEnd:
+    """A call that may have been executed, and when we stopped listening to it."""
+
+    started: CallStarted
+    ended_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """The turn of one provider within a request: the decision's draw, and which try this is."""
+    """The turn of one provider within a request: the decision's draw, and which try this is.
+
+    Shape:  `open_end` is the latest earlier try of the turn that may have been executed, None if there is none.
+    """
 
     provider: str
     draw: int
     retry: int = 0
+    open_end: OpenEnd | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +121,8 @@ class LetDown:
 class Doubtful:
     """A call may have been executed and must be settled first.
 
-    Shape:  `finding` is what the latest look-up said, None before the first; `held` tells that the caller has been told
-            that the outcome is unknown.
+    Shape:  `finding` is what the latest look-up said, None before the first; `looked_us` is when that was asked,
+            `found_us` when it was answered. `held` tells that the caller has been told that the outcome is unknown.
     """
 
     progress: Progress
@@ -116,6 +131,7 @@ class Doubtful:
     ended_us: int
     lookups: int = 0
     finding: Finding | None = None
+    looked_us: int = 0
     found_us: int = 0
     held: bool = False
 

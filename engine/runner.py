@@ -1,4 +1,4 @@
-"""The one file that awaits providers: it carries out the steps that the rules name, and tells the journal how they ended."""
+"""The one file that awaits providers: it carries out steps, and tells the journal how they ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping

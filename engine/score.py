@@ -1,6 +1,7 @@
 """What a lane's record is worth at an instant: scalar functions over the flat state, integers only.
 
-Unknown counts as favourable: a provider never called, or not for `stale_after_ms`, is taken to be well, fast and recent.
+Unknown counts as favourable: a provider never called, or not for `stale_after_ms`, is taken to be well, fast and
+recent.
 """
 
 from typing import Final

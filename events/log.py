@@ -1,5 +1,6 @@
 """The event log as the rest of the house sees it: one writer, any number of readers. Stores implement these ports."""
 
+import hashlib
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ class Link(NamedTuple):
     seq: int
     chain: bytes
     body: str
+
+    def follows(self, previous: bytes) -> bool:
+        """Whether the stored chain value is the one that follows from the chain value before."""
+        return hashlib.sha256(previous + self.body.encode()).digest() == self.chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,9 @@ class LogReader(Protocol):
 
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""
+
+    def operations(self, kind: str, *, through: int | None = None) -> Sequence[Row]:
+        """The rows of one kind that belong to no request (policies, overrides, alerts, …), in order."""
 
     def seq_at(self, *, at_us: int | None = None, position: int | None = None) -> int:
         """The last seq whose event is not later than an instant, or than a position of the store; 0 if none."""

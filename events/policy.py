@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -15,6 +16,7 @@ Dimension = Annotated[str, StringConstraints(pattern=r"^(operation|service|count
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Milliseconds = Annotated[int, Field(ge=0, le=10**10)]
+PositiveMilliseconds = Annotated[int, Field(ge=1, le=10**10)]
 
 
 class Settings(BaseModel):
@@ -35,8 +37,8 @@ class ProviderSettings(Settings):
     weight: Decimal = Field(default=Decimal(1), ge=0, le=10**6, description="Share of traffic within the tier.")
     price: Decimal | None = Field(default=None, ge=0, description="Usual price of one call; breaks ties of score.")
     max_failures: int | None = Field(default=None, ge=1, description="Failed requests in a row that open the circuit.")
-    recovery_time_ms: Milliseconds | None = Field(default=None, description="Rest before the first probe.")
-    request_timeout_ms: Milliseconds | None = Field(default=None, description="Limit of one call.")
+    recovery_time_ms: PositiveMilliseconds | None = Field(default=None, description="Rest before the first probe.")
+    request_timeout_ms: PositiveMilliseconds | None = Field(default=None, description="Limit of one call.")
     trust_ping: bool | None = Field(default=None, description="A successful ping alone closes the circuit.")
     max_calls_per_second: Decimal | None = Field(default=None, gt=0, le=10**6, description="Our own rate limit.")
     burst: int | None = Field(default=None, ge=1, description="Calls that may go at once under the rate limit.")
@@ -64,28 +66,28 @@ class Policy(Settings):
     min_success_rate: Percent = Field(default=Decimal(95), description="Below it a provider is degraded.")
     max_response_time_ms: Milliseconds = Field(default=3_000, description="An average above it is degraded.")
 
-    request_timeout_ms: Milliseconds = Field(default=5_000, ge=1, description="Limit of one provider call.")
-    deadline_ms: Milliseconds = Field(default=30_000, ge=1, description="Limit of a whole request.")
+    request_timeout_ms: PositiveMilliseconds = Field(default=5_000, description="Limit of one provider call.")
+    deadline_ms: PositiveMilliseconds = Field(default=30_000, description="Limit of a whole request.")
     retry_attempts: int = Field(default=2, ge=0, le=20, description="More tries at the same provider.")
     retry_delay_ms: Milliseconds = Field(default=500, description="First back-off; doubles, with full jitter.")
     retry_delay_cap_ms: Milliseconds = Field(default=30_000, description="Longest back-off.")
     retry_budget: Share = Field(default=Decimal("0.2"), description="Retries allowed, as a share of recent calls.")
     retry_budget_min: int = Field(default=10, ge=0, description="Retries allowed in a minute whatever the share.")
     throttle_ms: Milliseconds = Field(default=1_000, description="Pause after a throttle that names no time.")
-    lookup_interval_ms: Milliseconds = Field(default=500, ge=1, description="First pause between look-ups; doubles.")
-    lookup_interval_cap_ms: Milliseconds = Field(default=300_000, ge=1, description="Longest pause between look-ups.")
+    lookup_interval_ms: PositiveMilliseconds = Field(default=500, description="First pause between look-ups; doubles.")
+    lookup_interval_cap_ms: PositiveMilliseconds = Field(default=300_000, description="Longest pause between look-ups.")
 
     max_failures: int = Field(default=3, ge=1, description="Failed requests in a row that open a circuit.")
-    recovery_time_ms: Milliseconds = Field(default=300_000, ge=1, description="Rest before the first probe.")
-    recovery_time_cap_ms: Milliseconds = Field(default=3_600_000, ge=1, description="Longest rest; rests double.")
-    probe_permit_ms: Milliseconds = Field(default=30_000, ge=1, description="How long one probe keeps others out.")
+    recovery_time_ms: PositiveMilliseconds = Field(default=300_000, description="Rest before the first probe.")
+    recovery_time_cap_ms: PositiveMilliseconds = Field(default=3_600_000, description="Longest rest; rests double.")
+    probe_permit_ms: PositiveMilliseconds = Field(default=30_000, description="How long one probe keeps others out.")
     trust_ping: bool = Field(default=False, description="A successful ping alone closes a circuit.")
     max_failure_rate: Percent | None = Field(default=None, description="Failure rate that opens a circuit.")
     slow_call_ms: Milliseconds | None = Field(default=None, description="A call that takes longer is slow.")
     max_slow_rate: Percent | None = Field(default=None, description="Share of slow calls that opens a circuit.")
     min_calls: int = Field(default=20, ge=1, description="Calls before a rate may open a circuit.")
-    ping_interval_ms: Milliseconds = Field(default=10_000, ge=1, description="Idle providers are pinged so often.")
-    ping_retry_ms: Milliseconds = Field(default=2_000, ge=1, description="Pause after a failed ping.")
+    ping_interval_ms: PositiveMilliseconds = Field(default=10_000, description="Idle providers are pinged so often.")
+    ping_retry_ms: PositiveMilliseconds = Field(default=2_000, description="Pause after a failed ping.")
 
     max_calls_per_second: Decimal | None = Field(default=None, gt=0, le=10**6, description="Global rate limit.")
     burst: int = Field(default=10, ge=1, description="Calls that may go at once under the global rate limit.")
@@ -113,11 +115,44 @@ class Policy(Settings):
             raise ValueError("slow_call_ms and max_slow_rate belong together; set both or neither")
         return self
 
-    @property
+    @cached_property
+    def by_id(self) -> dict[str, ProviderSettings]:
+        """The providers by their ids, in configured order."""
+        return {settings.id: settings for settings in self.providers}
+
+    @cached_property
+    def weights_ppm(self) -> dict[str, int]:
+        """The weights in millionths: what is not zero is at least one."""
+        return {one.id: max(int(one.weight * 1_000_000), int(one.weight > 0)) for one in self.providers}
+
+    @cached_property
+    def prices(self) -> dict[str, Decimal]:
+        """The prices that are known."""
+        return {one.id: one.price for one in self.providers if one.price is not None}
+
+    @cached_property
+    def exploration_ppm(self) -> int:
+        """The exploration share in parts per million."""
+        return int(self.exploration * 1_000_000)
+
+    @cached_property
+    def min_success_bp(self) -> Decimal:
+        """The success rate below which a provider is degraded, in basis points."""
+        return self.min_success_rate * 100
+
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of the policy as compact JSON, in hex."""
         return hashlib.sha256(to_json(self)).hexdigest()
 
     def with_providers(self, providers: Iterable[ProviderSettings]) -> "Policy":
         """The same policy for these providers, validated anew."""
-        return Policy.model_validate({**dict(self), "providers": tuple(providers)})
+        settings = {name: getattr(self, name) for name in Policy.model_fields}
+        return Policy.model_validate({**settings, "providers": tuple(providers)})
+
+    def __copy__(self) -> Self:
+        """A copy without what has been worked out from the settings: `model_copy` goes on to change those."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - Policy.model_fields.keys():
+            del copied.__dict__[name]
+        return copied

@@ -18,7 +18,7 @@ def token_of(salt: bytes, value: JsonValue) -> str:
 
 
 def conceal(value: JsonValue, names: Collection[str], salt: bytes) -> tuple[JsonValue, dict[str, str]]:
-    """A copy with the values of the named fields, at any depth, replaced by their tokens; and those values as JSON by token."""
+    """A copy with the values of the named fields, at any depth, replaced by tokens; and those values as JSON."""
     taken: dict[str, str] = {}
     return (_concealed(value, names, salt, taken) if names else value), taken
 

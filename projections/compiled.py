@@ -25,7 +25,7 @@ class ExtraMissing(ImportError):
     """The optional extra `fast` is not installed."""
 
 
-def fold_records(records: Any, state: lane.Words, params: Any, words: int) -> int:  # noqa: ANN401 - a numpy table.
+def fold_records(records: Any, state: lane.Words, params: Any, words: int) -> int:
     """Fold records up to the first barrier; tells its row, or the number of rows if there was none.
 
     Shape:  `records` is a table of n rows by 6 as in `block`, `params` one of a row for each lane.
@@ -57,11 +57,11 @@ lane_nothing = lane.NOTHING
 lane_globals = lane.GLOBAL_WORDS
 
 
-def compile_bottom_up(function: Callable[..., Any], *, compile_one: Callable[[FunctionType], Any]) -> Any:  # noqa: ANN401 - as typed as numba is.
+def compile_bottom_up(function: Callable[..., Any], *, compile_one: Callable[[FunctionType], Any]) -> Any:
     """A function compiled after all that it calls: `compile_one` sees each code object once, the deepest first."""
     done: dict[Any, Any] = {}
 
-    def bind(one: Any) -> Any:  # noqa: ANN401
+    def bind(one: Any) -> Any:
         if one not in done:
             names = {name: one.__globals__.get(name) for name in one.__code__.co_names}
             called = {name: bind(value) for name, value in names.items() if isinstance(value, FunctionType)}
@@ -84,7 +84,7 @@ def kernel() -> Kernel:
             "compiled replay needs numba, which is not installed: pip install 'understudy[fast]'"
         ) from error
 
-    def compile_one(function: FunctionType) -> Any:  # noqa: ANN401
+    def compile_one(function: FunctionType) -> Any:
         return numba.njit(inline="always" if function.__name__ in HOT else "never")(function)
 
     compiled: Kernel = compile_bottom_up(fold_records, compile_one=compile_one)
@@ -115,7 +115,7 @@ def fold_blocks_compiled(blocks: Iterable[OpenedBlock], lanes: Lanes, *, at_barr
             records = records[done + 1 :]
 
 
-def _table(lanes: Lanes) -> Any:  # noqa: ANN401
-    import numpy as np  # noqa: PLC0415
+def _table(lanes: Lanes) -> Any:
+    import numpy as np  # noqa: PLC0415 - comes with numba.
 
     return np.array(lanes.params, dtype=np.int64).reshape(-1, lane.PARAMS)

@@ -7,7 +7,7 @@ This is the hottest code of the house. A call costs as much as two reads here, s
 work where that fits on a screen, and what happens seldom (a circuit that is not closed, a failure) is put aside.
 """
 
-# ruff: noqa: F405, PLR1730 - the names stand in `lane_words`; `max` costs a call.
+# ruff: noqa: F405, PLR1730 - the names stand in `lane_words`; `max` would cost a call.
 # The words are this module's vocabulary, and its readers': they say `lane_step.STREAK`.
 from understudy.projections.lane_words import *  # noqa: F403
 

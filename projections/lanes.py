@@ -2,7 +2,8 @@
 
 A lane is the record of one provider's calls of one class (`serve`, `ping`, `stock`, …), split further by the context
 that the policy names in `lane_by`. Lanes come into being with the first call that falls into them, in the order of the
-log. An `array` rather than a list: a list is faster, but takes four times the memory.
+log. An `array` rather than a list: a list would make the whole fold a fifth faster and take four times the
+memory. (Long replays spread it out to a list for a while, see `block.fold_blocks`.)
 """
 
 from array import array

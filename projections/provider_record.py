@@ -40,8 +40,7 @@ class ProviderRecord:
 
     def spend(self, at_us: int) -> None:
         """A call goes out: it uses up its share of the rate limit."""
-        if self.rate_interval_us:
-            self.rate_used_us = max(self.rate_used_us, at_us) + self.rate_interval_us
+        self.rate_used_us = max(self.rate_used_us, at_us) + self.rate_interval_us
 
     def forced(self, now_us: int) -> ForcedState | None:
         """What an operator forces on the provider at an instant."""

@@ -7,7 +7,7 @@ numbers are little-endian. A snapshot is a cache like a block: of another fold v
 from collections.abc import Mapping
 from dataclasses import fields
 from struct import Struct, pack
-from struct import error as StructError  # noqa: N812 - the module's only class, and named like a function.
+from struct import error as StructError  # noqa: N812 - the module's only error, named like a function.
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json

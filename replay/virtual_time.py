@@ -87,9 +87,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._reports.put(handle)
         return handle
 
-    def run_in_executor(
-        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
-    ) -> "asyncio.Future[T]":
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> "asyncio.Future[T]":
         """Run something in a thread while the clock stands still. The loop's own executor has one thread."""
         if executor is None:
             if self._executor is None:

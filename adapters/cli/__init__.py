@@ -1,1 +1,5 @@
 """The command `understudy`."""
+
+from understudy.adapters.cli.main import main
+
+__all__ = ["main"]

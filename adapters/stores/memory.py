@@ -81,6 +81,10 @@ class Ledger:
         """All rows of one request, in order."""
         return [row for row in self.rows() if row.request_id == request_id]
 
+    def operations(self, kind: str, *, through: int | None = None) -> Sequence[Row]:
+        """The rows of one kind that belong to no request, in order."""
+        return [row for row in self.rows(through=through) if row.kind == kind and row.request_id is None]
+
     def seq_at(self, *, at_us: int | None = None, position: int | None = None) -> int:
         """The last seq whose event is not later than an instant, or than a position; 0 if none."""
         if position is not None and at_us is None:

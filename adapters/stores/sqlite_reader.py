@@ -7,11 +7,12 @@ short transaction of its own, so that a slow reader never keeps the write-ahead 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from understudy.adapters.stores import schema
-from understudy.adapters.stores.faults import cannot_open
+from understudy.adapters.stores.faults import cannot_open, remedy
 from understudy.adapters.stores.side_tables import request_rows
 from understudy.adapters.stores.transaction import stored_head
 from understudy.events.chain import genesis
@@ -20,22 +21,33 @@ from understudy.events.log import Head, Link, SealedBlock, Snapshot
 from understudy.events.row import Row
 
 T = TypeVar("T", Row, Link)
+A = TypeVar("A")
 
-_CHUNK: Final = 1_000
+_CHUNK: Final = 256
 """Rows read in one transaction."""
 
-_LAST_SEQ: Final = 2**63 - 1
+_LAST: Final = 2**63 - 1
 
-_RANGE: Final = " FROM events WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+# In the order of the table itself: through the index on (stream, seq), every row would be looked up twice.
+_RANGE: Final = " FROM events NOT INDEXED WHERE position > ? AND position <= ? AND stream = ? ORDER BY position LIMIT ?"
+_POSITION: Final = "SELECT position FROM events WHERE stream = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
 _ROWS: Final = f"SELECT {schema.COLUMNS}{_RANGE}"
 _SEQ_AT_INSTANT: Final = (
     "SELECT seq FROM events WHERE at_us <= ? AND stream = ? ORDER BY at_us DESC, position DESC LIMIT 1"
 )
 _SEQ_AT_POSITION: Final = "SELECT seq FROM events WHERE position <= ? AND stream = ? ORDER BY position DESC LIMIT 1"
+_SNAPSHOT: Final = (
+    "SELECT seq, chain, content FROM snapshots WHERE stream = ? AND fold_version = ? AND seq <= ?"
+    " ORDER BY seq DESC LIMIT 1"
+)
 _BLOCK_COLUMNS: Final = ("fold_version", "first_seq", "last_seq", "chain", "header", "records", "digest")
 _BLOCK: Final = (
     "SELECT fold_version, first_seq, last_seq, chain, header, records, digest FROM sealed_blocks"
     " WHERE stream = ? AND fold_version = ? AND first_seq > ? ORDER BY first_seq LIMIT 1"
+)
+_OPERATIONS: Final = (
+    f"SELECT {schema.COLUMNS} FROM events"
+    " WHERE kind = ? AND request_id IS NULL AND stream = ? AND seq <= ? ORDER BY position"
 )
 _LINKS: Final = f"SELECT seq, chain, json_array({schema.COLUMNS}){_RANGE}"
 
@@ -65,7 +77,11 @@ class SqliteReader:
         with closing(connection):
             if not schema.holds_log(connection, path):
                 raise NotALog(f"{path} is empty: no engine has written to it yet")
-            yield cls(connection, stream=stream or schema.read_meta(connection).stream)
+            try:
+                stream = stream or schema.read_meta(connection).stream
+            except (sqlite3.Error, KeyError) as error:
+                raise LogUnavailable(f"{path} cannot be read: {remedy(error)}") from error
+            yield cls(connection, stream=stream)
 
     @property
     def stream(self) -> str:
@@ -77,43 +93,57 @@ class SqliteReader:
         """The id that the store was given when it was made; a copy of the file has the same one."""
         return schema.read_meta(self._connection).store_id
 
+    def damage(self) -> Sequence[str]:
+        """What SQLite finds wrong with the file, in its words; nothing if it is whole.
+
+        The chain shows every change of an event; this shows what it does not cover: the indexes, and the order of
+        the pages. Takes about as long as reading the whole file.
+        """
+        try:
+            found = [str(line) for (line,) in self._connection.execute("PRAGMA integrity_check")]
+        except sqlite3.Error as error:
+            return [str(error)]
+        return [] if found == ["ok"] else found
+
     def head(self) -> Head:
         """The end of what is durable."""
-        return stored_head(self._connection, self._stream)
+        return self._ask(lambda: stored_head(self._connection, self._stream))
 
     def rows(self, *, after: int = 0, through: int | None = None) -> Iterator[Row]:
         """Rows in order, with `after` < seq <= `through`.
 
         Errors: UnreadableEvent, after all rows before it, where the file is damaged.
         """
-        return self._range(_ROWS, Row._make, after=after, through=through)
+        return self._range(_ROWS, partial(tuple.__new__, Row), after=after, through=through)
 
     def links(self, *, after: int = 0, through: int | None = None) -> Iterator[Link]:
         """The same rows as chain material, the array built by SQLite: equal byte for byte to what was hashed.
 
         Errors: UnreadableEvent, after all rows before it, where the file is damaged.
         """
-        return self._range(_LINKS, Link._make, after=after, through=through)
+        return self._range(_LINKS, partial(tuple.__new__, Link), after=after, through=through)
 
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""
-        return request_rows(self._connection, request_id, stream=self._stream)
+        return self._ask(lambda: request_rows(self._connection, request_id, stream=self._stream))
+
+    def operations(self, kind: str, *, through: int | None = None) -> Sequence[Row]:
+        """The rows of one kind that belong to no request, in order."""
+        values = (kind, self._stream, _LAST if through is None else through)
+        return self._ask(lambda: [Row._make(found) for found in self._connection.execute(_OPERATIONS, values)])
 
     def seq_at(self, *, at_us: int | None = None, position: int | None = None) -> int:
         """The last seq whose event is not later than an instant, or than a position; 0 if none."""
         if (at_us is None) == (position is None):
             raise ValueError("name either an instant or a position")
         query, limit = (_SEQ_AT_INSTANT, at_us) if position is None else (_SEQ_AT_POSITION, position)
-        found = self._connection.execute(query, (limit, self._stream)).fetchone()
+        found = self._one(query, limit, self._stream)
         return 0 if found is None else int(found[0])
 
     def snapshot(self, *, fold_version: int, through: int | None = None) -> Snapshot | None:
         """The newest snapshot of a fold at or before `through`."""
-        found = self._connection.execute(
-            "SELECT seq, chain, content FROM snapshots WHERE stream = ? AND fold_version = ? AND seq <= ?"
-            " ORDER BY seq DESC LIMIT 1",
-            (self._stream, fold_version, _LAST_SEQ if through is None else through),
-        ).fetchone()
+        limit = _LAST if through is None else through
+        found = self._one(_SNAPSHOT, self._stream, fold_version, limit)
         if found is None:
             return None
         seq, chain, content = found
@@ -122,7 +152,7 @@ class SqliteReader:
     def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
         """The sealed blocks in order."""
         first_seq = 0
-        while found := self._connection.execute(_BLOCK, (self._stream, fold_version, first_seq)).fetchone():
+        while found := self._one(_BLOCK, self._stream, fold_version, first_seq):
             block = SealedBlock(**dict(zip(_BLOCK_COLUMNS, found, strict=True)))
             first_seq = block.first_seq
             yield block
@@ -131,20 +161,18 @@ class SqliteReader:
         """The stored chain value of one event; None if there is no such event, the genesis value for 0."""
         if seq == 0:
             return genesis(self._stream)
-        found = self._connection.execute(
-            "SELECT chain FROM events WHERE stream = ? AND seq = ?", (self._stream, seq)
-        ).fetchone()
+        found = self._one("SELECT chain FROM events WHERE stream = ? AND seq = ?", self._stream, seq)
         return None if found is None else bytes(found[0])
 
     def _range(
         self, query: str, make: Callable[[tuple[object, ...]], T], *, after: int, through: int | None
     ) -> Iterator[T]:
-        through = _LAST_SEQ if through is None else through
+        start = self._position(after)
+        end = _LAST if through is None else self._position(through)
         while True:
             found: list[T] = []
             try:
-                cursor = self._connection.execute(query, (self._stream, after, through, _CHUNK))
-                found.extend(map(make, cursor))
+                found.extend(map(make, self._connection.execute(query, (start, end, self._stream, _CHUNK))))
             except sqlite3.Error as error:
                 yield from found  # A list keeps what it was given before the fault.
                 place = found[-1].seq if found else after
@@ -152,4 +180,21 @@ class SqliteReader:
             yield from found
             if len(found) < _CHUNK:
                 return
-            after = found[-1].seq
+            after, before = found[-1].seq, start
+            start = self._position(after)
+            if start <= before:
+                raise UnreadableEvent(f"event {after} stands out of order in the file")
+
+    def _position(self, seq: int) -> int:
+        found = self._one(_POSITION, self._stream, seq)
+        return 0 if found is None else int(found[0])
+
+    def _one(self, query: str, /, *values: object) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = self._ask(lambda: self._connection.execute(query, values).fetchone())
+        return found
+
+    def _ask(self, question: Callable[[], A]) -> A:
+        try:
+            return question()
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"the log cannot be read: {remedy(error)}") from error

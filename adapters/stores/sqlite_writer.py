@@ -154,11 +154,10 @@ class Writer:
         self._closing = True
         self._something_to_do.set()
         await asyncio.wait([self._task])
+        if self.pending:
+            raise self._lost()
         if not self._task.cancelled():
             self._task.result()
-        if self.pending:
-            cause = f": {remedy(self._failure)}" if self._failure else ""
-            raise LogUnavailable(f"{self.pending} events could not be made durable when {self._path} was closed{cause}")
 
     async def _live(self) -> None:
         try:
@@ -166,9 +165,19 @@ class Writer:
         except asyncio.CancelledError:  # The loop is being torn down around us: one last group, then pass it on.
             self._closing = True
             await self._work()
+            if self.pending:
+                raise self._lost() from None  # So that somebody hears of it.
             raise
         finally:
+            self._closing = True
             await self._let_go()
+            for _, waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_exception(self._lost())
+
+    def _lost(self) -> LogUnavailable:
+        cause = f": {remedy(self._failure)}" if self._failure else ""
+        return LogUnavailable(f"{self.pending} events could not be made durable before {self._path} was closed{cause}")
 
     async def _work(self) -> None:
         pause_s = _FIRST_PAUSE_S

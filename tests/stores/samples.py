@@ -50,6 +50,11 @@ Store = MemoryStore | SqliteStore
 STORES: Sequence[Callable[[Path], Store]] = (MemoryStore, SqliteStore)
 
 
+def names(folder: Path) -> list[str]:
+    """What lies in a folder, in order."""
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop go on until something holds, for at most 20 seconds."""
     async with asyncio.timeout(20):

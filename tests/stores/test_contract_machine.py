@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from hypothesis import settings
@@ -15,7 +15,9 @@ from stores.samples import NOON, MemoryStore, SqliteStore, Store, assert_whole, 
 from understudy.events.codec import encode
 from understudy.events.fact import Fact
 from understudy.events.log import ClaimKey, SideWrite, Snapshot, StoreSensitive, TakeCommand
-from understudy.events.row import Row
+
+if TYPE_CHECKING:
+    from understudy.events.row import Row
 
 KEYS = st.sampled_from(["a", "b"])
 

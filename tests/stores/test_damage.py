@@ -1,6 +1,7 @@
 """Rows and chain material: what SQLite writes is what was hashed, and no change goes unseen."""
 
 import asyncio
+import random
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -16,7 +17,7 @@ from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.adapters.stores.schema import create
 from understudy.adapters.stores.sqlite_reader import SqliteReader as Reader
 from understudy.events.calls import CallFailed
-from understudy.events.errors import LogUnavailable, UnreadableEvent
+from understudy.events.errors import LogUnavailable, UnderstudyError, UnreadableEvent
 from understudy.events.fact import Fact
 from understudy.events.row import Row
 from understudy.events.vocabulary import FailureKind
@@ -113,6 +114,32 @@ def test_a_change_in_any_column_of_any_row_is_seen(path: Path, column: str, seq:
     change(path, f"UPDATE events SET {column} = {flipped(value)} WHERE seq = {seq}")  # noqa: S608
     with SqliteReader.open(path) as reader, pytest.raises(AssertionError):
         assert_whole(reader)
+
+
+def read_everything(path: Path) -> list[Row]:
+    """All rows, once chain and file are seen to be whole."""
+    with SqliteReader.open(path, stream="main") as reader:
+        assert reader.damage() == []
+        assert assert_whole(reader) == 3
+        return list(reader.rows())
+
+
+def test_a_flipped_bit_anywhere_in_the_file_is_seen_or_changes_no_event(path: Path) -> None:
+    whole, rows = path.read_bytes(), read_everything(path)
+    dice = random.Random(1)
+    seen = 0
+    for _ in range(400):
+        place = dice.randrange(len(whole))
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << dice.randrange(8)
+        path.write_bytes(flipped)
+        try:
+            found = read_everything(path)
+        except (UnderstudyError, AssertionError):
+            seen += 1
+        else:
+            assert found == rows, f"byte {place} was changed unseen"
+    assert seen > 5
 
 
 def test_a_row_that_sqlite_cannot_read_is_named_after_all_before_it(path: Path) -> None:

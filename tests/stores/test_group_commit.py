@@ -1,13 +1,12 @@
 """What waits together is written together, and nobody who waits can disturb it."""
 
 import asyncio
-import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from stores.samples import NOON, accepted, alert, assert_whole, until
+from stores.samples import NOON, accepted, alert, assert_whole, names, until
 
 from understudy.adapters.stores import SqliteLog, SqliteReader
 
@@ -59,6 +58,34 @@ async def test_what_is_appended_during_a_commit_is_the_next_group(log: SqliteLog
     await log.durable(51)
     assert statements.count("COMMIT") == 2
     assert log.pending == 0
+
+
+async def test_who_answers_a_commit_at_once_joins_the_group_that_waits(log: SqliteLog, statements: list[str]) -> None:
+    async def call_twice() -> None:
+        await log.durable(log.append(alert(), at_us=NOON).seq)
+        await log.durable(log.append(alert(), at_us=NOON).seq)
+
+    calling = asyncio.create_task(call_twice())
+    await until(lambda: log.busy)
+    log.append(alert(), at_us=NOON)
+    await calling
+    assert log.head.seq == 3
+    assert statements.count("COMMIT") == 2
+
+
+async def test_a_reader_that_stays_does_not_keep_the_write_ahead_log_from_being_emptied_at_close(
+    tmp_path: Path,
+) -> None:
+    log = SqliteLog(tmp_path / "read.db")
+    await log.open("tester")
+    log.append(alert(), at_us=NOON)
+    await log.durable(1)
+    with log.reader() as reader:
+        rows = reader.rows()
+        assert next(rows).seq == 1
+        await log.close()
+        assert (tmp_path / "read.db-wal").stat().st_size == 0
+        assert assert_whole(reader) == 1
 
 
 async def test_more_than_one_transaction_may_hold_is_written_in_order(log: SqliteLog) -> None:
@@ -124,7 +151,7 @@ async def test_a_closed_log_leaves_one_file_and_no_thread(tmp_path: Path) -> Non
     for thread in set(threading.enumerate()) - threads:
         thread.join(timeout=5)  # It has been told to end, and may be on its way.
         assert not thread.is_alive()
-    assert sorted(os.listdir(tmp_path)) == ["calls.db", "calls.db.lock"]
+    assert names(tmp_path) == ["calls.db", "calls.db.lock"]
 
 
 def test_a_loop_that_ends_without_closing_still_writes_and_lets_go(tmp_path: Path) -> None:

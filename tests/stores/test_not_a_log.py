@@ -1,13 +1,12 @@
 """A file that is no log is refused with a sentence, and stays as it was."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from stores.samples import NOON, alert
+from stores.samples import NOON, alert, names
 
 from understudy.adapters.stores import SqliteLog, SqliteReader, put_command
 from understudy.events.errors import LogUnavailable, NotALog
@@ -57,7 +56,7 @@ async def test_somebody_elses_file_is_refused_and_not_touched(
     with pytest.raises(NotALog, match=sentence):
         put_command(path, "{}")
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["file"], "not even a lock file is left beside it"
+    assert names(tmp_path) == ["file"], "not even a lock file is left beside it"
 
 
 async def test_a_log_of_a_newer_version_is_refused_by_naming_both(tmp_path: Path) -> None:
@@ -76,7 +75,7 @@ async def test_a_missing_file_is_no_log_to_readers_and_is_not_made_by_them(tmp_p
         pass
     with pytest.raises(NotALog, match="there is no file"):
         put_command(path, "{}")
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 async def test_an_empty_file_is_no_log_to_readers_but_an_engine_may_begin_one_there(tmp_path: Path) -> None:

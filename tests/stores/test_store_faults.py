@@ -71,6 +71,22 @@ async def test_a_long_one_is_told_to_those_who_wait_and_nothing_is_lost(
     assert await log.claim(principal="p", operation="rent", key="k", at_us=NOON) == claim()
 
 
+async def test_what_came_during_a_failing_commit_keeps_its_place_behind(
+    log: SqliteLog, stranger: sqlite3.Connection
+) -> None:
+    stranger.execute("BEGIN IMMEDIATE")
+    log.append(alert(), at_us=NOON)
+    await until(lambda: log.busy)
+    log.append(alert(), at_us=NOON)
+    with pytest.raises(LogUnavailable):
+        await log.durable(2)
+    stranger.execute("ROLLBACK")
+    await until_available(log)
+    with log.reader() as reader:
+        assert assert_whole(reader) == 2
+        assert [row.seq for row in reader.rows()] == [1, 2]
+
+
 async def test_a_full_disk_is_named_and_once_there_is_room_it_goes_on(log: SqliteLog) -> None:
     assert log._writer is not None
     thread = log._writer._thread
@@ -93,7 +109,7 @@ async def test_close_says_how_much_could_not_be_made_durable(log: SqliteLog, str
     stranger.execute("BEGIN IMMEDIATE")
     for _ in range(7):
         log.append(alert(), at_us=NOON)
-    with pytest.raises(LogUnavailable, match=r"7 events could not be made durable.*another program holds"):
+    with pytest.raises(LogUnavailable, match=r"7 events could not be made durable before.*another program holds"):
         await log.close()
     await log.close()
     stranger.execute("ROLLBACK")

@@ -1,0 +1,21 @@
+"""How a command ends, for scripts: its exit code. Each command's `--help` says which it has, and when."""
+
+from typing import Final
+
+import click
+
+FINE: Final = 0
+NOT_AS_IT_SHOULD_BE: Final = 1
+"""The command did its work, and the answer is no: a log that is broken, a policy that is wrong."""
+REFUSED: Final = 2
+"""The command could not do its work: wrong usage, no such file, not a log. Click ends wrong usage so, too."""
+BUG: Final = 70
+"""We are at fault; what went wrong is on standard error."""
+INTERRUPTED: Final = 130
+"""By Ctrl-C."""
+
+
+class Refused(click.ClickException):
+    """The command cannot do its work; the message is a sentence that says why and what would help."""
+
+    exit_code = REFUSED

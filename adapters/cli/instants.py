@@ -1,0 +1,48 @@
+"""Instants as people write and read them: ISO 8601, in UTC unless they say otherwise."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+
+
+class Instant(click.ParamType[int]):
+    """A point in time on the command line, as microseconds since 1970 UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read `2026-01-31T12:00:00Z`, `2026-01-31 12:00` and the like."""
+        if isinstance(value, int):
+            return value
+        try:
+            found = datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write it like 2026-01-31T12:00:00Z", param, ctx)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).__sub__(_EPOCH) // _MICROSECOND
+
+
+def iso(at_us: int) -> str:
+    """An instant to the millisecond, in UTC."""
+    whole = (_EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="milliseconds")
+    return whole.replace("+00:00", "Z")
+
+
+def iso_or_none(at_us: int | None) -> str | None:
+    """The same for an instant that may be unknown: None or 0."""
+    return iso(at_us) if at_us else None
+
+
+def span(length_us: int) -> str:
+    """A length of time in its two largest units: `4m 05s`."""
+    seconds = max(0, -(-length_us // 1_000_000))
+    if seconds < _MINUTE_S:
+        return f"{seconds}s"
+    if seconds < _HOUR_S:
+        return f"{seconds // _MINUTE_S}m {seconds % _MINUTE_S:02}s"
+    return f"{seconds // _HOUR_S}h {seconds % _HOUR_S // _MINUTE_S:02}m"

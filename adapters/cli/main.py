@@ -1,0 +1,84 @@
+"""The command `understudy` itself: finds a subcommand when it is called for, and ends every failure in a sentence."""
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from understudy.adapters.cli.exits import BUG, INTERRUPTED, Refused
+from understudy.events.errors import UnderstudyError
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "simulate": "Run the real engine on virtual time, over a scenario or recorded traffic.",
+    "verify": "Recompute a log's hash chain and every decision in it.",
+    "explain": "Tell the story of one request.",
+    "status": "Show how every provider stands, now or then.",
+    "policy": "Check policy files.",
+}
+"""Each command with its one line of help, in the order of a newcomer's day; its module is imported only when it is used."""
+
+
+class Commands(click.Group):
+    """A group whose commands are modules beside this one, each with a click command of the module's own name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, in our order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(import_module(f"understudy.adapters.cli.{cmd_name}"), cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; an unknown one is refused with the nearest."""
+        from understudy.adapters.config_names import did_you_mean  # noqa: PLC0415 - Most commands need no advice.
+
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            known = f"; there are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {args[0]!r}{did_you_mean(args[0], COMMANDS) or known}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what the user can do something about becomes a sentence, a bug of ours says that it is one."""
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(ctx)
+        except UnderstudyError as error:
+            raise Refused(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("\nstopped", err=True)
+            ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception:  # noqa: BLE001 - The process ends here.
+            traceback.print_exc()
+            click.echo("This is a bug in Understudy, not a mistake of yours. Please report it.", err=True)
+            ctx.exit(BUG)
+
+
+@click.command(cls=Commands, name="understudy", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="understudy", message="%(prog)s %(version)s")
+def main() -> None:
+    """Call one of several providers, fail over when you must, and explain every decision from the log.
+
+    Answers go to standard output, messages and progress to standard error. `understudy COMMAND --help` has an example and
+    the exit codes of each command.
+    """

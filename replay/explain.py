@@ -1,0 +1,99 @@
+"""Why this one? One request told as a story, with every decision's table, vetoes and flip points."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from understudy.engine.eligibility import is_eligible
+from understudy.events.codec import recorded
+from understudy.events.decisions import DecisionMade
+from understudy.events.errors import UnderstudyError
+from understudy.events.log import LogReader
+from understudy.events.operations import PolicyActivated
+from understudy.events.policy import Policy
+from understudy.events.requests import RequestAccepted
+from understudy.events.row import Recorded
+from understudy.replay.flip import flip_point
+from understudy.replay.story import instant, ms, sentence, table, veto
+
+
+class UnknownRequest(UnderstudyError):
+    """The log has no request of that id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One request with everything that happened to it.
+
+    Shape:  `events` in order; `policies` are those in force at each decision, by the seq of the decision.
+    """
+
+    request_id: str
+    events: tuple[Recorded, ...]
+    policies: dict[int, Policy]
+
+    def lines(self) -> list[str]:
+        """The story as plain text."""
+        first = self.events[0]
+        told = [f"Request {self.request_id}", instant(first.at_us)]
+        for one in self.events:
+            told.append(f"  +{ms(one.at_us - first.at_us):>12}  {sentence(one)}")
+            if isinstance(one.event, DecisionMade):
+                told += [f"{'':17}{line}" for line in self._decision(one.seq, one.event)]
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        """The story as JSON: each event with its sentence, each decision with its flip points."""
+        return {
+            "request_id": self.request_id,
+            "events": [
+                {
+                    "seq": one.seq,
+                    "at_us": one.at_us,
+                    "kind": one.event.kind,
+                    "told": sentence(one),
+                    "event": to_jsonable_python(one.event, exclude_none=True),
+                    **({"flip_points": self.flip_points(one.seq, one.event)} if _is_decision(one) else {}),
+                }
+                for one in self.events
+            ],
+        }
+
+    def flip_points(self, seq: int, decision: Any) -> dict[str, str]:
+        """For each candidate that lost a decision, what would have made it win."""
+        found = {
+            one.provider: flip_point(decision, one, self.policies.get(seq, Policy())) for one in decision.candidates
+        }
+        return {provider: flip for provider, flip in found.items() if flip is not None}
+
+    def _decision(self, seq: int, decision: DecisionMade) -> Iterator[str]:
+        yield from table(decision)
+        for one in decision.candidates:
+            if not is_eligible(one.verdict):
+                yield f"{one.provider} was out: {veto(one)}"
+        if decision.provider is not None:
+            for provider, flip in self.flip_points(seq, decision).items():
+                yield f"{decision.provider} won; {provider} {flip}"
+
+
+def explain(reader: LogReader, request_id: str) -> Story:
+    """The story of a request.
+
+    Errors: UnknownRequest.
+    """
+    events = tuple(recorded(row) for row in reader.request_rows(request_id))
+    if not events or not isinstance(events[0].event, RequestAccepted):
+        raise UnknownRequest(f"the log has no request {request_id!r}")
+    activations = [recorded(row) for row in reader.operations(PolicyActivated.kind, through=events[-1].seq)]
+    policies: dict[int, Policy] = {}
+    for one in events:
+        for activation in activations:
+            if activation.seq < one.seq and isinstance(activation.event, PolicyActivated) and _is_decision(one):
+                policies[one.seq] = activation.event.policy
+    return Story(request_id=request_id, events=events, policies=policies)
+
+
+def _is_decision(one: Recorded) -> bool:
+    return isinstance(one.event, DecisionMade)

@@ -1,0 +1,221 @@
+"""Scenarios: made-up weather for providers and traffic for the engine, written in TOML and checked before use."""
+
+import tomllib
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+
+from understudy.events.policy import Policy, ProviderId, ProviderSettings, Settings
+from understudy.events.vocabulary import Effect, FailureKind
+from understudy.replay.runs import SimulationError
+
+Milliseconds = Field(default=0, ge=0, le=10**9)
+Share = Decimal
+_EXECUTED_KINDS: Final = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, FailureKind.INVALID_REPLY})
+
+
+class Phase(Settings):
+    """How a provider behaves for a while. Where phases overlap, the one that stands last in the file counts.
+
+    Shape:  a call is answered after a latency drawn from the log-normal distribution with this median and 95th
+            percentile (constant without `p95_ms`), then fails with the shares of `failures`, else succeeds. Of the failures
+            that may have been executed, `executed_share` were. `refuses` fails at once on the network, `hangs` never
+            answers. In a flapping phase the provider is up and refusing by turns.
+    """
+
+    from_s: Decimal = Field(default=Decimal(0), ge=0)
+    until_s: Decimal | None = Field(default=None, description="None: to the end.")
+    state: Literal["up", "refuses", "hangs"] = "up"
+    latency_ms: int = Field(default=100, ge=0, le=10**7)
+    p95_ms: int | None = Field(default=None, ge=0, le=10**7)
+    failures: dict[FailureKind, Share] = Field(default_factory=dict)
+    executed_share: Share = Field(default=Decimal(0), ge=0, le=1)
+    max_calls_per_second: int | None = Field(default=None, ge=1, description="More are answered with 429.")
+    retry_after_ms: int | None = Field(default=None, ge=0, description="What the 429 says.")
+    capacity: int | None = Field(default=None, ge=1, description="More calls at once are refused.")
+    slower_by_ms: int = Field(default=0, ge=0, description="Added for each other call under way.")
+    up_s: Decimal | None = Field(default=None, gt=0, description="Flapping: up so long,")
+    down_s: Decimal | None = Field(default=None, gt=0, description="then down so long.")
+    pings: Literal["as_calls", "fine", "fail"] = "as_calls"
+    value: JsonValue = Field(default="ok", description="What a success replies.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.until_s is not None and self.until_s <= self.from_s:
+            raise ValueError(f"until_s {self.until_s} is not after from_s {self.from_s}")
+        if self.p95_ms is not None and (self.p95_ms < self.latency_ms or self.latency_ms == 0):
+            raise ValueError(f"p95_ms {self.p95_ms} must not be below latency_ms {self.latency_ms}, and that not 0")
+        if sum(self.failures.values()) > 1 or any(share < 0 for share in self.failures.values()):
+            raise ValueError("the shares in failures must be from 0 to 1, and no more than 1 together")
+        if (self.up_s is None) != (self.down_s is None):
+            raise ValueError("up_s and down_s belong together; set both or neither")
+        return self
+
+    def covers(self, second: Decimal) -> bool:
+        """Whether the phase is on at a second since the start."""
+        return self.from_s <= second and (self.until_s is None or second < self.until_s)
+
+
+class Script(Settings):
+    """A scripted provider. `settings` are those of the policy; what it can do besides `call` is switched on here."""
+
+    id: ProviderId
+    settings: dict[str, Any] = Field(default_factory=dict, description="Fields of ProviderSettings but the id.")
+    ping: bool = False
+    lookup: bool = False
+    settle_ms: int = Field(default=0, ge=0, description="When an execution becomes visible to look-ups.")
+    units: int | None = Field(default=None, ge=0, description="What there is; each execution takes one.")
+    listed_units: int | None = Field(default=None, ge=0, description="What stock calls say, if not the truth.")
+    phases: tuple[Phase, ...] = (Phase(),)
+
+    @property
+    def for_policy(self) -> ProviderSettings:
+        """The provider's settings as the engine reads them."""
+        return ProviderSettings(id=self.id, settle_ms=self.settle_ms, **self.settings)
+
+    @model_validator(mode="after")
+    def _settings_fit(self) -> Self:
+        mine = sorted({"id", "settle_ms", "has_ping", "has_lookup"} & self.settings.keys())
+        if mine:
+            raise ValueError(f"settings.{mine[0]} is not set here; see ping, lookup and settle_ms of the provider")
+        _ = self.for_policy
+        return self
+
+
+class Burst(Settings):
+    """Requests that come together: `requests` of them from `at_s` on, `spacing_ms` apart."""
+
+    at_s: Decimal = Field(ge=0)
+    requests: int = Field(ge=1, le=1_000_000)
+    spacing_ms: int = Field(default=0, ge=0)
+
+
+class Arrivals(Settings):
+    """When requests come: evenly or at random with a rate, or in bursts, or both."""
+
+    per_second: Decimal | None = Field(default=None, gt=0, le=10_000)
+    pattern: Literal["even", "random"] = "even"
+    bursts: tuple[Burst, ...] = ()
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.per_second is None and not self.bursts:
+            raise ValueError("no request would ever come; set per_second or bursts")
+        return self
+
+
+class Outage(Settings):
+    """A fault of our own: nobody can be reached."""
+
+    from_s: Decimal = Field(ge=0)
+    until_s: Decimal
+
+
+class Scenario(Settings):
+    """A whole run. Everything random in it follows from `seed`.
+
+    Shape:  `concurrency` limits the requests under way; more have to wait before they start. `tries` is how often a caller
+            tries again by itself. `cancel_after_ms` is when callers lose patience. `stock_every_s` asks stock regularly.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str
+    seed: int = Field(default=1, ge=0)
+    duration_s: Decimal = Field(gt=0, le=10**8)
+    arrivals: Arrivals
+    operation: str = "fetch"
+    effect: Effect = Effect.READ
+    concurrency: int = Field(default=10_000, ge=1)
+    context: dict[str, str] = Field(default_factory=dict)
+    deadline_ms: int | None = Field(default=None, ge=1)
+    tries: int = Field(default=1, ge=1, le=10)
+    cancel_after_ms: int | None = Field(default=None, ge=1)
+    cancel_from_s: Decimal = Decimal(0)
+    cancel_until_s: Decimal | None = None
+    stock_every_s: Decimal | None = Field(default=None, gt=0)
+    policy: Policy = Policy()
+    providers: tuple[Script, ...] = Field(min_length=1)
+    local_faults: tuple[Outage, ...] = ()
+
+    @field_validator("policy")
+    @classmethod
+    def _providers_elsewhere(cls, policy: Policy) -> Policy:
+        if policy.providers:
+            raise ValueError("providers are not configured in policy but in each provider's settings")
+        return policy
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        ids = [one.id for one in self.providers]
+        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        if repeated:
+            raise ValueError(f"provider {repeated[0]!r} is scripted twice; ids must be unique")
+        return self
+
+
+def read_scenario(path: Path) -> Scenario:
+    """A scenario from a file.
+
+    Errors: SimulationError naming file and place.
+    """
+    try:
+        return parse_scenario(path.read_text(encoding="utf-8"), source=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SimulationError(f"{path}: cannot be read: {error}") from error
+
+
+def parse_scenario(text: str, *, source: str) -> Scenario:
+    """A scenario from TOML text; `source` is named in errors.
+
+    Errors: SimulationError naming the place.
+    """
+    try:
+        return Scenario.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SimulationError(f"{source}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        known = _known_fields(first["loc"]) if first["type"] == "extra_forbidden" else ""
+        raise SimulationError(f"{source}: {place}: {first['msg']}{known}{more}") from error
+
+
+def bundled_scenarios() -> tuple[str, ...]:
+    """The names of the scenarios that come with the package, in order."""
+    folder = files("understudy.replay") / "scenarios"
+    return tuple(sorted(one.name.removesuffix(".toml") for one in folder.iterdir() if one.name.endswith(".toml")))
+
+
+def bundled_scenario(name: str) -> Scenario:
+    """A scenario that comes with the package.
+
+    Errors: SimulationError naming those that there are.
+    """
+    known = bundled_scenarios()
+    if name not in known:
+        raise SimulationError(f"there is no scenario {name!r} in the package; there are {', '.join(known)}")
+    text = (files("understudy.replay") / "scenarios" / f"{name}.toml").read_text(encoding="utf-8")
+    return parse_scenario(text, source=f"{name}.toml")
+
+
+def _known_fields(place: tuple[int | str, ...]) -> str:
+    """What might have been written instead of an unknown key."""
+    model: Any = Scenario
+    for part in place[:-1]:
+        if isinstance(part, str):
+            model = _PARTS.get(part, model)
+    return f"; known here: {', '.join(sorted(model.model_fields))}"
+
+
+_PARTS: Final[dict[str, type[Settings]]] = {
+    "arrivals": Arrivals,
+    "bursts": Burst,
+    "policy": Policy,
+    "providers": Script,
+    "phases": Phase,
+    "local_faults": Outage,
+}

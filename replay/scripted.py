@@ -1,0 +1,210 @@
+"""A provider that behaves as its script says, on the loop's clock, and keeps books of its own.
+
+The books are what a test believes when it asks whether anything was executed twice: they know nothing of our log.
+"""
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from statistics import NormalDist
+from typing import Final
+
+from understudy.engine.errors import OutOfStock, ProviderError, RateLimited, Transient
+from understudy.engine.provider import Deadline, Found, Reply, Request
+from understudy.events.policy import ProviderSettings
+from understudy.events.vocabulary import FailureKind, Finding
+from understudy.replay.report import Tally
+from understudy.replay.runs import error_of
+from understudy.replay.scenario import Outage, Phase, Script
+
+MAYBE_EXECUTED: Final = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, FailureKind.INVALID_REPLY})
+_NORMAL: Final = NormalDist()
+_Z95: Final = _NORMAL.inv_cdf(0.95)
+_FULL: Final = 1 << 31
+_FOREVER_S: Final = 10**7
+_SECOND_US: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class Books:
+    """What the provider itself has counted. Instants are seconds since the start.
+
+    Shape:  `calls` holds when each serving call came in, `executions` by key when each execution happened;
+            `executed_for` counts executions by request, `endings` calls by how they ended.
+    """
+
+    calls: list[Decimal] = field(default_factory=list)
+    executions: dict[str, list[Decimal]] = field(default_factory=dict)
+    executed_for: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+    lookups: int = 0
+    pings: int = 0
+    most_under_way: int = 0
+
+    @property
+    def executed_twice(self) -> list[str]:
+        """The keys under which something was executed more than once."""
+        return [key for key, times in self.executions.items() if len(times) > 1]
+
+    def calls_between(self, from_s: float, until_s: float) -> int:
+        """How many serving calls came in within a span."""
+        return sum(from_s <= at_s < until_s for at_s in self.calls)
+
+
+class ScriptedProvider:
+    """A provider of a scenario. Its dice are its own, so that nobody else's calls change what it does."""
+
+    def __init__(
+        self, script: Script, *, seed: int, outages: tuple[Outage, ...] = (), tally: Tally | None = None
+    ) -> None:
+        """`tally` is told of each serving call; `outages` are the times when nobody can be reached."""
+        self.books = Books()
+        self.settings: ProviderSettings = script.for_policy
+        self.settle_ms = script.settle_ms
+        self._script = script
+        self._outages = outages
+        self._tally = tally or Tally()
+        self._dice = Random(f"{seed}/{script.id}")
+        self._under_way = 0
+        self._units = script.units
+        self._last_second: deque[Decimal] = deque()
+        self._references: dict[str, str] = {}
+        if script.ping:
+            self.ping = self._ping
+        if script.lookup:
+            self.lookup = self._lookup
+        if script.units is not None or script.listed_units is not None:
+            self.stock = self._stock
+
+    @property
+    def id(self) -> str:
+        """The provider's name."""
+        return self._script.id
+
+    async def call(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Reply:
+        """Serve a call as the phase of the moment says; what cannot be foreseen is rolled before anything is awaited."""
+        self._tally.called(request.request_id, self.id)
+        now_s = _now_s()
+        self.books.calls.append(now_s)
+        phase = self._phase(now_s)
+        self._under_way += 1
+        self.books.most_under_way = max(self.books.most_under_way, self._under_way)
+        try:
+            reply = await self._serve(phase, now_s, key=key, request_id=request.request_id)
+        except ProviderError as error:
+            self.books.endings[error.kind] += 1
+            raise
+        except asyncio.CancelledError:
+            self.books.endings["cancelled"] += 1
+            raise
+        finally:
+            self._under_way -= 1
+        self.books.endings["success"] += 1
+        return reply
+
+    async def _serve(self, phase: Phase, now_s: Decimal, *, key: str, request_id: str) -> Reply:
+        latency_us, ending, executed = self._latency_us(phase), self._ending(phase), self._roll() < phase.executed_share
+        self._be_reachable(phase, now_s)
+        self._admit(phase, now_s)
+        if phase.state == "hangs":
+            if executed:
+                self._execute(key, request_id)
+            await asyncio.sleep(_FOREVER_S)
+        await asyncio.sleep((latency_us + phase.slower_by_ms * 1000 * (self._under_way - 1)) / _SECOND_US)
+        if ending is not None:
+            if executed and ending in MAYBE_EXECUTED:
+                self._execute(key, request_id)
+            raise error_of(ending, f"{self.id} is scripted to fail", retry_after_ms=phase.retry_after_ms)
+        reference = self._execute(key, request_id)
+        return Reply(value=phase.value, reference=reference)
+
+    def _be_reachable(self, phase: Phase, now_s: Decimal) -> None:
+        if any(one.from_s <= now_s < one.until_s for one in self._outages):
+            raise Transient("the network is down", code="ENETUNREACH", network=True)
+        flapped_down = (
+            phase.up_s is not None
+            and phase.down_s is not None
+            and ((now_s - phase.from_s) % (phase.up_s + phase.down_s) >= phase.up_s)
+        )
+        if phase.state == "refuses" or flapped_down:
+            raise Transient(f"{self.id} refuses the connection", code="ECONNREFUSED", network=True)
+
+    def _admit(self, phase: Phase, now_s: Decimal) -> None:
+        while self._last_second and self._last_second[0] <= now_s - 1:
+            self._last_second.popleft()
+        if phase.max_calls_per_second is not None and len(self._last_second) >= phase.max_calls_per_second:
+            raise RateLimited("too many calls", code="429", retry_after_ms=phase.retry_after_ms)
+        self._last_second.append(now_s)
+        if phase.capacity is not None and self._under_way > phase.capacity:
+            raise Transient("overloaded", code="503")
+
+    def _execute(self, key: str, request_id: str) -> str:
+        """Do what was asked, once more for each time it is asked: finding repeats is the tests' business."""
+        if self._units is not None:
+            if self._units == 0:
+                raise OutOfStock("none left")
+            self._units -= 1
+        self.books.executions.setdefault(key, []).append(_now_s())
+        self.books.executed_for[request_id] += 1
+        return self._references.setdefault(key, f"{self.id}-{len(self.books.executions)}")
+
+    async def _ping(self) -> str:
+        self.books.pings += 1
+        now_s = _now_s()
+        phase = self._phase(now_s)
+        if phase.pings == "fail":
+            raise Transient("the health page says no", code="503")
+        if phase.pings == "as_calls":
+            self._be_reachable(phase, now_s)
+            if phase.state == "hangs":
+                await asyncio.sleep(_FOREVER_S)
+        await asyncio.sleep(0.01)
+        return "pong"
+
+    async def _stock(self, request: Request, *, deadline: Deadline) -> Reply:
+        listed = self._script.listed_units
+        return Reply(stock=self._units if listed is None else listed)
+
+    async def _lookup(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Found:
+        """Say what became of a call. An execution is visible only after `settle_ms`: before that it seems absent."""
+        self.books.lookups += 1
+        now_s = _now_s()
+        phase = self._phase(now_s)
+        self._be_reachable(phase, now_s)
+        if phase.state == "hangs":
+            await asyncio.sleep(_FOREVER_S)
+        await asyncio.sleep(0.05)
+        settled_s = _now_s() - Decimal(self._script.settle_ms) / 1000
+        if any(at_s <= settled_s for at_s in self.books.executions.get(key, ())):
+            return Found(finding=Finding.SUCCEEDED, value=phase.value, reference=self._references[key])
+        return Found(finding=Finding.ABSENT)
+
+    def _phase(self, now_s: Decimal) -> Phase:
+        return next((one for one in reversed(self._script.phases) if one.covers(now_s)), Phase())
+
+    def _latency_us(self, phase: Phase) -> int:
+        """Rolled in any case, so that one phase does not shift the dice of the next."""
+        roll = (self._dice.getrandbits(31) + 0.5) / _FULL
+        if phase.p95_ms is None:
+            return phase.latency_ms * 1000
+        spread = (phase.p95_ms / phase.latency_ms) ** (_NORMAL.inv_cdf(roll) / _Z95)
+        latency_us: int = round(phase.latency_ms * 1000 * spread)
+        return latency_us
+
+    def _ending(self, phase: Phase) -> FailureKind | None:
+        roll = self._roll()
+        for kind, share in phase.failures.items():
+            if roll < share:
+                return kind
+            roll -= share
+        return None
+
+    def _roll(self) -> Decimal:
+        return Decimal(self._dice.getrandbits(31)) / _FULL
+
+
+def _now_s() -> Decimal:
+    """Seconds since the loop began, exact to the microsecond."""
+    return Decimal(round(asyncio.get_running_loop().time() * _SECOND_US)) / _SECOND_US

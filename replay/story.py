@@ -1,0 +1,148 @@
+"""A request as a story in plain text: what happened when, who might have served it, and why not."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.decisions import Candidate, DecisionMade
+from understudy.events.requests import (
+    RequestAccepted,
+    RequestCancelled,
+    RequestCompleted,
+    RequestFailed,
+    RequestResumed,
+    RequestSuspended,
+    RetryScheduled,
+)
+from understudy.events.row import Recorded
+
+_EXACT_BELOW_US = 10_000
+"""Shorter times are told to a tenth of a millisecond."""
+
+HEADINGS = (
+    "rank",
+    "provider",
+    "tier",
+    "verdict",
+    "score",
+    "rate",
+    "speed",
+    "stock",
+    "recent",
+    "success",
+    "average",
+    "chance",
+)
+
+
+def instant(at_us: int) -> str:
+    """An instant as UTC text, to the millisecond."""
+    return datetime.fromtimestamp(at_us // 1000 / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+
+
+def sentence(recorded: Recorded) -> str:
+    """One event of a request as a sentence."""
+    event = recorded.event
+    match event:
+        case RequestAccepted():
+            return _accepted(event)
+        case DecisionMade():
+            return _decided(event)
+        case CallStarted(operation="lookup"):
+            return f"asks {event.provider} what became of call {event.attempt}"
+        case CallStarted():
+            again = f", try {event.retry + 1} there" if event.retry else ""
+            return f"calls {event.provider} (call {event.attempt}{again})"
+        case CallSucceeded(finding=finding) if finding is not None:
+            return f"{event.provider} says after {ms(event.latency_us)}: {finding}"
+        case CallSucceeded():
+            reference = f", reference {event.reference}" if event.reference else ""
+            return f"{event.provider} answered after {ms(event.latency_us)}{reference}"
+        case CallFailed():
+            return _failed(event)
+        case CallAbandoned():
+            return f"the call to {event.provider} was abandoned ({event.reason}): outcome unknown, nobody's fault"
+        case RetryScheduled():
+            return f"waits {ms(max(0, event.until_us - recorded.at_us))}: {event.reason}"
+        case RequestCancelled():
+            return f"is given up ({event.reason})"
+        case RequestSuspended():
+            return f"is held: {event.provider} may have executed call {event.attempt} ({event.reason})"
+        case RequestResumed():
+            word = "executed" if event.executed else "not executed"
+            return f"{event.actor} declares it {word}: {event.reason}"
+        case RequestCompleted():
+            changes = (
+                f" after {event.failovers} failover{'s' if event.failovers > 1 else ''}" if event.failovers else ""
+            )
+            return f"served by {event.provider}{changes} (known by {event.via})"
+        case RequestFailed():
+            return f"failed: {event.reason}" + (f", last {event.last_outcome}" if event.last_outcome else "")
+        case _:
+            return event.kind
+
+
+def table(decision: DecisionMade) -> list[str]:
+    """The candidates of a decision, best first, then those that were out."""
+    ordered = sorted(decision.candidates, key=lambda one: (one.rank is None, one.rank or 0))
+    rows = [HEADINGS, *(_cells(one) for one in ordered)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def ms(us: int) -> str:
+    """A length of time in milliseconds."""
+    return f"{us / 1000:,.0f} ms" if us >= _EXACT_BELOW_US else f"{us / 1000:.1f} ms"
+
+
+def veto(one: Candidate) -> str:
+    """Why a candidate was out, with its end where there is one."""
+    name = one.verdict.replace("_", " ")
+    return f"{name} until {instant(one.until_us)}" if one.until_us is not None else name
+
+
+def _accepted(event: RequestAccepted) -> str:
+    context = {"service": event.service, "country": event.country, "rental": event.rental_id, "pair": event.pair}
+    named = [f"{name} {value}" for name, value in {**context, **event.labels}.items() if value]
+    amount = f", amount {event.amount}" if event.amount is not None else ""
+    key = f", key {event.key}" if event.key else ""
+    return f"{event.operation} ({event.effect}) accepted" + "".join(f", {one}" for one in named) + amount + key
+
+
+def _decided(event: DecisionMade) -> str:
+    if event.provider is None:
+        return "decides: nobody may be asked"
+    how = " for exploration" if event.explored else " as preferred" if event.pinned else ""
+    return f"decides by {event.strategy}: {event.provider}{how}, of {', '.join(event.order)}"
+
+
+def _failed(event: CallFailed) -> str:
+    told = ": ".join(part for part in (event.code, event.message) if part)
+    pause = f", asks us to wait {ms(event.retry_after_us)}" if event.retry_after_us is not None else ""
+    return f"{event.provider} failed after {ms(event.latency_us)}: {event.outcome}{pause}" + (
+        f" ({told})" if told else ""
+    )
+
+
+def _cells(one: Candidate) -> Sequence[str]:
+    verdict = f"{one.verdict}, degraded ({one.degraded})" if one.degraded else one.verdict
+    return (
+        str(one.rank or "-"),
+        one.provider,
+        str(one.tier),
+        verdict,
+        points(max(0, min(100_000, one.score))),
+        points(one.rate_points),
+        f"{one.speed_points / 1000:+.0f}",
+        f"{one.stock_points / 1000:+.0f}",
+        f"{one.recency_points / 1000:+.0f}",
+        "unknown" if one.success_bp is None else f"{Decimal(one.success_bp) / 100:.2f} %",
+        "unknown" if one.average_us is None else ms(one.average_us),
+        f"{Decimal(one.propensity_ppm) / 10_000:.2f} %",
+    )
+
+
+def points(thousandths: int) -> str:
+    """A score in points."""
+    return f"{Decimal(thousandths) / 1000:.1f}"
