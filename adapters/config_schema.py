@@ -18,8 +18,8 @@ Spec = Mapping[str, Any]
 class Setting:
     """One setting: its name, what it may be, what it is if nobody says, and what it means.
 
-    Shape:  `optional` settings may be none; `numeric` ones are numbers, for which no true or false will do; `listed` ones
-            are lists; `choices` are all the values there are, empty if they cannot be listed.
+    Shape:  `optional` settings may be none; `numeric` ones are numbers, for which no true or false will do; `listed`
+            ones are lists; `choices` are all the values there are, empty if they cannot be listed.
     """
 
     name: str

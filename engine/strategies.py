@@ -13,8 +13,8 @@ from understudy.events.vocabulary import Effect, Strategy
 MILLION: Final = 1_000_000
 """Propensities are parts per million."""
 
-BLIND_TO_DEGRADATION: Final = frozenset({Strategy.FASTEST})
-"""`fastest` weighs failures and slowness itself, as time; put behind for them too, they would count twice."""
+BLIND_TO_DEGRADATION: Final = frozenset({Strategy.FASTEST, Strategy.IN_ORDER})
+"""`fastest` weighs failures and slowness itself, as time; `in_order` keeps to the configured order, come what may."""
 
 EXPLORING: Final = frozenset({Strategy.SCORE, Strategy.FASTEST, Strategy.LEAST_USED})
 
@@ -52,7 +52,7 @@ def order(
     if not first_try:
         return Order(ranked, chances)
     probes = len(groups[2])
-    if 0 < probes < len(ranked) and policy.fallback_enabled:
+    if 0 < probes < len(ranked) and policy.fallback_enabled and policy.max_providers != 1:
         due = ranked.pop(-probes)
         return Order([due, *ranked], {due.provider: MILLION})
     return _explore(ranked, chances, policy, draw=draw, effect=effect)

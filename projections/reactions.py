@@ -130,16 +130,25 @@ def _call_abandoned(standing: "Standing", recorded: Recorded, event: CallAbandon
 
 def _end_in_vain(standing: "Standing", recorded: Recorded, event: CallFailed | CallAbandoned, *, call: OpenCall) -> int:
     index, started_us, started = call
-    if started.operation not in SIDE_OPERATIONS:
-        standing.providers[started.provider].in_flight -= 1
     retry = standing.tries_that_count(event)
     lanes = standing.lanes
     base, params = lanes.base(index), lanes.params[index]
     told = lane.end(lanes.state, base, params, ending_code(event), recorded.at_us, started_us, event.latency_us, retry)
-    if retry == 0 and event.request_id is not None:
-        spared = standing.spared.setdefault(event.request_id, set())
-        (spared.discard if told & lane.COUNTED_FAILURE else spared.add)(event.provider)
+    if started.operation not in SIDE_OPERATIONS:
+        standing.providers[started.provider].in_flight -= 1
+        _spare(standing, event, counted=told & lane.COUNTED_FAILURE != 0 or retry > 0)
     return told
+
+
+def _spare(standing: "Standing", event: CallFailed | CallAbandoned, *, counted: bool) -> None:
+    """Remember, as long as the request is open, whether no try of it at this provider has counted so far."""
+    request_id = event.request_id
+    if request_id is None:
+        return
+    if not counted:
+        standing.spared.setdefault(request_id, set()).add(event.provider)
+    elif request_id in standing.spared:
+        standing.spared[request_id].discard(event.provider)
 
 
 def _override_set(standing: "Standing", _: Recorded, event: OverrideSet) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from understudy.events.calls import CallAbandoned, CallFailed
 from understudy.events.policy import Policy
 from understudy.events.row import Recorded
+from understudy.events.vocabulary import SIDE_OPERATIONS
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import LaneKey, Lanes
 from understudy.projections.open_call import OpenCall, call_context
@@ -90,7 +91,7 @@ class Standing:
 
     def tries_that_count(self, event: CallFailed | CallAbandoned) -> int:
         """How many earlier tries may have counted in the streak: 0 if all before this one were spared."""
-        spared = self.spared.get(event.request_id or "", ())
+        spared = () if event.operation in SIDE_OPERATIONS else self.spared.get(event.request_id or "", ())
         return 0 if event.provider in spared else event.retry
 
     @property

@@ -133,6 +133,7 @@ def _cells(one: Candidate) -> Sequence[str]:
         str(one.tier),
         verdict,
         points(max(0, min(100_000, one.score))),
+        points(one.score),
         points(one.rate_points),
         f"{one.speed_points / 1000:+.0f}",
         f"{one.stock_points / 1000:+.0f}",

@@ -1,8 +1,6 @@
-"""A log named on the command line: opened to read only, beside whoever writes to it."""
+"""What commands that read a log have in common: its file, the place up to which it is read, and `--json`."""
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -10,8 +8,6 @@ import click
 
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.instants import Instant, iso
-from understudy.adapters.stores.faults import remedy
-from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.events.log import LogReader
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,25 +18,12 @@ database: Final = click.argument("db", type=click.Path(path_type=Path))
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[LogReader]:
-    """A reader of the file; whatever keeps it from being read ends in a sentence.
-
-    Errors: NotALog, LogUnavailable, Refused.
-    """
-    try:
-        with SqliteReader.open(path) as reader:
-            yield reader
-    except sqlite3.Error as error:
-        raise Refused(f"{path} cannot be read: {remedy(error)}") from error
-
-
 def last_seq(
     reader: LogReader, *, through: int | None = None, position: int | None = None, at_us: int | None = None
 ) -> int | None:
     """The last event that is meant by `--through`, `--position` or `--at`; None for the end.
 
-    Errors: UsageError if more than one is given, or there is no event so early.
+    Errors: UsageError if more than one is given; Refused if there is no event so early.
     """
     given = [limit for limit in (through, position, at_us) if limit is not None]
     if len(given) > 1:

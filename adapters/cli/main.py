@@ -20,24 +20,24 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "Show how every provider stands, now or then.",
     "policy": "Check policy files.",
 }
-"""Each command with its one line of help, in the order of a newcomer's day; its module is imported only when it is used."""
+"""Each command with its line of help, in the order of a newcomer's day; a module is imported only when it is used."""
 
 
 class Commands(click.Group):
     """A group whose commands are modules beside this one, each with a click command of the module's own name."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - As Click has it.
         """The names of the commands, in our order."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - As above.
         """The command of a name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         found = getattr(import_module(f"understudy.adapters.cli.{cmd_name}"), cmd_name)
         return found if isinstance(found, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - As above.
         """Write the list of commands without importing any of them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -54,7 +54,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what the user can do something about becomes a sentence, a bug of ours says that it is one."""
+        """Run the command; what a user can do something about becomes a sentence, a bug of ours says that it is one."""
         if os.environ.get("NO_COLOR"):
             ctx.color = False
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -79,6 +79,6 @@ class Commands(click.Group):
 def main() -> None:
     """Call one of several providers, fail over when you must, and explain every decision from the log.
 
-    Answers go to standard output, messages and progress to standard error. `understudy COMMAND --help` has an example and
-    the exit codes of each command.
+    Answers go to standard output, messages and progress to standard error. `understudy COMMAND --help` has an example
+    and the exit codes of each command.
     """

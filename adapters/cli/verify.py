@@ -2,16 +2,20 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import click
 
-from understudy.adapters.cli.exits import NOT_AS_IT_SHOULD_BE
-from understudy.adapters.cli.logs import as_json, at_option, database, last_seq, reading
+from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
+from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
 from understudy.adapters.cli.output import answer, answer_json, facts, painted, plain
 from understudy.adapters.cli.progress import Progress
+from understudy.adapters.stores import SqliteReader
 from understudy.events.log import LogReader
-from understudy.replay import verify as replayed
 from understudy.replay.verify import Verification
+from understudy.replay.verify import verify as recompute
+
+_LONGEST_SHOWN: Final = 200
 
 
 @click.command()
@@ -35,14 +39,17 @@ def verify(ctx: click.Context, db: Path, through: int | None, at_us: int | None,
                 1 broken, or a decision comes out otherwise (the first place is shown);
                 2 wrong usage, or DB is no log that can be read.
     """
-    with reading(db) as reader:
-        found = verified(reader, through=last_seq(reader, through=through, at_us=at_us))
+    with SqliteReader.open(db) as reader:
+        limit = last_seq(reader, through=through, at_us=at_us)
+        found = verified(reader, through=limit)
+        damage = reader.damage() if limit is None else []
+    ok = found.ok and not damage
     if as_json:
-        answer_json({"log": str(db), "ok": found.ok, **asdict(found)})
+        answer_json({"log": str(db), "ok": ok, **asdict(found), "damage": list(damage)})
     else:
         answer(f"{db}: {found.events:,} events in stream {plain(found.stream)}")
-        facts(findings(found))
-    ctx.exit(0 if found.ok else NOT_AS_IT_SHOULD_BE)
+        facts([*findings(found), *(("file", painted(plain(one), "red")) for one in damage)])
+    ctx.exit(FINE if ok else NOT_AS_IT_SHOULD_BE)
 
 
 def verified(reader: LogReader, *, through: int | None = None) -> Verification:
@@ -50,7 +57,7 @@ def verified(reader: LogReader, *, through: int | None = None) -> Verification:
     end = reader.head().seq if through is None else through
     with Progress("verifying") as progress:
         # Every event is looked at twice: once for the chain, once for the decisions.
-        return replayed.verify(reader, through=end, progress=lambda done: progress(done, 2 * end))
+        return recompute(reader, through=end, progress=lambda done: progress(done, 2 * end))
 
 
 def findings(found: Verification) -> list[tuple[str, str]]:
@@ -60,10 +67,14 @@ def findings(found: Verification) -> list[tuple[str, str]]:
         of_request = f" of request {plain(first.request_id)}" if first.request_id else ""
         lines += [
             ("first difference", f"event {first.seq}, {first.kind}{of_request}"),
-            ("", f"{plain(first.field)} was logged as     {plain(first.logged)}"),
-            ("", f"{plain(first.field)} comes out now as  {plain(first.recomputed)}"),
+            ("", f"{plain(first.field)} was logged as     {_cut(first.logged)}"),
+            ("", f"{plain(first.field)} comes out now as  {_cut(first.recomputed)}"),
         ]
     return lines
+
+
+def _cut(text: str) -> str:
+    return plain(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
 
 
 def _chain(found: Verification) -> str:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +18,11 @@ from understudy.events.row import Row
 
 _ROW: Final = f"SELECT {schema.COLUMNS} FROM events WHERE stream = ? AND seq = ?"  # noqa: S608 - Our own constants.
 
-_GROUPS: Final = (128, 64, 32, 16, 8, 4, 2, 1)
-"""Rows that one INSERT takes: few different statements, so that all of them stay prepared."""
+_STATEMENT_ROWS: Final = 128
+"""Rows that one INSERT takes at most. Each number of rows is a statement of its own, prepared when first used."""
 
 
+@cache
 def _insert_statement(rows: int) -> str:
     width = len(Row._fields) + 1
     lines = [
@@ -28,9 +30,6 @@ def _insert_statement(rows: int) -> str:
         for first in range(2, 2 + rows * width, width)
     ]
     return f"INSERT INTO events (stream, {schema.COLUMNS}, chain) VALUES {', '.join(lines)}"  # noqa: S608 - Ours.
-
-
-_INSERTS: Final = {rows: _insert_statement(rows) for rows in _GROUPS}
 
 
 def open_store(connection: sqlite3.Connection, path: Path, *, stream: str, salt: bytes | None) -> schema.Meta:
@@ -93,6 +92,12 @@ def commit(
     """
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+    plain = in_doubt_after is None and not any(entry.side for entry in entries)
+    if plain and len(entries) <= _STATEMENT_ROWS:
+        # One statement is a transaction by itself. Each further one would have this thread ask for the interpreter's
+        # lock again, which a busy loop hands over only every 5 ms.
+        _insert(connection, entries, stream=stream)
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         if in_doubt_after is not None:
@@ -121,15 +126,13 @@ def _not_yet_stored(entries: Sequence[Entry], *, head: Head, before: Head) -> Se
 
 
 def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], *, stream: str) -> None:
-    place = 0
-    for rows in _GROUPS:
-        while len(entries) - place >= rows:
-            values: list[object] = [stream]
-            for entry in entries[place : place + rows]:
-                values += entry.row
-                values.append(entry.chain)
-            connection.execute(_INSERTS[rows], values)
-            place += rows
+    for start in range(0, len(entries), _STATEMENT_ROWS):
+        part = entries[start : start + _STATEMENT_ROWS]
+        values: list[object] = [stream]
+        for entry in part:
+            values += entry.row
+            values.append(entry.chain)
+        connection.execute(_insert_statement(len(part)), values)
 
 
 def _write_aside(connection: sqlite3.Connection, write: SideWrite, *, at_us: int) -> None:

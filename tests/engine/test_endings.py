@@ -71,7 +71,8 @@ def test_what_follows_when_no_try_is_left(outcome: Outcome, one: EffectClass) ->
 @pytest.mark.parametrize("outcome", ROWS, ids=str)
 def test_what_an_ending_is_to_the_success_rate(outcome: Outcome) -> None:
     lane = ended(outcome).lane("a")
-    assert (lane.count, lane.success_rate) == {"success": (2, 50), "failure": (2, 0), "–": (1, 0)}[ROWS[outcome].counts]
+    expected = {"success": (2, "50.00"), "failure": (2, "0.00"), "–": (1, "0.00")}[ROWS[outcome].counts]
+    assert (lane.count, str(lane.success_rate)) == expected
 
 
 @pytest.mark.parametrize("outcome", ROWS, ids=str)

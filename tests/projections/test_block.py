@@ -7,8 +7,8 @@ from typing import Any
 
 import hypothesis
 import pytest
-from projections.telling import NOON, Telling, policy, tellings
 from pydantic_core import to_json
+from telling import NOON, Telling, policy, tellings
 
 from understudy.events.codec import encode
 from understudy.events.log import SealedBlock
@@ -185,3 +185,13 @@ def test_a_second_ending_of_a_call_is_no_record() -> None:
     telling.end(started, "success", at=3)
     (block,) = sealed(telling.log)
     assert block.records[-48:] == bytes(48)
+
+
+def test_a_broken_block_leaves_the_lanes_at_the_end_of_the_block_before() -> None:
+    log = story().log
+    first, second, *_ = sealed(log, every=5)
+    broken = replace(second, records=bytes(len(second.records)))
+    lanes = Lanes(Policy())
+    with pytest.raises(BrokenBlock):
+        fold_blocks(map(opened, (first, broken)), lanes, at_barrier=lambda seq: turn(lanes, log[seq - 1]))
+    assert lanes.state == replayed([first], log).state

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from projections.telling import Telling, policy
+from telling import Telling, policy
 
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.projections import lane_step as lane
@@ -56,6 +56,12 @@ def test_a_failure_rate_below_the_limit_does_not_open() -> None:
     assert not told[-1] & lane.OPENED
     telling.call("transient", at=5)
     assert telling.call("transient", at=6) & lane.OPENED
+
+
+def test_a_failure_rate_of_nothing_opens_at_the_first_failure_that_may_be_judged() -> None:
+    telling = Telling(policy=policy(max_failures=99, max_failure_rate=Decimal(0), min_calls=2))
+    assert not telling.fail(1, at=1) & lane.OPENED
+    assert telling.fail(1, at=2) & lane.OPENED
 
 
 def test_slow_successes_open_at_the_slow_rate_and_a_call_at_the_limit_is_not_slow() -> None:

@@ -2,8 +2,8 @@
 
 import hypothesis
 from hypothesis import strategies as st
-from projections.plain_model import PlainModel
-from projections.telling import Telling, policies, tellings
+from plain_model import PlainModel
+from telling import Telling, policies, tellings
 
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import Lanes

@@ -5,7 +5,7 @@ import struct
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from projections.telling import NOON, Telling, policy, tellings
+from telling import NOON, Telling, policy, tellings
 
 from understudy.events.operations import OverrideSet
 from understudy.events.vocabulary import ForcedState

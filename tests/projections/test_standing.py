@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from projections.telling import NOON, Telling, policy
+from telling import NOON, Telling, policy
 
 from understudy.events.calls import CallSucceeded
 from understudy.events.decisions import DecisionMade
@@ -13,6 +13,7 @@ from understudy.events.row import Recorded
 from understudy.events.vocabulary import Effect, ForcedState, Strategy, SuspendReason
 from understudy.projections.lanes import Lanes, turn
 from understudy.projections.provider_record import StockBelief, rate_interval_us, stock_key
+from understudy.projections.standing import Standing, Totals
 
 ENGINE = EngineStarted(version="1", rules_version=4, python="3.12", writer="me")
 
@@ -21,6 +22,12 @@ def decided(strategy: Strategy, *, provider: str | None, tier: int | None) -> De
     return DecisionMade(
         request_id="r", provider=provider, strategy=strategy, draw=0, tier=tier, order=(), candidates=()
     )
+
+
+def test_before_the_first_event_nothing_is_known() -> None:
+    standing = Standing()
+    assert (standing.seq, standing.at_us, standing.providers, standing.totals) == (0, 0, {}, Totals())
+    assert standing.serving_lane("alpha", {}) is None
 
 
 def test_the_place_in_the_log_is_known_after_any_event() -> None:

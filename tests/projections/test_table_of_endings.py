@@ -1,7 +1,7 @@
 """What each ending means to the record: the table of the design, row by row."""
 
 import pytest
-from projections.telling import Telling, policy
+from telling import Telling, policy
 
 from understudy.events.operations import PolicyActivated
 from understudy.events.vocabulary import FailureKind
@@ -83,6 +83,16 @@ def test_a_spared_try_at_one_provider_says_nothing_about_another() -> None:
     telling.call("rate_limited", at=1, request_id="same")
     telling.call("transient", at=2, request_id="same", provider="beta", retry=1)
     assert telling.slot("STREAK", key=("beta", "serve")) == 0
+
+
+def test_look_ups_of_a_request_neither_spare_nor_count_its_calls() -> None:
+    telling = Telling()
+    telling.call("rate_limited", at=1, request_id="same")
+    telling.call("transient", at=2, request_id="same", operation="lookup")
+    telling.call("transient", at=3, request_id="same", retry=1)
+    telling.call("rate_limited", at=4, request_id="same", operation="lookup", retry=0)
+    telling.call("transient", at=5, request_id="same", retry=2)
+    assert telling.slot("STREAK") == 1
 
 
 def test_spared_tries_are_forgotten_with_their_request() -> None:

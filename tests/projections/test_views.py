@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from projections.telling import NOON, Telling, policy
+from telling import NOON, Telling, policy
 
 from understudy.events.operations import OverrideSet, PolicyActivated
 from understudy.events.vocabulary import ForcedState

@@ -104,7 +104,7 @@ def test_in_a_brown_out_traffic_goes_round_the_ill_provider() -> None:
     run = told("brown-out")
     assert run.report.success_rate == 1
     assert run.served_by("alpha", from_s=0, until_s=120) > 0.9
-    assert run.served_by("beta", from_s=130, until_s=600) > 0.95
+    assert run.served_by("beta", from_s=130, until_s=420) > 0.95
 
 
 def test_a_throttled_provider_is_left_alone_as_long_as_it_asked_and_is_not_thought_ill() -> None:
@@ -137,7 +137,7 @@ def test_slow_answers_count_against_a_provider_though_all_of_them_are_successes(
 def test_a_flapping_provider_is_not_flapped_along_with() -> None:
     run = told("flapping")
     assert run.report.success_rate == 1
-    downs = 60
+    downs = 30
     assert run.books["alpha"].endings["transient"] < downs / 2
 
 
@@ -224,7 +224,7 @@ def test_not_everybody_moves_to_the_fastest() -> None:
     assert run.books["alpha"].most_under_way <= 4
     assert run.books["beta"].most_under_way <= 8
     assert run.report.p99_ms <= 500
-    assert all(books.endings["success"] > 100 for books in run.books.values())
+    assert all(books.endings["success"] > 50 for books in run.books.values())
 
 
 def test_a_health_page_that_lies_permits_probes_and_nothing_more() -> None:

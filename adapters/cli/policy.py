@@ -1,0 +1,112 @@
+"""`understudy policy check`: is this policy file right, and what does it come to?"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from pydantic_core import to_jsonable_python
+
+from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, Refused
+from understudy.adapters.cli.logs import as_json
+from understudy.adapters.cli.output import answer, answer_json, note, painted, table
+from understudy.adapters.cli.policy_warnings import warnings
+from understudy.adapters.config import DEFAULT, LoadedPolicy, PolicyFileError, load_policy
+from understudy.adapters.config_schema import settings
+from understudy.events.policy import Policy, ProviderSettings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def policy() -> None:
+    """Check policy files."""
+
+
+@policy.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@as_json
+@click.pass_context
+def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
+    """Check the policy in FILE (TOML or JSON), and show what it comes to: every setting, and where it comes from.
+
+    Variables of the environment named UNDERSTUDY_... take the place of what FILE says. Everything that is wrong is told
+    at once; what is only odd is a warning.
+
+    \b
+    Example:
+      understudy policy check policy.toml
+      UNDERSTUDY_MAX_FAILURES=5 understudy policy check policy.toml --json
+
+    \b
+    Exit codes: 0 the policy can be used (there may be warnings); 1 it cannot;
+                2 wrong usage, or FILE cannot be read.
+    """
+    if not file.is_file():
+        raise Refused(f"{file} is a directory; name a file" if file.is_dir() else f"there is no file {file}")
+    try:
+        loaded = load_policy(file, environment=os.environ)
+    except PolicyFileError as error:
+        _refuse(file, error, as_json=as_json)
+        ctx.exit(NOT_AS_IT_SHOULD_BE)
+    odd = list(warnings(loaded.policy))
+    if as_json:
+        answer_json(_as_json(file, loaded, odd))
+        ctx.exit(FINE)
+    _print(loaded)
+    for one in odd:
+        note(f"{painted('warning:', 'yellow')} {one}")
+    note(f"{file}: the policy can be used{f'; {len(odd)} to think about' if odd else ''}")
+
+
+def _refuse(file: Path, error: PolicyFileError, *, as_json: bool) -> None:
+    if as_json:
+        faults = [asdict(fault) for fault in error.faults]
+        answer_json({"file": str(file), "valid": False, "errors": faults, "warnings": []})
+        return
+    for fault in error.faults:
+        note(f"{painted('error:', 'red')} {fault}")
+    count = len(error.faults)
+    note(f"{file}: the policy cannot be used; {count} {'thing is' if count == 1 else 'things are'} wrong")
+
+
+def _as_json(file: Path, loaded: LoadedPolicy, odd: list[str]) -> dict[str, object]:
+    return {
+        "file": str(file),
+        "valid": True,
+        "errors": [],
+        "warnings": odd,
+        "policy": to_jsonable_python(loaded.policy),
+        "provenance": dict(loaded.provenance),
+        "policy_hash": loaded.policy.content_hash,
+    }
+
+
+def _print(loaded: LoadedPolicy) -> None:
+    """Every setting and where it comes from; of providers what is set."""
+    table(("setting", "value", "from"), list(_rows(loaded)))
+    answer()
+
+
+def _rows(loaded: LoadedPolicy) -> Iterator[list[str]]:
+    for name in settings(Policy):
+        if name != "providers":
+            yield [name, _shown(getattr(loaded.policy, name)), loaded.provenance[name]]
+    for one in loaded.policy.providers:
+        for name in settings(ProviderSettings):
+            key = f"providers.{one.id}.{name}"
+            if name != "id" and key in loaded.provenance:
+                yield [key, _shown(getattr(one, name)), loaded.provenance[key]]
+        if not any(key.startswith(f"providers.{one.id}.") and not key.endswith(".id") for key in loaded.provenance):
+            yield [f"providers.{one.id}", "", DEFAULT]
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(map(str, value)) or "none"
+        case _:
+            return str(value)

@@ -1,0 +1,202 @@
+"""`understudy simulate`: the real engine on virtual time, over a scenario or over recorded traffic."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, Refused
+from understudy.adapters.cli.find_request import LAST_FAILOVER, find_request
+from understudy.adapters.cli.logs import as_json
+from understudy.adapters.cli.output import answer, answer_json, facts, note, plain
+from understudy.adapters.cli.progress import Progress
+from understudy.adapters.cli.verify import findings, verified
+from understudy.adapters.config import load_policy
+from understudy.adapters.config_names import did_you_mean, snake_case
+from understudy.adapters.stores import MemoryLog, SqliteLog
+from understudy.events.log import LogReader
+from understudy.events.policy import Policy
+from understudy.events.vocabulary import Strategy
+from understudy.replay.explain import explain
+from understudy.replay.simulate import (
+    Report,
+    Scenario,
+    bundled_scenario,
+    bundled_scenarios,
+    read_scenario,
+    simulate_trace,
+)
+from understudy.replay.simulate import simulate as simulate_scenario
+from understudy.replay.verify import Verification
+
+_SALT = b"a simulation hides nothing"
+"""The secret of a simulated log: fixed, so that the same run gives the same log to the byte."""
+
+
+class StrategyName(click.Choice[str]):
+    """A strategy, in whichever way people write its words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read `round-robin` as `round_robin`."""
+        return str(super().convert(snake_case(str(value)), param, ctx))
+
+
+@dataclass(slots=True)
+class Examiner:
+    """Verifies the log of a run when that has ended, and keeps what it found."""
+
+    found: list[Verification] = field(default_factory=list)
+
+    def __call__(self, reader: LogReader) -> Verification:
+        """Recompute everything."""
+        self.found.append(verified(reader))
+        return self.found[-1]
+
+
+@click.command()
+@click.option("--scenario", metavar="NAME|FILE", help="A bundled scenario by name, or one of yours by its path.")
+@click.option("--trace", type=click.Path(path_type=Path), metavar="FILE", help="Recorded traffic, .csv or .csv.gz.")
+@click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="A policy in place of the scenario's.")
+@click.option("--strategy", type=StrategyName(list(Strategy)), help="A strategy in place of the policy's.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed, other dice. The same one: the same log.")
+@click.option("--log", "log_file", type=click.Path(path_type=Path), metavar="DB", help="Keep the log in this new file.")
+@click.option("--explain", "with_story", is_flag=True, help="Tell the story of a request that failed over, too.")
+@as_json
+@click.pass_context
+def simulate(
+    ctx: click.Context,
+    /,
+    *,
+    scenario: str | None,
+    trace: Path | None,
+    policy: Path | None,
+    strategy: str | None,
+    seed: int | None,
+    log_file: Path | None,
+    with_story: bool,
+    as_json: bool,
+) -> None:
+    """Run the real engine on virtual time, over a scenario or over recorded traffic, then verify the log it wrote.
+
+    A bundled scenario is named without a path: --scenario outage. In a trace each slot is one request, and its rows
+    are what every provider would have answered: columns slot,at_s,provider,ok,latency_ms,failure.
+
+    Without --policy a scenario's own policy decides. With it, UNDERSTUDY_... variables of the environment count too.
+
+    \b
+    Example:
+      understudy simulate --scenario outage --log outage.db --explain
+      understudy simulate --trace traffic.csv.gz --strategy fastest --seed 3 --json
+
+    \b
+    Exit codes: 0 run, and its log verified; 1 run, and its log does not verify;
+                2 wrong usage, or a file that cannot be used.
+    """
+    if as_json and with_story:
+        raise click.UsageError("--json has no story; run `understudy explain DB last-failover --json` on the log")
+    run = _prepared(scenario=scenario, trace=trace, policy=policy, strategy=strategy, seed=seed)
+    examiner = Examiner()
+    log = MemoryLog(salt=_SALT) if log_file is None else SqliteLog(_free(log_file), salt=_SALT)
+    with Progress("simulating") as progress:
+        report = run.play(log=log, verify=examiner, progress=progress)
+    (found,) = examiner.found
+    if as_json:
+        answer_json(report.as_json())
+    else:
+        answer(f"{run.title}:")
+        _print(report, found)
+        if with_story:
+            with log.reader() as reader:
+                _tell(reader)
+        if log_file is not None:
+            _say_what_next(log_file)
+    ctx.exit(FINE if found.ok else NOT_AS_IT_SHOULD_BE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A simulation that is ready to go: `play` takes the log, the verification and the progress."""
+
+    title: str
+    play: Callable[..., Report]
+
+
+def _prepared(
+    *, scenario: str | None, trace: Path | None, policy: Path | None, strategy: str | None, seed: int | None
+) -> Run:
+    if (scenario is None) == (trace is None):
+        bundled = ", ".join(bundled_scenarios())
+        raise click.UsageError(f"name either a --scenario or a --trace; bundled scenarios: {bundled}")
+    own = None if policy is None else load_policy(policy, environment=os.environ).policy
+    if trace is not None:
+        chosen, dice = _with_strategy(own or Policy(), strategy), seed or 0
+        title = f"{trace}, strategy {chosen.strategy}, seed {dice}"
+        return Run(
+            title=title,
+            play=lambda **given: simulate_trace(trace, policy=chosen, seed=dice, **given),
+        )
+    weather = _scenario(scenario or "")
+    chosen, dice = _with_strategy(own or weather.policy, strategy), weather.seed if seed is None else seed
+    return Run(
+        title=f"{weather.name}, strategy {chosen.strategy}, seed {dice}",
+        play=lambda **given: simulate_scenario(weather, policy=chosen, seed=dice, **given),
+    )
+
+
+def _with_strategy(policy: Policy, strategy: str | None) -> Policy:
+    return policy if strategy is None else policy.model_copy(update={"strategy": Strategy(strategy)})
+
+
+def _scenario(name: str) -> Scenario:
+    """The bundled scenario of that name, or the one in that file: a name has no separator and no ending."""
+    if os.sep in name or name.endswith(".toml"):
+        return read_scenario(Path(name))
+    bundled = bundled_scenarios()
+    if name in bundled:
+        return bundled_scenario(name)
+    meant = did_you_mean(name, bundled)
+    file = f"; for the file of that name write .{os.sep}{name}" if Path(name).is_file() else ""
+    raise Refused(f"there is no bundled scenario {name!r}{meant}{file}; there are {', '.join(bundled)}")
+
+
+def _free(path: Path) -> Path:
+    """The path, if a new log may be begun there."""
+    if path.is_file() and path.stat().st_size > 0:
+        raise Refused(f"{path} exists already, and a simulation begins a new log; name another file or remove this one")
+    return path
+
+
+def _print(report: Report, found: Verification) -> None:
+    facts(
+        [
+            ("requests", f"{report.requests:,}"),
+            ("success rate", f"{report.success_rate * 100:.3f} %"),
+            ("mean", f"{report.mean_ms:,.0f} ms until success or giving up"),
+            ("p50, p95, p99", f"{report.p50_ms:,.0f}, {report.p95_ms:,.0f}, {report.p99_ms:,.0f} ms"),
+            ("calls per request", f"{report.calls_per_request:.3f}"),
+            ("failovers", f"{report.failovers:,}"),
+            ("events", f"{found.events:,}"),
+            *findings(found),
+        ]
+    )
+
+
+def _tell(reader: LogReader) -> None:
+    answer()
+    try:
+        request_id = find_request(reader, LAST_FAILOVER)
+    except Refused as error:
+        note(str(error))
+        return
+    for line in explain(reader, request_id).lines():
+        answer(plain(line))
+
+
+def _say_what_next(path: Path) -> None:
+    note("")
+    note("Next:")
+    for command in (f"status {path}", f"explain {path} last-failover", f"verify {path}"):
+        note(f"  understudy {command}")

@@ -1,0 +1,66 @@
+"""`understudy status`: how every provider stands, now or at a place in the past."""
+
+import time
+from pathlib import Path
+
+import click
+
+from understudy.adapters.cli.instants import iso
+from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
+from understudy.adapters.cli.output import Cell, answer, answer_json, table
+from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
+from understudy.adapters.stores import SqliteReader
+
+_COLOURS = {"healthy": "green", "degraded": "yellow", "unavailable": "red"}
+_FIGURES = ("score", "success", "average", "p50", "p95", "calls", "failed", "in flight")
+_HEADER = ("provider", "tier", "status", "circuit", *_FIGURES, "why")
+
+
+@click.command()
+@database
+@at_option
+@click.option("--position", type=click.IntRange(min=1), metavar="N", help="Only what stood in the log by position N.")
+@as_json
+def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) -> None:
+    """Show how every provider in the log DB stands: health, circuit, score, and the figures behind them.
+
+    Works beside a running engine, and changes nothing. While an engine runs, this is as of now; once it has stopped, as
+    of the last event. Times are in milliseconds, `success` is the share of recent calls.
+
+    \b
+    Example:
+      understudy status calls.db
+      understudy status calls.db --at 2026-01-31T12:00:00Z --json
+
+    \b
+    Exit codes: 0 shown; 2 wrong usage, or DB is no log that can be read.
+    """
+    with SqliteReader.open(db) as reader:
+        seq = last_seq(reader, position=position, at_us=at_us)
+        found = as_of(reader, seq=seq, at_us=at_us, now_us=time.time_ns() // 1000)
+    if as_json:
+        answer_json({"log": str(db), **found.to_json()})
+    else:
+        _print(db, found)
+
+
+def _print(db: Path, found: LogStanding) -> None:
+    answer(f"{db}: as of {iso(found.now_us)}, event {found.seq:,}; {found.engine}")
+    if not found.providers:
+        answer("No provider is known yet.")
+        return
+    answer()
+    table(_HEADER, [_row(line) for provider in found.providers for line in provider.lines()], numbers=_FIGURES)
+    answer()
+    totals = found.totals
+    answer(
+        f"{totals.accepted:,} requests: {totals.completed:,} served ({totals.failovers:,} after a failover),"
+        f" {totals.failed:,} failed, {totals.accepted - totals.completed - totals.failed:,} not settled yet"
+    )
+    for alert in found.alerts:
+        answer(f"alert: {alert}")
+
+
+def _row(line: ProviderLine) -> list[str | Cell]:
+    status_cell = Cell(line.status, _COLOURS[line.status]) if line.status else ""
+    return [line.name, line.tier, status_cell, *line.figures, line.why]
