@@ -3,7 +3,9 @@
 # The Python that .venv is made from, when it is made: make PYTHON=python3.13 setup
 PYTHON ?= python3
 # What `make run` shows.
-RUN_COMMAND = .venv/bin/understudy demo-run
+RUN_COMMAND = .venv/bin/understudy simulate --scenario outage --log $(RUN_LOG) --explain
+# Where it leaves its log; replaced by every run.
+RUN_LOG = understudy-demo.db
 # How many tests run at once.
 TEST_WORKERS ?= 2
 # `true` makes the tests over ../shared/data fail, not skip, where that folder is missing.
@@ -24,6 +26,7 @@ help: ## List these words
 setup: $(LINKED) ## Make .venv with the pinned dependencies and link the source tree into it
 
 run: $(LINKED) ## Show what Understudy does: a bundled scenario, its log verified, one failover explained
+	@rm -f $(RUN_LOG) $(RUN_LOG)-wal $(RUN_LOG)-shm $(RUN_LOG).lock
 	@$(RUN_COMMAND)
 
 test: $(LINKED) ## Run the tests (at most five minutes; needs nothing but this tree)

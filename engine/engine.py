@@ -244,6 +244,11 @@ class Engine:
         return self._policy
 
     @property
+    def unsettled(self) -> tuple[str, ...]:
+        """The ids of requests that have not ended: under way, being settled, or held for an operator."""
+        return tuple(self._running().journal.ledger.requests)
+
+    @property
     def standing(self) -> Standing:
         """What the log adds up to. A live record: read it, do not keep it."""
         return self._running().journal.ledger.standing

@@ -12,9 +12,8 @@ from understudy.events.policy import Policy, ProviderId, ProviderSettings, Setti
 from understudy.events.vocabulary import Effect, FailureKind
 from understudy.replay.runs import SimulationError
 
-Milliseconds = Field(default=0, ge=0, le=10**9)
 Share = Decimal
-_EXECUTED_KINDS: Final = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, FailureKind.INVALID_REPLY})
+_SET_ELSEWHERE: Final = frozenset({"id", "settle_ms", "has_ping", "has_lookup"})
 
 
 class Phase(Settings):
@@ -78,10 +77,16 @@ class Script(Settings):
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Self:
-        mine = sorted({"id", "settle_ms", "has_ping", "has_lookup"} & self.settings.keys())
+        mine = sorted(_SET_ELSEWHERE & self.settings.keys())
         if mine:
             raise ValueError(f"settings.{mine[0]} is not set here; see ping, lookup and settle_ms of the provider")
-        _ = self.for_policy
+        try:
+            _ = self.for_policy
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            known = ", ".join(sorted(ProviderSettings.model_fields.keys() - _SET_ELSEWHERE))
+            raise ValueError(f"settings.{name}: {first['msg']}; known here: {known}") from error
         return self
 
 

@@ -99,16 +99,17 @@ class PlainModel:
         self.note_ping(key, at_us)
         if mine.probe_us == started_us:
             mine.probe_us = 0
-        first_try = event.retry == 0 or spare in self.spared
+        serving = key[1] == "serve"
+        first_try = event.retry == 0 or (serving and spare in self.spared)
         if isinstance(event, CallSucceeded):
             self.take(mine, at_us, (True, event.latency_us))
             self.succeed(mine, key, at_us, started_us)
         elif isinstance(event, CallFailed) and event.outcome in SICK:
             self.take(mine, at_us, (False, event.latency_us))
             if started_us < mine.closed_us:
-                self.spared.add(spare) if first_try else None
+                self.spare(spare, counted=not first_try, serving=serving)
                 return
-            self.spared.discard(spare)
+            self.spare(spare, counted=True, serving=serving)
             mine.streak += first_try
             limit, _, _ = self.settings(key[0])
             if not mine.opened_us:
@@ -117,7 +118,11 @@ class PlainModel:
             elif started_us >= mine.until_us:
                 self.open(mine, at_us)
         elif first_try:
-            self.spared.add(spare)
+            self.spare(spare, counted=False, serving=serving)
+
+    def spare(self, spare: tuple[str | None, str], *, counted: bool, serving: bool) -> None:
+        if serving:
+            (self.spared.discard if counted else self.spared.add)(spare)
 
     def succeed(self, mine: PlainLane, key: tuple[str, ...], at_us: int, started_us: int) -> None:
         mine.streak, mine.success_us = 0, at_us

@@ -1,8 +1,9 @@
 """`understudy simulate`: the real engine on virtual time, over a scenario or over recorded traffic."""
 
+import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import click
 
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, Refused
 from understudy.adapters.cli.find_request import LAST_FAILOVER, find_request
+from understudy.adapters.cli.kept_log import KeptLog
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, facts, note, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.verify import findings, verified
 from understudy.adapters.config import load_policy
 from understudy.adapters.config_names import did_you_mean, snake_case
-from understudy.adapters.stores import MemoryLog, SqliteLog
+from understudy.adapters.stores import SqliteReader
 from understudy.events.log import LogReader
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Strategy
@@ -24,6 +26,7 @@ from understudy.replay.explain import explain
 from understudy.replay.simulate import (
     Report,
     Scenario,
+    VerifiedCounts,
     bundled_scenario,
     bundled_scenarios,
     read_scenario,
@@ -44,23 +47,13 @@ class StrategyName(click.Choice[str]):
         return str(super().convert(snake_case(str(value)), param, ctx))
 
 
-@dataclass(slots=True)
-class Examiner:
-    """Verifies the log of a run when that has ended, and keeps what it found."""
-
-    found: list[Verification] = field(default_factory=list)
-
-    def __call__(self, reader: LogReader) -> Verification:
-        """Recompute everything."""
-        self.found.append(verified(reader))
-        return self.found[-1]
-
-
 @click.command()
 @click.option("--scenario", metavar="NAME|FILE", help="A bundled scenario by name, or one of yours by its path.")
 @click.option("--trace", type=click.Path(path_type=Path), metavar="FILE", help="Recorded traffic, .csv or .csv.gz.")
 @click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="A policy in place of the scenario's.")
-@click.option("--strategy", type=StrategyName(list(Strategy)), help="A strategy in place of the policy's.")
+@click.option(
+    "--strategy", type=StrategyName([one.value for one in Strategy]), help="A strategy in place of the policy's."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed, other dice. The same one: the same log.")
 @click.option("--log", "log_file", type=click.Path(path_type=Path), metavar="DB", help="Keep the log in this new file.")
 @click.option("--explain", "with_story", is_flag=True, help="Tell the story of a request that failed over, too.")
@@ -98,27 +91,31 @@ def simulate(
     if as_json and with_story:
         raise click.UsageError("--json has no story; run `understudy explain DB last-failover --json` on the log")
     run = _prepared(scenario=scenario, trace=trace, policy=policy, strategy=strategy, seed=seed)
-    examiner = Examiner()
-    log = MemoryLog(salt=_SALT) if log_file is None else SqliteLog(_free(log_file), salt=_SALT)
+    log = KeptLog(salt=_SALT)
+    if log_file is not None:
+        _expect_free(log_file)
     with Progress("simulating") as progress:
-        report = run.play(log=log, verify=examiner, progress=progress)
-    (found,) = examiner.found
-    if as_json:
-        answer_json(report.as_json())
-    else:
-        answer(f"{run.title}:")
-        _print(report, found)
+        report = run.play(log=log, progress=progress)
+    if log_file is not None:
+        asyncio.run(log.write(log_file))
+    with log.reader() if log_file is None else SqliteReader.open(log_file) as reader:
+        found = verified(reader)
+        if as_json:
+            counts = VerifiedCounts(identical=found.identical, differs=found.differs)
+            answer_json(replace(report, verify=counts).as_json())
+        else:
+            answer(f"{run.title}:")
+            _print(report, found)
         if with_story:
-            with log.reader() as reader:
-                _tell(reader)
-        if log_file is not None:
-            _say_what_next(log_file)
+            _tell(reader)
+    if log_file is not None and not as_json:
+        _say_what_next(log_file)
     ctx.exit(FINE if found.ok else NOT_AS_IT_SHOULD_BE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A simulation that is ready to go: `play` takes the log, the verification and the progress."""
+    """A simulation that is ready to go: `play` takes the log and the progress."""
 
     title: str
     play: Callable[..., Report]
@@ -157,16 +154,19 @@ def _scenario(name: str) -> Scenario:
     bundled = bundled_scenarios()
     if name in bundled:
         return bundled_scenario(name)
-    meant = did_you_mean(name, bundled)
-    file = f"; for the file of that name write .{os.sep}{name}" if Path(name).is_file() else ""
-    raise Refused(f"there is no bundled scenario {name!r}{meant}{file}; there are {', '.join(bundled)}")
+    meant = did_you_mean(name, bundled) or "."
+    file = f"\nFor the file of that name write .{os.sep}{name}" if Path(name).is_file() else ""
+    raise Refused(f"there is no bundled scenario {name!r}{meant}{file}\nThere are {', '.join(bundled)}.")
 
 
-def _free(path: Path) -> Path:
-    """The path, if a new log may be begun there."""
-    if path.is_file() and path.stat().st_size > 0:
+def _expect_free(path: Path) -> None:
+    """Refuse, before any work is done, a place where a new log cannot be begun."""
+    if path.is_dir():
+        raise Refused(f"{path} is a directory; name a file")
+    if not path.absolute().parent.is_dir():
+        raise Refused(f"the directory {path.parent} does not exist; create it first")
+    if path.exists() and path.stat().st_size > 0:
         raise Refused(f"{path} exists already, and a simulation begins a new log; name another file or remove this one")
-    return path
 
 
 def _print(report: Report, found: Verification) -> None:

@@ -45,10 +45,8 @@ _BLOCK: Final = (
     "SELECT fold_version, first_seq, last_seq, chain, header, records, digest FROM sealed_blocks"
     " WHERE stream = ? AND fold_version = ? AND first_seq > ? ORDER BY first_seq LIMIT 1"
 )
-_OPERATIONS: Final = (
-    f"SELECT {schema.COLUMNS} FROM events"
-    " WHERE kind = ? AND request_id IS NULL AND stream = ? AND seq <= ? ORDER BY position"
-)
+_OF_KIND: Final = " FROM events WHERE kind = ? AND request_id IS NULL AND stream = ? AND seq <= ? ORDER BY position"
+_OPERATIONS: Final = f"SELECT {schema.COLUMNS}{_OF_KIND}"
 _LINKS: Final = f"SELECT seq, chain, json_array({schema.COLUMNS}){_RANGE}"
 
 

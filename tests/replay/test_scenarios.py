@@ -39,13 +39,13 @@ class Told(NamedTuple):
 
     def of(self, kind: type[F]) -> list[tuple[float, F]]:
         """The events of a kind, each with the second in which it happened."""
-        return [
-            ((one.at_us - START_US) / 1_000_000, one.event) for one in self.events if isinstance(one.event, kind)
-        ]
+        return [((one.at_us - START_US) / 1_000_000, one.event) for one in self.events if isinstance(one.event, kind)]
 
     def verdicts(self, provider: str, *, from_s: float = 0, until_s: float = 1e9) -> Counter[str]:
         """What decisions of a span said of a provider, and how often."""
-        return Counter(candidate(one, provider).verdict for at_s, one in self.of(DecisionMade) if from_s <= at_s < until_s)
+        return Counter(
+            candidate(one, provider).verdict for at_s, one in self.of(DecisionMade) if from_s <= at_s < until_s
+        )
 
     def served_by(self, provider: str, *, from_s: float, until_s: float = 1e9) -> float:
         """The share of the requests completed in a span that a provider served."""
@@ -77,7 +77,9 @@ def test_every_decision_of_a_scenario_can_be_made_again_from_its_log(name: str) 
 def test_every_request_of_a_scenario_ends(name: str) -> None:
     run = told(name)
     accepted = {one.request_id for _, one in run.of(RequestAccepted)}
-    ended = [one.request_id for _, one in run.of(RequestCompleted)] + [one.request_id for _, one in run.of(RequestFailed)]
+    ended = [one.request_id for _, one in run.of(RequestCompleted)] + [
+        one.request_id for _, one in run.of(RequestFailed)
+    ]
     assert sorted(accepted) == sorted(ended)
 
 

@@ -11,6 +11,7 @@ from understudy.events.chain import genesis, link
 from understudy.events.codec import PAYLOAD_LIMIT, decode, encode
 from understudy.events.errors import EventRefused, LogInUse, LogUnavailable
 from understudy.events.log import EventLog, SealedBlock, Snapshot, StoreSensitive, TakeCommand
+from understudy.events.operations import EngineStopped
 
 
 @pytest.fixture(params=STORES, ids=["memory", "sqlite"])
@@ -124,6 +125,16 @@ async def test_the_rows_of_a_request_are_its_own_and_in_order(log: Log) -> None:
     assert [row.seq for row in await log.request_rows("b")] == [2]
     with log.reader() as reader:
         assert [row.seq for row in reader.request_rows("a")] == [1, 3]
+
+
+async def test_operations_are_the_rows_of_one_kind_that_belong_to_no_request(log: Log) -> None:
+    for event in (alert(1), accepted(), EngineStopped(writer="w"), alert(2), alert(3)):
+        log.append(event, at_us=NOON)
+    await log.durable(5)
+    with log.reader() as reader:
+        assert [row.seq for row in reader.operations("alert_raised.v1")] == [1, 4, 5]
+        assert [row.seq for row in reader.operations("alert_raised.v1", through=4)] == [1, 4]
+        assert reader.operations("request_accepted.v1") == [], "these belong to a request"
 
 
 async def test_a_claim_holds_from_its_append_until_it_expires(log: Log) -> None:

@@ -15,7 +15,6 @@ from stores.samples import NOON, accepted, alert, assert_whole, facts
 
 from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.adapters.stores.schema import create
-from understudy.adapters.stores.sqlite_reader import SqliteReader as Reader
 from understudy.events.calls import CallFailed
 from understudy.events.errors import LogUnavailable, UnderstudyError, UnreadableEvent
 from understudy.events.fact import Fact
@@ -36,7 +35,7 @@ def test_a_row_read_as_chain_material_is_what_was_hashed(cells: tuple[object, ..
         places = ", ".join("?" * (len(row) + 2))
         columns = ", ".join(("stream", *Row._fields, "chain"))
         connection.execute(f"INSERT INTO events ({columns}) VALUES ({places})", ("main", *row, b"c"))  # noqa: S608
-        reader = Reader(connection, stream="main")
+        reader = SqliteReader(connection, stream="main")
         (found,) = reader.links()
         assert found.body.encode() == to_json(row)
         assert list(reader.rows()) == [row]

@@ -171,6 +171,15 @@ def unavailable(log: SqliteLog) -> str:
     return ""
 
 
+async def test_every_commit_is_synchronized_and_checkpoints_are_ours(log: SqliteLog) -> None:
+    assert log._writer is not None
+    settings = {}
+    for name in ("journal_mode", "synchronous", "wal_autocheckpoint"):
+        found = await log._writer._thread.execute_fetchall(f"PRAGMA {name}")
+        settings[name] = next(iter(found))[0]
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0}
+
+
 async def test_a_question_while_closed_is_answered_with_the_reason(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "calls.db")
     await log.open("tester")
