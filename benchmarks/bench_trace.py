@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import mean
 
 from sandbox_trace import complete, read_slots, write_trace
+
 from understudy.adapters.stores import MemoryLog
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Strategy
-from understudy.replay.report import Report
 from understudy.replay.simulate import simulate_trace
 from understudy.replay.verify import verify
 
@@ -52,7 +52,7 @@ def as_trace(path: Path, folder: Path) -> Path:
 
 def play(trace: Path, strategy: Strategy, *, seeds: int, verifying: bool) -> None:
     """One strategy over all seeds."""
-    reports: list[Report] = []
+    reports = []
     began = time.perf_counter()
     for seed in range(1, seeds + 1):
         policy = Policy(strategy=strategy)

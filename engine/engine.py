@@ -136,10 +136,9 @@ class Engine:
     ) -> Answer:
         """Have an operation carried out by the best provider.
 
-        `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns).
-        `effect` is
-        `read` unless the operation is declared otherwise. A repeated `idempotency_key` joins the first request under
-        it. `subject` is whose data the sensitive values are.
+        `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns). `effect`
+        is `read` unless the operation is declared otherwise. A repeated `idempotency_key` joins the first request
+        under it. `subject` is whose data the sensitive values are.
         Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
                 after.
         """

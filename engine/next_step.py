@@ -1,8 +1,7 @@
 """What to do next for a request: pure, one answer for each state.
 
 Every answer that changes something carries the event that puts it on record; the runner appends it and then acts.
-Replay asks
-the same question at the same place and compares.
+Replay asks the same question at the same place and compares.
 """
 
 from understudy.engine import eligibility

@@ -25,10 +25,9 @@ class Answer:
     """What a caller gets.
 
     Shape:  `provider` served the request, `reply` is its value; `failovers` counts the changes of provider and
-            `attempts`
-            the calls on the way. `via` tells whether the call itself, a look-up or an operator said that it succeeded;
-            in the latter cases `reply` is what they knew. `joined` tells that an earlier request under the same key
-            was it.
+            `attempts` the calls on the way. `via` tells whether the call itself, a look-up or an operator said that
+            it succeeded; in the latter cases `reply` is what they knew. `joined` tells that an earlier request under
+            the same key was it.
     """
 
     provider: str

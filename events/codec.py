@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
-from operator import attrgetter
+from functools import partial
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from understudy.events import calls, decisions, operations, requests
 from understudy.events.errors import EventRefused, UnreadableEvent
@@ -18,6 +19,7 @@ PAYLOAD_LIMIT: Final = 65_536
 """Bytes that the payload of a `RequestAccepted` may have, and the reply of a call; a longer reply is cut."""
 
 _FIRST_COLUMN: Final = len(ENVELOPE)
+_row: Final = partial(tuple.__new__, Row)
 
 KINDS: Final[Mapping[str, type[Fact]]] = {
     event.kind: event
@@ -29,32 +31,34 @@ KINDS: Final[Mapping[str, type[Fact]]] = {
 
 
 class _Layout(NamedTuple):
-    read_columns: Callable[[Fact], tuple[Any, ...]]
-    in_payload: frozenset[str]
-    write_payload: Callable[[Fact], bytes]
+    """How events of one kind are stored: C-level getters, because every event passes here twice."""
+
+    event: type[Fact]
+    columns_of: Callable[[Fact], tuple[Any, ...]]
+    """The values of all columns, None for those that the kind does not have."""
+    names: tuple[str, ...]
+    """The columns that are fields of the event, and by `fields_of` their values in a row."""
+    fields_of: Callable[[Row], tuple[Any, ...]]
+    payload_of: Callable[[Fact], bytes]
 
 
 def _layout(event: type[Fact]) -> _Layout:
-    names = tuple(name for name in COLUMNS if name in event.model_fields or hasattr(event, name))
-    get = attrgetter(*names) if len(names) > 1 else lambda fact: (getattr(fact, names[0]),)
-    places = tuple(names.index(name) if name in names else -1 for name in COLUMNS)
-    exclude = {name for name in COLUMNS if name in event.model_fields}
+    names = tuple(name for name in COLUMNS if name in event.model_fields)
+    present = [name if name in names or hasattr(event, name) else "nothing" for name in COLUMNS]
+    places = [_FIRST_COLUMN + COLUMNS.index(name) for name in names]
+    fields_of = itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[place] for place in places)
     serialize = event.__pydantic_serializer__.to_json
-
-    def read_columns(fact: Fact) -> tuple[Any, ...]:
-        found = get(fact)
-        return tuple(found[place] if place >= 0 else None for place in places)
-
-    def write_payload(fact: Fact) -> bytes:
-        return serialize(fact, exclude=exclude, exclude_none=True)
-
-    if not names:
-        empty = (None,) * len(COLUMNS)
-        return _Layout(lambda _: empty, frozenset(event.model_fields), write_payload)
-    return _Layout(read_columns, frozenset(event.model_fields) - exclude, write_payload)
+    return _Layout(
+        event=event,
+        columns_of=attrgetter(*present),
+        names=names,
+        fields_of=fields_of,
+        payload_of=partial(serialize, exclude=set(names), exclude_none=True),
+    )
 
 
 _LAYOUTS: Final = {event: _layout(event) for event in KINDS.values()}
+_BY_KIND: Final = {event.kind: layout for event, layout in _LAYOUTS.items()}
 
 
 def encode(event: Fact, *, seq: int, at_us: int) -> Row:
@@ -63,13 +67,13 @@ def encode(event: Fact, *, seq: int, at_us: int) -> Row:
     Errors: EventRefused when a `RequestAccepted` is larger than `PAYLOAD_LIMIT`.
     """
     layout = _LAYOUTS[type(event)]
-    payload = layout.write_payload(event).decode()
+    payload = layout.payload_of(event).decode()
     if len(payload) > PAYLOAD_LIMIT and isinstance(event, requests.RequestAccepted):
         raise EventRefused(
             f"the request is too large to be put on record: {len(payload)} bytes of JSON, at most {PAYLOAD_LIMIT};"
             " pass large content by reference"
         )
-    return Row._make((seq, at_us, event.kind, *layout.read_columns(event), payload))
+    return _row((seq, at_us, event.kind, *layout.columns_of(event), payload))
 
 
 def decode(row: Row, *, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Fact:
@@ -83,18 +87,13 @@ def decode(row: Row, *, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Fact:
         raise UnreadableEvent(f"event {row.seq} ({row.kind}): broken payload: {error}") from error
     if not isinstance(fields, dict):
         raise UnreadableEvent(f"event {row.seq} ({row.kind}): broken payload: not a JSON object")
-    for name, value in zip(COLUMNS, row[_FIRST_COLUMN:-1], strict=True):
-        if value is not None:
-            fields[name] = value
-    kind, fields = upcast(row.kind, fields, upcasters=upcasters)
-    event = KINDS.get(kind)
-    if event is None:
-        raise UnreadableEvent(f"event {row.seq}: {_unknown(kind)}")
-    for name in COLUMNS:
-        if name in fields and name not in event.model_fields:
-            del fields[name]  # A constant of the kind, such as the outcome of a success.
+    layout = _BY_KIND.get(row.kind)
+    if layout is None or row.kind in upcasters:
+        layout, fields = _upcast(row, fields, upcasters)
+    else:
+        fields.update(zip(layout.names, layout.fields_of(row), strict=True))
     try:
-        return event.model_validate(fields)
+        return layout.event.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -106,9 +105,16 @@ def recorded(row: Row) -> Recorded:
     return Recorded(row.seq, row.at_us, decode(row))
 
 
-def payload_json(value: object) -> bytes:
-    """A value as canonical compact JSON."""
-    return to_json(value)
+def _upcast(row: Row, fields: dict[str, Any], upcasters: Mapping[str, Upcaster]) -> tuple[_Layout, dict[str, Any]]:
+    """The layout and the fields of an event that was stored under another name than today's."""
+    columns = zip(COLUMNS, row[_FIRST_COLUMN:-1], strict=True)
+    fields |= {name: value for name, value in columns if value is not None}
+    kind, fields = upcast(row.kind, fields, upcasters=upcasters)
+    layout = _BY_KIND.get(kind)
+    if layout is None:
+        raise UnreadableEvent(f"event {row.seq}: {_unknown(kind)}")
+    of_the_kind = layout.event.model_fields
+    return layout, {name: value for name, value in fields.items() if name in of_the_kind or name not in COLUMNS}
 
 
 def _unknown(kind: str) -> str:

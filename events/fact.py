@@ -17,3 +17,6 @@ class Fact(BaseModel):
 
     kind: ClassVar[str]
     """The stored name with its version, for example `call_failed.v1`. A new meaning is a new version."""
+
+    nothing: ClassVar[None] = None
+    """What stands in a column that a kind does not have."""

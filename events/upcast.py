@@ -1,8 +1,7 @@
 """Old events, read as new ones: one function for each stored name that has been superseded.
 
-An upcaster takes all fields of the old event (columns and payload in one mapping, JSON values) and gives back the
-new name
-and its fields. Chains of upcasters are followed to the end. No name has been superseded so far.
+An upcaster takes all fields of the old event (columns and payload in one mapping, JSON values) and gives back the new
+name and its fields. Chains of upcasters are followed to the end. No name has been superseded so far.
 """
 
 from collections.abc import Callable, Mapping

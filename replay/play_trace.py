@@ -42,7 +42,7 @@ class RecordedProvider:
         """The provider's name in the trace."""
         return self._id
 
-    async def call(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Reply:
+    async def call(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Reply:  # noqa: ARG002
         """Take as long as it took, and end as it ended.
 
         Raises: the recorded failure; NotOffered without a row in this slot.

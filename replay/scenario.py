@@ -20,9 +20,9 @@ class Phase(Settings):
     """How a provider behaves for a while. Where phases overlap, the one that stands last in the file counts.
 
     Shape:  a call is answered after a latency drawn from the log-normal distribution with this median and 95th
-            percentile (constant without `p95_ms`), then fails with the shares of `failures`, else succeeds. Of the failures
-            that may have been executed, `executed_share` were. `refuses` fails at once on the network, `hangs` never
-            answers. In a flapping phase the provider is up and refusing by turns.
+            percentile (constant without `p95_ms`), then fails with the shares of `failures`, else succeeds. Of the
+            failures that may have been executed, `executed_share` were. `refuses` fails at once on the network,
+            `hangs` never answers. With `up_s` and `down_s` the provider is up and refusing by turns.
     """
 
     from_s: Decimal = Field(default=Decimal(0), ge=0)
@@ -122,8 +122,9 @@ class Outage(Settings):
 class Scenario(Settings):
     """A whole run. Everything random in it follows from `seed`.
 
-    Shape:  `concurrency` limits the requests under way; more have to wait before they start. `tries` is how often a caller
-            tries again by itself. `cancel_after_ms` is when callers lose patience. `stock_every_s` asks stock regularly.
+    Shape:  `concurrency` limits the requests under way; more have to wait before they start. `tries` is how often a
+            caller tries by itself. `cancel_after_ms` is when callers lose patience, those who come from
+            `cancel_from_s` until `cancel_until_s`. `stock_every_s` has stock asked for regularly.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")

@@ -13,7 +13,6 @@ from typing import Final
 
 from understudy.engine.errors import OutOfStock, ProviderError, RateLimited, Transient
 from understudy.engine.provider import Deadline, Found, Reply, Request
-from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import FailureKind, Finding
 from understudy.replay.report import Tally
 from understudy.replay.runs import error_of
@@ -61,12 +60,12 @@ class ScriptedProvider:
     ) -> None:
         """`tally` is told of each serving call; `outages` are the times when nobody can be reached."""
         self.books = Books()
-        self.settings: ProviderSettings = script.for_policy
+        self.settings = script.for_policy
         self.settle_ms = script.settle_ms
         self._script = script
         self._outages = outages
         self._tally = tally or Tally()
-        self._dice = Random(f"{seed}/{script.id}")
+        self._dice = Random(f"{seed}/{script.id}")  # noqa: S311 - repeatable, not unguessable
         self._under_way = 0
         self._units = script.units
         self._last_second: deque[Decimal] = deque()
@@ -83,8 +82,8 @@ class ScriptedProvider:
         """The provider's name."""
         return self._script.id
 
-    async def call(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Reply:
-        """Serve a call as the phase of the moment says; what cannot be foreseen is rolled before anything is awaited."""
+    async def call(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Reply:  # noqa: ARG002
+        """Serve a call as the phase of the moment says."""
         self._tally.called(request.request_id, self.id)
         now_s = _now_s()
         self.books.calls.append(now_s)
@@ -105,6 +104,7 @@ class ScriptedProvider:
         return reply
 
     async def _serve(self, phase: Phase, now_s: Decimal, *, key: str, request_id: str) -> Reply:
+        # Everything is rolled before anything is awaited, so that other calls do not come in between.
         latency_us, ending, executed = self._latency_us(phase), self._ending(phase), self._roll() < phase.executed_share
         self._be_reachable(phase, now_s)
         self._admit(phase, now_s)
@@ -163,11 +163,11 @@ class ScriptedProvider:
         await asyncio.sleep(0.01)
         return "pong"
 
-    async def _stock(self, request: Request, *, deadline: Deadline) -> Reply:
+    async def _stock(self, request: Request, *, deadline: Deadline) -> Reply:  # noqa: ARG002 - all are the same to it
         listed = self._script.listed_units
         return Reply(stock=self._units if listed is None else listed)
 
-    async def _lookup(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Found:
+    async def _lookup(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Found:  # noqa: ARG002
         """Say what became of a call. An execution is visible only after `settle_ms`: before that it seems absent."""
         self.books.lookups += 1
         now_s = _now_s()

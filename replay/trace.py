@@ -1,9 +1,9 @@
 """Recorded traffic as a file: what every provider answered to the same requests, one slot a request.
 
-CSV, plain or gzipped, with the columns `slot,at_s,provider,ok,latency_ms,failure` in any order. The rows of a slot stand
-together; `at_s` (seconds, any origin) is that of its first row. `ok` is 1 or 0; `failure` names one of our failure kinds, and is
-empty for a success; a failure that names none counts as `transient`. A provider without a row in a slot does not
-offer what the slot asks for: it answers `not_offered` at once, which says nothing about its health.
+CSV, plain or gzipped, with the columns `slot,at_s,provider,ok,latency_ms,failure` in any order. The rows of a slot
+stand together; `at_s` (seconds since any origin) is that of its first row. `ok` is 1 or 0; `failure` names one of our
+failure kinds, and is empty for a success; a failure that names none counts as `transient`. A provider without a row in
+a slot does not offer what the slot asks for: it answers `not_offered` at once, which says nothing about its health.
 """
 
 import csv
@@ -19,6 +19,7 @@ from understudy.events.vocabulary import FailureKind
 COLUMNS: Final = ("slot", "at_s", "provider", "ok", "latency_ms", "failure")
 _YES: Final = {"1": True, "true": True, "0": False, "false": False}
 _LONGEST_LATENCY_MS: Final = 10_000_000.0
+_BEYOND_MEASURE: Final = 1e12
 
 
 class TraceError(UnderstudyError):
@@ -70,7 +71,7 @@ def outline(path: Path) -> Outline:
             first_at_us = slot.at_us
         slots += 1
         providers.update(dict.fromkeys(slot.outcomes))
-        longest_us = max(longest_us, max(one.latency_us for one in slot.outcomes.values()))
+        longest_us = max(longest_us, *(one.latency_us for one in slot.outcomes.values()))
     if slots == 0:
         raise TraceError(f"{path}: there is no slot in this trace")
     return Outline(providers=tuple(providers), slots=slots, first_at_us=first_at_us, longest_us=longest_us)
@@ -147,7 +148,7 @@ def _number(path: Path, number: int, name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         raise _wrong(path, number, f"{name} is {text!r}; it must be a number") from None
-    if not -1e12 < value < 1e12:  # Neither is NaN in between.
+    if not -_BEYOND_MEASURE < value < _BEYOND_MEASURE:  # Neither is NaN in between.
         raise _wrong(path, number, f"{name} is {text!r}, which is beyond all measure")
     return value
 

@@ -1,10 +1,8 @@
 """Was the log changed, and would we decide the same again? Asked of the rows alone, never of a cache.
 
 The chain is recomputed over every row. Then the engine's own fold runs over the rows, and at each event that the
-engine chose
-(decisions, calls, waits, ends of requests, alerts) the rules are asked again, with what was known there: the result
-must be
-the same to the byte.
+engine chose (decisions, calls, waits, ends of requests, alerts) the rules are asked again, with what was known there:
+the result must be the same to the byte.
 """
 
 from collections.abc import Callable
@@ -66,9 +64,8 @@ class Verification:
     """What verifying a log found.
 
     Shape:  `identical` counts decisions recomputed to the byte and `steps` all chosen events that were; `differs`
-            counts
-            chosen events that come out otherwise. `other_rules` were made under another rules version, `input_missing`
-            lack what they were decided on.
+            counts chosen events that come out otherwise. `other_rules` were made under another rules version,
+            `input_missing` lack what they were decided on.
     """
 
     stream: str

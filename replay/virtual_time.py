@@ -98,7 +98,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         future.add_done_callback(self._paid)
         return future
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002 - the base has it
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - the base's
         """Wait for the loop's own thread; virtual time has no hurry, so `timeout` is not looked at."""
         if self._executor is not None:
             self._executor.shutdown(wait=True)

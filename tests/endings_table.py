@@ -105,9 +105,7 @@ ROWS: Final[Mapping[FailureKind | AbandonReason | None, Row]] = {
     FailureKind.AMBIGUOUS: Row(
         name="`ambiguous`", counts="failure", average="counts", streak=2, first=_AGAIN_UNLESS_ONCE, then=_IN_DOUBT
     ),
-    FailureKind.INVALID_REPLY: Row(
-        name="`invalid_reply`", counts="failure", streak=2, first=_IN_DOUBT, then=_IN_DOUBT
-    ),
+    FailureKind.INVALID_REPLY: Row(name="`invalid_reply`", counts="failure", streak=2, first=_IN_DOUBT, then=_IN_DOUBT),
     FailureKind.RATE_LIMITED: Row(
         name="`rate_limited`", out="until its time", first=_all(Next.OTHER), then=_all(Next.OTHER)
     ),

@@ -184,7 +184,9 @@ def test_an_operator_who_says_not_executed_ends_a_held_request() -> None:
 
 
 @pytest.mark.parametrize("executed", [True, False])
-@pytest.mark.parametrize("answer", [finds(Finding.FAILED), fails(FailureKind.TIMED_OUT), is_abandoned(AbandonReason.CRASHED)])
+@pytest.mark.parametrize(
+    "answer", [finds(Finding.FAILED), fails(FailureKind.TIMED_OUT), is_abandoned(AbandonReason.CRASHED)]
+)
 def test_an_operator_may_speak_while_a_look_up_is_under_way_and_has_the_last_word(
     executed: bool, answer: object
 ) -> None:

@@ -192,3 +192,10 @@ def test_two_calls_may_end_in_the_same_instant() -> None:
         telling.call(how, at=1)
     assert telling.slot("LAST_SUCCESS_US") == telling.slot("LAST_FAILURE_US") == telling.standing.at_us
     assert telling.slot("COUNT") == 4
+
+
+def test_a_call_outside_any_request_is_nobodys_retry() -> None:
+    telling = Telling()
+    assert telling.call("rate_limited", at=1, request_id=None) == 0
+    assert telling.call("transient", at=2, request_id=None) & lane.COUNTED_FAILURE
+    assert telling.standing.spared == {}

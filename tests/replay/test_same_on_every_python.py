@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from repository import ROOT
@@ -20,7 +21,7 @@ CACHE = ROOT / "build" / "pythons"
 pytestmark = [pytest.mark.cross_version, pytest.mark.xdist_group("cross_version")]
 
 
-def unavailable(reason: str) -> None:
+def unavailable(reason: str) -> NoReturn:
     """Skip, but where all versions must be there."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
@@ -29,9 +30,9 @@ def unavailable(reason: str) -> None:
 
 def installed(version: str) -> str | None:
     """A Python of that version: on the path, or kept by pyenv."""
-    kept = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    kept = sorted(str(path) for path in Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
     on_path = shutil.which(f"python{version}")
-    for candidate in (*reversed([str(path) for path in kept]), *([on_path] if on_path else ())):
+    for candidate in [*reversed(kept), *([on_path] if on_path else [])]:
         asked = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
         told = subprocess.run(asked, capture_output=True, text=True, check=False)
         if told.stdout.strip() == version:
@@ -79,7 +80,6 @@ def test_a_simulation_writes_the_same_log_on_every_python(version: str) -> None:
     python = installed(version)
     if python is None:
         unavailable(f"Python {version} is not installed")
-        return
     assert exported(str(prepared(version, python)), 1) == ours
 
 

@@ -6,6 +6,7 @@ Judged from the log and from the providers' own books, never from the engine's o
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import pytest
@@ -162,7 +163,7 @@ def test_one_request_at_a_time_tries_a_half_open_provider() -> None:
     # What was under way when it died is lost to it; after that, one probe for each rest.
     herd = [at_s for at_s, one in run.of(CallStarted) if one.provider == "alpha" and at_s > 16]
     assert 1 <= len(herd) <= 4
-    assert all(later - earlier > 30 for earlier, later in zip(herd, herd[1:], strict=False))
+    assert all(later - earlier > 30 for earlier, later in pairwise(herd))
 
 
 def test_an_order_is_never_executed_twice_whatever_breaks() -> None:
@@ -236,7 +237,7 @@ def test_a_health_page_that_lies_permits_probes_and_nothing_more() -> None:
     after_opening = [at_s for at_s, one in run.of(CallStarted) if one.provider == "alpha" and one.request_id][3:]
     # Rests of 30, 60, 120 s: a probe for each, whatever the pings say.
     assert len(after_opening) <= 4
-    assert all(later - earlier >= 30 for earlier, later in zip(after_opening, after_opening[1:], strict=False))
+    assert all(later - earlier >= 30 for earlier, later in pairwise(after_opening))
 
 
 def test_a_pause_that_was_asked_for_is_given_in_full() -> None:

@@ -2,8 +2,8 @@
 
 import csv
 import gzip
+import importlib
 import sys
-from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -154,7 +154,7 @@ def test_a_provider_without_a_row_does_not_offer_it_and_is_not_thought_ill(tmp_p
 
 
 @pytest.fixture
-def slots() -> Iterator[list[str]]:
+def slots() -> list[str]:
     """A small trace with something in it for every strategy: three providers, one of them failing for a while."""
     lines = []
     for slot in range(120):
@@ -164,7 +164,7 @@ def slots() -> Iterator[list[str]]:
             f"{slot},{slot / 5},b,1,{200 + slot % 11},",
             f"{slot},{slot / 5},c,{int(slot % 10 > 0)},{50 + slot % 3},{'' if slot % 10 else 'timed_out'}",
         ]
-    yield lines
+    return lines
 
 
 def played(path: Path, seed: int) -> tuple[Report, bytes]:
@@ -200,7 +200,7 @@ def test_progress_is_told_up_to_the_last_slot(tmp_path: Path, slots: list[str]) 
 def test_the_recorded_traffic_becomes_a_trace_of_all_complete_slots(tmp_path: Path) -> None:
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
-        import sandbox_trace  # noqa: PLC0415 - a script, not a module that others import
+        sandbox_trace = importlib.import_module("sandbox_trace")  # A script, which nobody else imports.
     finally:
         sys.path.pop(0)
     source = SHARED_DATA / "computesdk_sandbox" / "requests.csv.gz"
@@ -215,7 +215,7 @@ def test_the_recorded_traffic_becomes_a_trace_of_all_complete_slots(tmp_path: Pa
 def fixed_order(path: Path, order: tuple[str, ...]) -> float:
     """The mean time in ms of asking always in this order: a reference that others have worked out, too."""
     with gzip.open(path, "rt", newline="") as file:
-        slots: dict[str, dict[str, Mapping[str, str]]] = {}
+        slots: dict[str, dict[str, dict[str, str]]] = {}
         for row in csv.DictReader(file):
             slots.setdefault(row["slot"], {})[row["provider"]] = row
     total = 0.0

@@ -1,0 +1,308 @@
+"""Tiers, degraded providers, each strategy, and the pin."""
+
+from collections import Counter
+
+import pytest
+from given import Story, fails, given, policy_for, succeeds
+
+from understudy.events.policy import ProviderSettings
+from understudy.events.vocabulary import Effect, FailureKind, ForcedState, ServicePriority, Strategy
+
+TRANSIENT = fails(FailureKind.TRANSIENT)
+
+
+def tiers(**priorities: int) -> list[ProviderSettings]:
+    return [ProviderSettings(id=name, priority=ServicePriority(tier)) for name, tier in priorities.items()]
+
+
+def served(story: Story, requests: int, *, share: float = 1.0) -> Counter[str]:
+    """How many requests each provider served, when all of them succeed after 10 ms; `share` of them keep their call open."""
+    for number in range(requests):
+        story.draw = (number * 7_919_993) % 2**31
+        story.accepts(request_id=f"q{number}").plays(succeeds(after_ms=10), request_id=f"q{number}")
+    return Counter(story.called)
+
+
+# --- tiers
+
+
+def test_the_first_tier_is_the_primary_one() -> None:
+    decision = given(policy_for(*tiers(d=4, c=3, b=2, a=1))).decides()
+    assert (decision.order, decision.tier) == (("a",), 1)
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_the_next_tier_is_asked_only_when_nobody_above_is_eligible(strategy: Strategy) -> None:
+    story = given(policy_for(*tiers(a=1, b=1, c=2, d=4), strategy=strategy))
+    assert set(story.decides().order) == {"a", "b"}
+    story.forces("a", ForcedState.OPEN)
+    assert story.decides().order == ("b",)
+    story.forces("b", ForcedState.DRAIN)
+    assert (story.decides().order, story.decides().tier) == (("c",), 2)
+    story.forces("c", ForcedState.OPEN)
+    assert (story.decides().order, story.decides().tier) == (("d",), 4)
+    story.forces("d", ForcedState.OPEN)
+    decision = story.decides()
+    assert (decision.order, decision.tier, decision.provider) == ((), None, None)
+
+
+def test_a_failover_goes_down_the_tiers() -> None:
+    story = given(policy_for(*tiers(a=1, b=2, c=3), retry_attempts=0)).accepts()
+    assert story.plays(TRANSIENT, TRANSIENT, succeeds()).called == ["a", "b", "c"]
+
+
+def test_a_bad_primary_is_still_asked_before_a_good_secondary() -> None:
+    story = given(policy_for(*tiers(a=1, b=2), max_failures=99)).serves("a", TRANSIENT, times=5)
+    assert story.decides().order == ("a",)
+
+
+# --- degraded
+
+
+def test_a_degraded_provider_ranks_behind_every_healthy_one_and_is_not_excluded() -> None:
+    story = given(policy_for("a", "b", "c", strategy="in_order")).serves("a", TRANSIENT, succeeds())
+    assert story.decides().order == ("b", "c", "a")
+
+
+@pytest.mark.parametrize(("good", "bad", "missed"), [(95, 5, None), (94, 6, "success_rate")])
+def test_below_the_least_success_rate_a_provider_is_degraded(good: int, bad: int, missed: str | None) -> None:
+    story = (
+        given(policy_for("a", max_failures=99)).serves("a", TRANSIENT, times=bad).serves("a", succeeds(), times=good)
+    )
+    assert story.sees("a").degraded == missed
+
+
+@pytest.mark.parametrize(("average_ms", "missed"), [(3_000, None), (3_001, "response_time")])
+def test_above_the_longest_average_a_provider_is_degraded(average_ms: int, missed: str | None) -> None:
+    assert given(policy_for("a")).serves("a", succeeds(after_ms=average_ms)).sees("a").degraded == missed
+
+
+def test_who_misses_both_thresholds_is_told_of_the_success_rate() -> None:
+    assert given(policy_for("a")).serves("a", fails(FailureKind.TIMED_OUT)).sees("a").degraded == "success_rate"
+
+
+@pytest.mark.parametrize(
+    "strategy", [Strategy.SCORE, Strategy.WEIGHTED, Strategy.ROUND_ROBIN, Strategy.LEAST_USED, Strategy.IN_ORDER]
+)
+def test_every_strategy_but_fastest_puts_the_degraded_behind(strategy: Strategy) -> None:
+    story = given(policy_for("a", "b", "c", strategy=strategy)).serves("b", TRANSIENT, succeeds())
+    assert all(story.decides(draw=draw).order[-1] == "b" for draw in range(0, 2**31, 2**27))
+
+
+def test_degraded_ones_are_ordered_by_the_strategy_among_themselves() -> None:
+    story = given(policy_for("a", "b", "c")).serves("a", TRANSIENT, succeeds())
+    story.serves("b", TRANSIENT, succeeds(), succeeds())
+    assert story.decides().order == ("c", "b", "a")
+
+
+# --- in order
+
+
+def test_in_order_is_as_configured() -> None:
+    assert given(policy_for("c", "a", "b", strategy="in_order")).decides().order == ("c", "a", "b")
+
+
+# --- fastest
+
+
+def test_fastest_counts_the_failed_tries_before_a_success() -> None:
+    story = given(policy_for("a", "b", strategy="fastest"))
+    story.serves("a", succeeds(after_ms=100), fails(FailureKind.TIMED_OUT))
+    story.serves("b", succeeds(after_ms=1_000), succeeds(after_ms=1_000))
+    # 100 ms of its own + 5,000 ms of failures over (1 + 1) tries that may follow.
+    assert [story.sees(name).expected_us for name in ("a", "b")] == [2_600_000, 1_000_000]
+    assert story.decides().order == ("b", "a")
+
+
+def test_fastest_does_not_put_the_degraded_behind_its_measure_knows_of_failures_already() -> None:
+    story = given(policy_for("a", "b", strategy="fastest")).serves(
+        "b", succeeds(after_ms=10), fails(FailureKind.TRANSIENT, after_ms=10)
+    )
+    story.serves("a", succeeds(after_ms=500))
+    assert story.sees("b").degraded == "success_rate"
+    assert story.decides().order == ("b", "a")
+
+
+def test_fastest_takes_the_unknown_for_fast_and_ties_in_configured_order() -> None:
+    story = given(policy_for("a", "b", "c", strategy="fastest")).serves("a", succeeds(after_ms=1))
+    assert story.decides().order == ("b", "c", "a")
+
+
+def test_fastest_knows_a_provider_that_never_succeeded_by_its_failures() -> None:
+    story = given(policy_for("a", "b", strategy="fastest")).serves("a", TRANSIENT).serves("b", succeeds(after_ms=99))
+    assert story.sees("a").expected_us == 100_000
+    assert story.decides().order == ("b", "a")
+
+
+# --- least used
+
+
+def test_least_used_counts_the_calls_begun_in_the_last_minute() -> None:
+    story = given(policy_for("a", "b", "c", strategy="least_used")).serves("a", succeeds(), times=2)
+    story.serves("b", succeeds())
+    assert [story.sees(name).used_60s for name in ("a", "b")] == [2, 1]
+    assert story.decides().order == ("c", "b", "a")
+    story.later(ms=65_000)
+    assert story.decides().order == ("a", "b", "c")
+
+
+def test_least_used_shares_evenly() -> None:
+    assert served(given(policy_for("a", "b", "c", strategy="least_used")), 99) == {"a": 33, "b": 33, "c": 33}
+
+
+# --- round robin
+
+
+def test_round_robin_gives_everybody_an_equal_part() -> None:
+    story = given(policy_for("a", "b", "c", strategy="round_robin"))
+    served(story, 99)
+    assert story.called == ["a", "b", "c"] * 33
+
+
+def test_round_robin_skips_who_is_out_and_goes_on_in_turn() -> None:
+    story = given(policy_for("a", "b", "c", strategy="round_robin")).forces("b", ForcedState.OPEN)
+    served(story, 4)
+    assert story.called == ["a", "c", "a", "c"]
+
+
+def test_round_robin_goes_on_after_the_place_of_one_who_has_left() -> None:
+    story = given(policy_for("a", "b", "c", strategy="round_robin"))
+    served(story, 2)
+    story.forces("b", ForcedState.OPEN)
+    assert story.decides().order == ("c", "a")
+
+
+def test_round_robin_starves_nobody_when_one_always_fails() -> None:
+    story = given(
+        policy_for("a", "b", "c", strategy="round_robin", max_failures=999, min_success_rate=0, retry_attempts=0)
+    )
+    for number in range(30):
+        story.accepts(request_id=f"q{number}")
+        story.plays(*[fails(FailureKind.TRANSIENT)] * 0, request_id=f"q{number}")
+        while f"q{number}" in story.ledger.requests:
+            step = story.moves(f"q{number}")
+            assert step.event.kind == "call_started.v1"  # type: ignore[union-attr]
+            bad = step.event.provider == "b"  # type: ignore[union-attr]
+            story.tries(TRANSIENT if bad else succeeds(), request_id=f"q{number}").plays(request_id=f"q{number}")
+    asked = Counter(story.called)
+    assert min(asked["a"], asked["c"]) >= 10
+
+
+def test_each_tier_has_a_turn_of_its_own() -> None:
+    story = given(policy_for(*tiers(a=1, b=2, c=2), strategy="round_robin", retry_attempts=0))
+    for number in range(4):
+        story.accepts(request_id=f"q{number}").plays(
+            fails(FailureKind.OUT_OF_STOCK), succeeds(), request_id=f"q{number}"
+        )
+        story.later(ms=60_000)
+    assert story.called == ["a", "b", "a", "c", "a", "b", "a", "c"]
+
+
+# --- weighted
+
+
+def weights(**shares: object) -> list[ProviderSettings]:
+    return [ProviderSettings.model_validate({"id": name, "weight": weight}) for name, weight in shares.items()]
+
+
+@pytest.mark.parametrize(
+    "shares", [{"a": 50, "b": 30, "c": 20}, {"a": 1, "b": 1, "c": 1}, {"a": "0.5", "b": 4, "c": 8}]
+)
+def test_weights_are_shares_of_the_first_choices(shares: dict[str, object]) -> None:
+    story = given(policy_for(*weights(**shares), strategy="weighted"))
+    draws = 4_000
+    firsts = Counter(story.decides(draw=number * (2**31 // draws)).provider for number in range(draws))
+    total = sum(float(str(share)) for share in shares.values())
+    for name, share in shares.items():
+        chance = float(str(share)) / total
+        margin = 5 * (draws * chance * (1 - chance)) ** 0.5
+        assert abs(firsts[name] - draws * chance) <= margin
+        assert story.sees(name).propensity_ppm == int(chance * 1_000_000 + 1e-6)
+
+
+def test_weights_need_not_sum_to_anything() -> None:
+    small = given(policy_for(*weights(a="0.2", b="0.1"), strategy="weighted"))
+    large = given(policy_for(*weights(a=20, b=10), strategy="weighted"))
+    draws = range(0, 2**31, 2**22)
+    assert [small.decides(draw=draw).order for draw in draws] == [large.decides(draw=draw).order for draw in draws]
+
+
+def test_weight_nothing_is_never_first_by_weight_but_stands_by() -> None:
+    story = given(policy_for(*weights(a=0, b=1, c=2), strategy="weighted"))
+    assert all(story.decides(draw=draw).order[-1] == "a" for draw in range(0, 2**31, 2**23))
+    assert story.sees("a").propensity_ppm == 0
+    assert story.decides(tried=("b", "c")).order == ("a",)
+
+
+def test_when_all_weigh_nothing_they_keep_the_configured_order() -> None:
+    story = given(policy_for(*weights(b=0, a=0), strategy="weighted"))
+    assert story.decides().order == ("b", "a")
+    assert story.sees("b").propensity_ppm == 1_000_000
+
+
+def test_the_weights_of_those_who_are_out_go_to_the_others() -> None:
+    story = given(policy_for(*weights(a=98, b=1, c=1), strategy="weighted")).forces("a", ForcedState.OPEN)
+    assert [story.sees(name).propensity_ppm for name in "abc"] == [0, 500_000, 500_000]
+
+
+def test_places_behind_the_first_are_drawn_by_weight_too() -> None:
+    story = given(policy_for(*weights(a=1, b=1, c=8), strategy="weighted"))
+    seconds = Counter(
+        story.decides(draw=draw).order[1] for draw in range(0, 2**31, 2**20) if story.decides(draw=draw).order[0] == "a"
+    )
+    assert 0.85 < seconds["c"] / sum(seconds.values()) < 0.93
+
+
+# --- the pin
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_preferred_provider_goes_first_whatever_the_strategy_and_its_tier(strategy: Strategy) -> None:
+    story = given(policy_for(*tiers(a=1, b=1, c=3), strategy=strategy, preferred_provider="c", exploration=1))
+    decision = story.decides()
+    assert (decision.order[0], set(decision.order), decision.pinned) == ("c", {"a", "b", "c"}, True)
+    assert [one.propensity_ppm for one in decision.candidates] == [0, 0, 1_000_000]
+    assert decision.explored is False
+
+
+def test_a_request_may_prefer_another_provider_than_the_policy() -> None:
+    story = given(policy_for("a", "b", "c", preferred_provider="c"))
+    assert story.decides(preferred="b").order == ("b", "a", "c")
+
+
+def test_a_preferred_provider_that_is_not_eligible_is_no_pin() -> None:
+    story = given(policy_for("a", "b", preferred_provider="b")).forces("b", ForcedState.OPEN)
+    assert (story.decides().order, story.decides().pinned) == (("a",), False)
+
+
+def test_a_preferred_provider_is_not_asked_twice() -> None:
+    story = given(policy_for("a", "b", preferred_provider="b", retry_attempts=0)).accepts()
+    assert story.plays(TRANSIENT, TRANSIENT).called == ["b", "a"]
+
+
+def test_a_request_pins_its_own_first_call() -> None:
+    assert given(policy_for("a", "b")).accepts(Effect.ONCE, preferred="b").plays(succeeds()).called == ["b"]
+
+
+# --- the plan
+
+
+def test_without_fallback_the_plan_has_one_entry() -> None:
+    story = given(policy_for("a", "b", "c", fallback_enabled=False))
+    assert story.decides().order == ("a",)
+    assert [one.rank for one in story.decides().candidates] == [1, None, None]
+
+
+def test_a_decision_holds_every_candidate_in_configured_order_with_its_rank() -> None:
+    story = (
+        given(policy_for("c", "a", "b"))
+        .forces("a", ForcedState.OPEN)
+        .serves("b", succeeds(stock=500), operation="stock")
+    )
+    decision = story.decides(draw=17)
+    assert [(one.provider, one.verdict, one.rank) for one in decision.candidates] == [
+        ("c", "eligible", 2),
+        ("a", "forced_open", None),
+        ("b", "eligible", 1),
+    ]
+    assert (decision.draw, decision.strategy, decision.request_id) == (17, Strategy.SCORE, "r")
