@@ -26,6 +26,7 @@ HEADINGS = (
     "tier",
     "verdict",
     "score",
+    "sum",
     "rate",
     "speed",
     "stock",

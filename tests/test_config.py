@@ -1,22 +1,23 @@
 """A policy from a file and the environment: every spelling is understood, every mistake is named, all at once."""
 
+import contextlib
 import json
+import runpy
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import hypothesis
-import policy_table
 import pytest
 from hypothesis import strategies as st
 from pydantic_core import to_json
+from repository import ROOT
 
 from understudy.adapters.config import DEFAULT, PolicyFileError, load_policy
 from understudy.adapters.config_names import ALIASES, snake_case
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import ServicePriority, Strategy
-
 
 _KEYS = st.sampled_from([*ProviderSettings.model_fields, "x", "maxFailures"])
 
@@ -250,7 +251,7 @@ def test_all_that_is_wrong_is_told_at_once_by_the_names_the_file_gives(tmp_path:
         ("exploration = inf", "exploration is Infinity; it must be a number from 0 to 1"),
         ("window = [1]", "window is [1]; it must be a whole number from 1 to 10,000"),
         ("window = {a = 1}", "window is a table; it must be a whole number from 1 to 10,000"),
-        ("window =", "this is not valid TOML: Invalid value (at line 1"),
+        ("window =\n", "this is not valid TOML: Invalid value (at line 1"),
     ],
 )
 def test_a_mistake_in_toml_is_named(text: str, sentence: str, tmp_path: Path) -> None:
@@ -318,18 +319,18 @@ def test_a_file_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path) -> Non
     )
 )
 def test_whatever_a_file_says_it_is_a_policy_or_refused(values: Any) -> None:
-    try:
-        load_policy(environment={"UNDERSTUDY_PROVIDERS": json.dumps(values)})
-    except PolicyFileError as error:
-        assert str(error)
+    with contextlib.suppress(PolicyFileError):
+        loaded = load_policy(environment={"UNDERSTUDY_PROVIDERS": json.dumps(values)})
+        assert len(loaded.policy.providers) == len(values or ())
 
 
 # The documentation
 
 
 def test_the_tables_in_the_documentation_are_those_of_the_policy() -> None:
-    text = policy_table.DOCUMENT.read_text(encoding="utf-8")
-    assert policy_table.updated(text) == text, "run tools/policy_table.py"
+    tool = runpy.run_path(str(ROOT / "tools" / "policy_table.py"))
+    text = tool["DOCUMENT"].read_text(encoding="utf-8")
+    assert tool["updated"](text) == text, "run tools/policy_table.py"
 
 
 @pytest.mark.parametrize("name", Policy.model_fields)

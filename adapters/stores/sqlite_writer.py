@@ -231,7 +231,7 @@ class Writer:
         return True
 
     def _put_back(self) -> None:
-        self._queue += self._under_way
+        self._queue[:0] = self._under_way
         self._under_way = []
 
     def _tell_of_success(self) -> None:

@@ -1,5 +1,6 @@
 """Sealed blocks: what they hold, what they refuse, and that folding them is folding the log."""
 
+import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
@@ -102,7 +103,7 @@ class _Table(list[list[int]]):
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "numba", None)
+    monkeypatch.setitem(sys.modules, "numba", None)
     compiled.kernel.cache_clear()
     with pytest.raises(compiled.ExtraMissing, match=r"pip install 'understudy\[fast\]'"):
         compiled.kernel()

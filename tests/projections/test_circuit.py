@@ -1,6 +1,7 @@
 """When a circuit opens, what it says while it is open, and what closes it."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from telling import Telling, policy
@@ -11,9 +12,9 @@ from understudy.projections import lane_step as lane
 REST = 300
 
 
-def opened(**fields: object) -> Telling:
+def opened(**fields: Any) -> Telling:
     """A history whose circuit has opened at second 3."""
-    telling = Telling(policy=policy(**fields))  # type: ignore[arg-type]
+    telling = Telling(policy=policy(**fields))
     assert telling.fail(3, at=3) & lane.OPENED
     return telling
 

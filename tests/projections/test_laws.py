@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from plain_model import PlainModel
 from telling import Telling, policies, tellings
 
+from understudy.events.policy import Policy
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import Lanes
 from understudy.projections.standing import Standing
@@ -84,13 +85,13 @@ def test_every_call_is_counted_once_as_what_it_came_to(telling: Telling) -> None
 
 
 @hypothesis.given(tellings(), policies())
-def test_a_change_of_the_window_keeps_the_latest_outcomes_and_all_else(telling: Telling, other: object) -> None:
+def test_a_change_of_the_window_keeps_the_latest_outcomes_and_all_else(telling: Telling, other: Policy) -> None:
     lanes = telling.standing.lanes
     before = {key: (lanes.window(index), head(lanes, index)) for key, index in lanes.places.items()}
     size = telling.standing.policy.window
     wanted = {"window": size + 3, "min_calls": 1}
     for changed in (telling.standing.policy.model_copy(update=wanted), other, telling.standing.policy):
-        lanes.adopt(changed)  # type: ignore[arg-type]
+        lanes.adopt(changed)
         size = min(size, lanes.policy.window)
         for key, (window, kept) in before.items():
             index = lanes.places[key]
