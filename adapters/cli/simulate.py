@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from understudy.replay.simulate import (
     simulate_trace,
 )
 from understudy.replay.simulate import simulate as simulate_scenario
+from understudy.replay.trace import outline
 from understudy.replay.verify import Verification
 
 _SALT = b"a simulation hides nothing"
@@ -130,6 +131,8 @@ def _prepared(
     own = None if policy is None else load_policy(policy, environment=os.environ).policy
     if trace is not None:
         chosen, dice = _with_strategy(own or Policy(), strategy), seed or 0
+        if chosen.preferred_provider is not None:
+            _expect_known(chosen, outline(trace).providers, where="trace")
         title = f"{trace}, strategy {chosen.strategy}, seed {dice}"
         return Run(
             title=title,
@@ -137,6 +140,7 @@ def _prepared(
         )
     weather = _scenario(scenario or "")
     chosen, dice = _with_strategy(own or weather.policy, strategy), weather.seed if seed is None else seed
+    _expect_known(chosen, [one.id for one in weather.providers], where="scenario")
     return Run(
         title=f"{weather.name}, strategy {chosen.strategy}, seed {dice}",
         play=lambda **given: simulate_scenario(weather, policy=chosen, seed=dice, **given),
@@ -145,6 +149,16 @@ def _prepared(
 
 def _with_strategy(policy: Policy, strategy: str | None) -> Policy:
     return policy if strategy is None else policy.model_copy(update={"strategy": Strategy(strategy)})
+
+
+def _expect_known(policy: Policy, providers: Sequence[str], *, where: str) -> None:
+    """Refuse a policy that is about providers which nobody plays."""
+    named = [one.id for one in policy.providers]
+    if policy.preferred_provider is not None:
+        named.append(policy.preferred_provider)
+    for one in named:
+        if one not in providers:
+            raise Refused(f"the policy names {one!r}, which is not in the {where}; there are {', '.join(providers)}")
 
 
 def _scenario(name: str) -> Scenario:

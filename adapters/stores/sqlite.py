@@ -2,14 +2,14 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from understudy.adapters.stores import side_tables, transaction
 from understudy.adapters.stores.claims import holder
 from understudy.adapters.stores.entry import Entry
-from understudy.adapters.stores.faults import STORE_FAULTS, cannot_open, remedy
+from understudy.adapters.stores.faults import cannot_open, remedy
 from understudy.adapters.stores.lock import OwnerLock
 from understudy.adapters.stores.schema import Meta, holds_log
 from understudy.adapters.stores.sqlite_reader import SqliteReader
@@ -114,11 +114,13 @@ class SqliteLog:
         if self._owner is not None:
             raise LogInUse(f"{self._path} is open here already, by {self._owner!r}; close it first")
         self._owner = writer
+        taken = None
         try:
-            self._writer = await self._take_over(writer)
-        except BaseException:
-            self._owner = None
-            raise
+            taken = await self._take_over(writer)
+        finally:
+            if taken is None:
+                self._owner = None
+        self._writer = taken
 
     async def close(self) -> None:
         """Make everything durable and let the stream go. Safe to repeat, and to cancel: it goes on without the caller.
@@ -222,22 +224,17 @@ class SqliteLog:
 
     async def _take_over(self, owner: str) -> Writer:
         try:
-            thread = await StoreThread.start(self._path, busy_timeout_ms=self._busy_timeout_ms)
-        except STORE_FAULTS as error:
+            async with AsyncExitStack() as undo:
+                thread = await StoreThread.start(self._path, busy_timeout_ms=self._busy_timeout_ms)
+                undo.push_async_callback(thread.close)
+                await thread.perform(holds_log, self._path)  # Before the lock: no lock file beside a stranger's file.
+                lock = OwnerLock.take(self._path, writer=owner)
+                undo.callback(lock.release)
+                self._meta = await thread.perform(
+                    transaction.open_store, self._path, stream=self._stream, salt=self._wanted_salt
+                )
+                head = await thread.perform(transaction.checked_head, self._stream)
+                undo.pop_all()  # From here on the writer lets go of them.
+                return Writer(thread, path=self._path, stream=self._stream, head=head, lock=lock)
+        except sqlite3.Error as error:
             raise LogUnavailable(cannot_open(self._path, error)) from error
-        lock: OwnerLock | None = None
-        try:
-            await thread.perform(holds_log, self._path)  # Before the lock: no lock file beside a stranger's file.
-            lock = OwnerLock.take(self._path, writer=owner)
-            self._meta = await thread.perform(
-                transaction.open_store, self._path, stream=self._stream, salt=self._wanted_salt
-            )
-            head = await thread.perform(transaction.checked_head, self._stream)
-            return Writer(thread, path=self._path, stream=self._stream, head=head, lock=lock)
-        except BaseException as error:
-            await thread.close()
-            if lock is not None:
-                lock.release()
-            if isinstance(error, sqlite3.Error):
-                raise LogUnavailable(cannot_open(self._path, error)) from error
-            raise

@@ -107,10 +107,10 @@ def commit(
             for write in entry.side:
                 _write_aside(connection, write, at_us=entry.row.at_us)
         connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself; the first error is the one to tell.
-            connection.execute("ROLLBACK")
-        raise
+    finally:
+        if connection.in_transaction:  # It failed, and SQLite has not rolled back by itself.
+            with suppress(sqlite3.Error):  # The first error is the one to tell.
+                connection.execute("ROLLBACK")
 
 
 def _not_yet_stored(entries: Sequence[Entry], *, head: Head, before: Head) -> Sequence[Entry]:

@@ -68,6 +68,7 @@ def test_a_failure_rate_of_nothing_opens_at_the_first_failure_that_may_be_judged
 def test_slow_successes_open_at_the_slow_rate_and_a_call_at_the_limit_is_not_slow() -> None:
     telling = Telling(policy=policy(slow_call_ms=1_000, max_slow_rate=Decimal(50), min_calls=2))
     assert telling.call("success", at=10, latency=1) == 0
+    assert telling.slot("SINCE_CLOSED_SLOW") == 0
     assert telling.call("success", at=20, latency=1.001) & lane.OPENED
 
 

@@ -1,0 +1,74 @@
+"""`understudy explain`: a request is found by as much of its name as is needed, and its story told."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cli.command_line import SHORT, answered, refused, run, said
+
+
+def ids(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT request_id FROM events WHERE kind = 'request_accepted.v1' ORDER BY seq"
+        return [name for (name,) in connection.execute(query)]
+
+
+def test_the_story_of_a_request_is_told(short_log: Path) -> None:
+    request = ids(short_log)[0]
+    text = said("explain", short_log, request)
+    assert text.startswith(f"Request {request}\n")
+    assert "served by alpha" in text
+
+
+def test_the_beginning_of_an_id_is_enough_where_no_other_begins_so(short_log: Path) -> None:
+    first, second = ids(short_log)[:2]
+    shared = next(place for place in range(len(first)) if first[place] != second[place])
+    enough = next(
+        first[:length]
+        for length in range(shared, len(first))
+        if sum(one.startswith(first[:length]) for one in ids(short_log)) == 1
+    )
+    assert said("explain", short_log, enough) == said("explain", short_log, first)
+
+
+def test_a_beginning_that_several_share_is_refused_with_some_of_them(short_log: Path) -> None:
+    sentence = refused("explain", short_log, ids(short_log)[0][:4])
+    assert ids(short_log)[-1] in sentence
+    assert sentence.endswith("and 11 more; write more of it")
+
+
+def test_last_is_the_newest_request(short_log: Path) -> None:
+    assert answered("explain", short_log, "last")["request_id"] == ids(short_log)[-1]
+
+
+def test_last_failover_is_the_newest_that_another_than_the_first_has_served(short_log: Path) -> None:
+    found = answered("explain", short_log, "last-failover")
+    kinds = [one["kind"] for one in found["events"]]
+    assert kinds.count("decision_made.v1") == 2
+    assert found["request_id"] in ids(short_log)[6:]
+    assert "after 1 failover" in said("explain", short_log, "last-failover")
+
+
+@pytest.mark.parametrize("word", ["nothing", "", "%", "0000"])
+def test_a_request_that_is_not_there_is_refused(word: str, short_log: Path) -> None:
+    assert refused("explain", short_log, word) == f"no request has the id {word!r}, nor one that begins so; try `last`"
+
+
+def test_a_log_without_requests_has_no_last_one(tmp_path: Path) -> None:
+    path = tmp_path / "idle.toml"
+    path.write_text(SHORT.replace("{ per_second = 2 }", "{ bursts = [{ at_s = 100, requests = 1 }] }"))
+    run("simulate", "--scenario", path, "--log", tmp_path / "idle.db")
+    assert refused("explain", tmp_path / "idle.db", "last") == "no request has been accepted yet in this log"
+    assert refused("explain", tmp_path / "idle.db", "last-failover").startswith("no request has been served after")
+
+
+def test_what_a_provider_said_cannot_move_the_terminals_cursor(own_log: Path) -> None:
+    with closing(sqlite3.connect(own_log)) as connection, connection:
+        connection.execute(
+            "UPDATE events SET payload = replace(payload, 'refuses the connection', 'refuses\\u001b[2J')"
+            " WHERE kind = 'call_failed.v1'"
+        )
+    text = said("explain", own_log, "last-failover")
+    assert "\x1b" not in text
+    assert "refuses\\x1b[2J" in text

@@ -1,0 +1,156 @@
+"""The command as a whole: its help, its exit codes, its manners in pipes and on terminals."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from cli.command_line import ENDLESS, in_a_process, program, refused, run, said
+from click.testing import CliRunner
+
+from understudy.adapters.cli.main import COMMANDS, Commands
+
+EVERY_COMMAND = [("simulate",), ("verify",), ("explain",), ("status",), ("policy", "check")]
+
+
+@pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
+def test_each_command_has_an_example_and_its_exit_codes_in_its_help(words: tuple[str, ...]) -> None:
+    text = said(*words, "--help")
+    assert "Example:\n" in text
+    assert f"    understudy {' '.join(words)} " in text, "an example stands on a line of its own"
+    assert "Exit codes: 0 " in text
+    assert "--json" in text
+    assert max(map(len, text.splitlines())) <= 88
+
+
+def test_the_list_of_commands_says_of_each_what_it_does() -> None:
+    text = said("--help")
+    assert all(f"  {name} " in text for name in COMMANDS)
+
+
+def test_without_a_command_the_help_is_shown_as_an_error() -> None:
+    result = run()
+    assert result.exit_code == 2
+    assert "Commands:" in result.stderr
+
+
+def test_an_unknown_command_is_refused_with_the_nearest() -> None:
+    assert refused("verfy") == "there is no command 'verfy'; did you mean 'verify'?"
+    assert refused("zzz") == f"there is no command 'zzz'; there are {', '.join(COMMANDS)}"
+
+
+def test_an_unknown_option_is_refused_with_the_nearest() -> None:
+    assert "--trough" in refused("verify", "calls.db", "--trough", "3")
+
+
+def test_the_help_waits_for_no_command_to_be_loaded() -> None:
+    code = (
+        "import sys\nfrom understudy.adapters.cli import main\nmain(['--help'], standalone_mode=False)\n"
+        "print(*sorted(name for name in sys.modules if 'understudy.replay' in name), 'end', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == ["end"]
+
+
+def test_an_answer_of_json_is_all_that_stands_on_standard_output(short_log: Path) -> None:
+    done = in_a_process("verify", short_log, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["ok"] is True
+
+
+def test_a_mistake_ends_a_process_with_2_and_a_sentence(tmp_path: Path) -> None:
+    done = in_a_process("status", tmp_path / "nothing.db")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(r"Error: there is no file .*nothing\.db; .*\n", done.stderr)
+
+
+def test_a_reader_that_goes_away_early_is_no_trouble(short_log: Path) -> None:
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
+    with os.fdopen(writing_end, "w") as stdout:
+        done = subprocess.run(
+            program("explain", short_log, "last-failover"),
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_for_terminals_and_not_for_those_who_want_none(
+    no_color: str, coloured: bool, short_log: Path
+) -> None:
+    assert ("\x1b[" in on_a_terminal("status", short_log, NO_COLOR=no_color)) is coloured
+    assert "\x1b" not in in_a_process("status", short_log, NO_COLOR=no_color).stdout
+
+
+def test_text_that_a_terminal_cannot_show_is_escaped() -> None:
+    done = in_a_process("policy", "check", "fehlt-ü.toml", PYTHONIOENCODING="ascii")
+    assert done.returncode == 2
+    assert "fehlt-" in done.stderr
+
+
+def test_control_c_ends_a_long_run_with_130_after_its_progress_was_shown(tmp_path: Path) -> None:
+    path = tmp_path / "endless.toml"
+    path.write_text(ENDLESS)
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        program("simulate", "--scenario", path), stdout=subprocess.PIPE, stderr=end, text=True, start_new_session=True
+    )
+    os.close(end)
+    shown = b""
+    while b"simulating [" not in shown:
+        shown += os.read(terminal, 1_000)
+    process.send_signal(signal.SIGINT)
+    while chunk := read_end(terminal):
+        shown += chunk
+    stdout, _ = process.communicate(timeout=30)
+    os.close(terminal)
+    assert process.returncode == 130
+    assert (stdout, b"Traceback" in shown) == ("", False)
+    assert b"stopped" in shown
+
+
+def test_a_bug_of_ours_is_owned_up_to_and_ends_with_70() -> None:
+    result = CliRunner().invoke(Broken("broken"), ["verify"])
+    assert result.exit_code == 70
+    assert "ZeroDivisionError" in result.stderr
+    assert "bug in Understudy" in result.stderr
+
+
+class Broken(Commands):
+    """A group whose commands divide by nothing."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        return click.Command(cmd_name, callback=lambda: divmod(1, 0))
+
+
+def on_a_terminal(*words: str | Path, **environment: str) -> str:
+    """What a program prints when its standard output is a terminal."""
+    terminal, end = pty.openpty()
+    with subprocess.Popen(program(*words), stdout=end, env={**os.environ, **environment}) as process:
+        os.close(end)
+        shown = b""
+        while chunk := read_end(terminal):
+            shown += chunk
+    os.close(terminal)
+    assert process.returncode == 0
+    return shown.decode()
+
+
+def read_end(terminal: int) -> bytes:
+    """What comes next; nothing, once the other side has let go: Linux makes an error of that."""
+    try:
+        return os.read(terminal, 1_000)
+    except OSError:
+        return b""

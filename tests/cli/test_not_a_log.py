@@ -1,0 +1,71 @@
+"""Every command that reads a log tells in a sentence that a file is none."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cli.command_line import refused
+
+COMMANDS = [("verify",), ("explain", "last"), ("status",)]
+
+
+def nothing(path: Path) -> None:
+    """There is no file."""
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def prose(path: Path) -> None:
+    path.write_text("The quick brown fox jumps over the lazy dog.\n" * 200)
+
+
+def of_another_program(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE birds (name TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (nothing, "there is no file"),
+        (empty, "is empty: no engine has written to it yet"),
+        (folder, "is a directory; name a file"),
+        (prose, "is not a log: it is not even a SQLite database; name another file"),
+        (of_another_program, "is a SQLite database, but of another program, not a log of Understudy; name another"),
+    ],
+)
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_file_that_is_no_log_is_told_in_a_sentence(
+    command: tuple[str, ...], make: Callable[[Path], None], sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "calls.db"
+    make(path)
+    said = refused(command[0], path, *command[1:])
+    assert sentence in said
+    assert str(path) in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_log_of_a_newer_version_is_told_to_be_one(command: tuple[str, ...], own_log: Path) -> None:
+    with closing(sqlite3.connect(own_log)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert "was written by a newer Understudy" in refused(command[0], own_log, *command[1:])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_an_event_of_a_newer_version_is_told_and_no_traceback(command: tuple[str, ...], own_log: Path) -> None:
+    with closing(sqlite3.connect(own_log)) as connection, connection:
+        connection.execute("UPDATE events SET kind = 'request_accepted.v9' WHERE kind = 'request_accepted.v1'")
+        connection.execute("DELETE FROM snapshots")
+    if command == ("verify",):
+        return  # It goes on to tell where: tests/cli/test_verify.py.
+    assert refused(command[0], own_log, *command[1:])

@@ -1,0 +1,93 @@
+"""`understudy policy check`: what a policy comes to, what is wrong with it, and what is only odd."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cli.command_line import answered, refused, run
+
+from understudy.adapters.cli.policy_warnings import warnings
+from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.vocabulary import Strategy
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_text("strategy = 'weighted'\nmaxFailures = 5\n[providers.alpha]\nweight = 0.6\n[providers.beta]\n")
+    return path
+
+
+def test_a_good_policy_is_shown_whole_with_the_origin_of_each_setting(good: Path) -> None:
+    result = run("policy", "check", good, environment={"UNDERSTUDY_WINDOW": "50"})
+    assert result.exit_code == 0, result.output
+    lines = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line}
+    assert lines["max_failures"] == ["5", str(good)]
+    assert lines["window"] == ["50", "UNDERSTUDY_WINDOW"]
+    assert lines["deadline_ms"] == ["30000", "default"]
+    assert lines["providers.alpha.weight"] == ["0.6", str(good)]
+    assert lines["providers.beta"] == ["default"]
+    assert result.stderr == f"{good}: the policy can be used\n"
+
+
+def test_its_json_is_the_policy_as_the_log_would_have_it(good: Path) -> None:
+    found = answered("policy", "check", good)
+    policy = Policy.model_validate(found["policy"])
+    assert found["valid"] is True
+    assert found["policy_hash"] == policy.content_hash
+    assert policy.max_failures == 5
+    assert found["provenance"]["max_failures"] == str(good)
+
+
+def test_a_wrong_policy_ends_with_1_and_every_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text("windo = 1\nmax_failures = 0\n")
+    result = run("policy", "check", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        f"error: {path}: windo is unknown; did you mean 'window'?",
+        f"error: {path}: max_failures is 0; it must be a whole number of at least 1",
+        f"{path}: the policy cannot be used; 2 things are wrong",
+    ]
+    found = answered("policy", "check", path, code=1)
+    assert found["valid"] is False
+    assert [one["where"] for one in found["errors"]] == ["windo", "max_failures"]
+
+
+def test_a_file_that_is_not_there_ends_with_2(tmp_path: Path) -> None:
+    assert refused("policy", "check", tmp_path / "nothing") == f"there is no file {tmp_path / 'nothing'}"
+    assert refused("policy", "check", tmp_path) == f"{tmp_path} is a directory; name a file"
+
+
+def test_warnings_stand_on_standard_error_and_change_no_exit_code(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text('{"deadline_ms": 1000}')
+    result = run("policy", "check", path)
+    assert result.exit_code == 0
+    assert "warning: request_timeout_ms 5,000 is longer than deadline_ms 1,000" in result.stderr
+    assert len(answered("policy", "check", path)["warnings"]) == 1
+
+
+ALPHA = ProviderSettings(id="alpha", weight=Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        (Policy(retry_delay_ms=40_000), "retry_delay_ms 40,000 is above its cap 30,000"),
+        (Policy(recovery_time_ms=4_000_000), "recovery_time_ms 4,000,000 is above its cap 3,600,000"),
+        (Policy(window=10), "min_calls 20 is more than window 10 holds"),
+        (Policy(strategy=Strategy.IN_ORDER, exploration=Decimal("0.1")), "exploration has no effect with strategy"),
+        (Policy(exploration=Decimal(0), explore_once=True), "explore_once has no effect while exploration is 0"),
+        (Policy(providers=(ALPHA,)), "weight (alpha) has no effect with strategy score"),
+        (Policy(strategy=Strategy.WEIGHTED, providers=(ALPHA,)), "every provider of tier 1 has weight 0"),
+        (Policy(fallback_enabled=False, max_providers=2), "max_providers 2 has no effect while fallback_enabled is"),
+    ],
+)
+def test_what_is_hardly_meant_is_a_warning(policy: Policy, sentence: str) -> None:
+    (found,) = warnings(policy)
+    assert found.startswith(sentence)
+
+
+def test_the_default_policy_is_not_odd() -> None:
+    assert list(warnings(Policy())) == []

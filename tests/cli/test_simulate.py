@@ -1,0 +1,155 @@
+"""`understudy simulate`: the figures, the options, and a log that verifies."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from cli.command_line import SHORT, answered, refused, run, said
+
+TRACE = """slot,at_s,provider,ok,latency_ms,failure
+1,0,alpha,1,100,
+1,0,beta,1,300,
+2,10,alpha,0,50,timed_out
+2,10,beta,1,300,
+"""
+KEYS = [
+    "requests",
+    "success_rate",
+    "mean_ms",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "calls_per_request",
+    "failovers",
+    "decisions",
+    "verify",
+]
+
+
+def test_the_json_has_exactly_the_figures_that_runs_are_compared_by(scenario: Path) -> None:
+    found = answered("simulate", "--scenario", scenario)
+    assert list(found) == KEYS
+    assert list(found["verify"]) == ["identical", "differs"]
+    assert found["requests"] == 16
+    assert found["verify"] == {"identical": found["decisions"], "differs": 0}
+    assert found["failovers"] == 3, "after three failures the circuit is open"
+
+
+def test_the_same_seed_gives_the_same_log_and_another_one_another(scenario: Path, tmp_path: Path) -> None:
+    def head(seed: int, *words: str | Path) -> str:
+        text = said("simulate", "--scenario", scenario, "--seed", str(seed), *words)
+        return next(line for line in text.splitlines() if "chain" in line)
+
+    assert head(1) == head(1, "--log", tmp_path / "calls.db")
+    assert head(1) != head(2)
+
+
+def test_a_log_is_kept_and_verifies_again_from_its_file(scenario: Path, tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    result = run("simulate", "--scenario", scenario, "--log", path)
+    assert f"understudy explain {path} last-failover" in result.stderr
+    events = answered("verify", path)["events"]
+    assert f"events             {events}" in result.stdout
+
+
+def test_a_trace_is_played(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.csv.gz"
+    path.write_bytes(gzip.compress(TRACE.encode()))
+    found = answered("simulate", "--trace", path, "--strategy", "in-order")
+    assert (found["requests"], found["failovers"], found["mean_ms"]) == (2, 1, 225.0)
+
+
+def test_a_policy_takes_the_place_of_the_scenarios_and_a_strategy_that_of_the_policys(
+    scenario: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("strategy = 'in-order'\nminSuccessRate = 0\nmaxFailures = 100\nretry_attempts = 0\n")
+    assert answered("simulate", "--scenario", scenario, "--policy", policy)["failovers"] == 10
+    told = said("simulate", "--scenario", scenario, "--policy", policy, "--strategy", "round-robin")
+    assert "short, strategy round_robin, seed 1:" in told
+
+
+def test_the_environment_counts_where_a_policy_is_named(scenario: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("strategy = 'score'\n")
+    words = ("simulate", "--scenario", scenario, "--policy", tmp_path / "policy.toml")
+    result = run(*words, environment={"UNDERSTUDY_STRATEGY": "fastest"})
+    assert "strategy fastest" in result.stdout
+
+
+def test_one_failover_is_explained_on_request(scenario: Path) -> None:
+    text = said("simulate", "--scenario", scenario, "--explain")
+    assert "served by beta after 1 failover" in text
+
+
+def test_where_nothing_failed_over_there_is_nothing_to_explain(tmp_path: Path) -> None:
+    path = tmp_path / "calm.toml"
+    path.write_text(SHORT.replace('{ from_s = 3, state = "refuses" }', ""))
+    result = run("simulate", "--scenario", path, "--explain")
+    assert result.exit_code == 0
+    assert "no request has been served after a failover in this log" in result.stderr
+
+
+def test_an_unknown_scenario_is_refused_with_the_nearest_and_all_there_are() -> None:
+    sentence = refused("simulate", "--scenario", "outag")
+    assert sentence.startswith("there is no bundled scenario 'outag'; did you mean 'outage'?\nThere are ")
+    assert "brown-out, " in sentence
+
+
+def test_a_file_without_a_path_is_pointed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").write_text(SHORT)
+    monkeypatch.chdir(tmp_path)
+    assert "For the file of that name write ./mine" in refused("simulate", "--scenario", "mine")
+    assert answered("simulate", "--scenario", "./mine")["requests"] == 16
+
+
+def test_an_existing_log_is_not_written_over(own_log: Path, scenario: Path) -> None:
+    before = own_log.read_bytes()
+    sentence = refused("simulate", "--scenario", scenario, "--log", own_log)
+    assert sentence.endswith("exists already, and a simulation begins a new log; name another file or remove this one")
+    assert own_log.read_bytes() == before
+
+
+def test_an_empty_file_may_become_the_log(scenario: Path, tmp_path: Path) -> None:
+    (tmp_path / "calls.db").touch()
+    said("simulate", "--scenario", scenario, "--log", tmp_path / "calls.db")
+
+
+def test_a_place_where_no_log_can_be_is_refused_before_anything_is_run(scenario: Path, tmp_path: Path) -> None:
+    assert "is a directory; name a file" in refused("simulate", "--scenario", scenario, "--log", tmp_path)
+    lost = tmp_path / "nowhere" / "calls.db"
+    assert refused("simulate", "--scenario", scenario, "--log", lost).endswith("does not exist; create it first")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "name either a --scenario or a --trace; bundled scenarios: "),
+        (("--scenario", "outage", "--trace", "t.csv"), "name either a --scenario or a --trace"),
+        (("--scenario", "outage", "--json", "--explain"), "--json has no story"),
+        (("--scenario", "outage", "--seed", "-1"), "Invalid value for '--seed'"),
+        (("--scenario", "outage", "--strategy", "fast"), "Invalid value for '--strategy'"),
+        (("--scenario", "./nothing.toml"), "nothing.toml: cannot be read"),
+        (("--trace", "nothing.csv"), "nothing.csv: cannot be read"),
+        (("--scenario", "outage", "--policy", "nothing.toml"), "nothing.toml: there is no such file"),
+    ],
+)
+def test_wrong_words_are_refused_with_a_sentence(words: tuple[str, ...], sentence: str) -> None:
+    assert sentence in refused("simulate", *words)
+
+
+def test_a_policy_that_is_wrong_is_refused_with_all_its_faults(scenario: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("windo = 1\nmax_failures = 0\n")
+    sentence = refused("simulate", "--scenario", scenario, "--policy", tmp_path / "policy.toml")
+    assert "windo is unknown; did you mean 'window'?" in sentence
+    assert "max_failures is 0; it must be a whole number of at least 1" in sentence
+
+
+def test_a_policy_for_other_providers_is_refused(scenario: Path, tmp_path: Path) -> None:
+    policy, trace = tmp_path / "policy.toml", tmp_path / "traffic.csv"
+    trace.write_text(TRACE)
+    for text in ("[providers.gamma]\n", "preferred_provider = 'gamma'"):
+        policy.write_text(text)
+        for words in (("--scenario", scenario), ("--trace", trace)):
+            sentence = refused("simulate", *words, "--policy", policy)
+            assert "'gamma', which is not in the " in sentence
+            assert sentence.endswith("; there are alpha, beta")

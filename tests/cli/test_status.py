@@ -1,0 +1,89 @@
+"""`understudy status`: how providers stand, now, then, and while an engine runs."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.command_line import SHORT, answered, refused, run, said
+from providers_for_tests import Told
+
+from understudy.adapters.stores import SqliteLog
+from understudy.engine import Engine, ForcedState, Misconfigured, Policy
+
+
+def of(found: dict[str, Any], provider: str) -> dict[str, Any]:
+    return next(one for one in found["providers"] if one["provider"] == provider)
+
+
+def test_a_stopped_engines_providers_stand_as_at_its_last_event(short_log: Path) -> None:
+    found = answered("status", short_log)
+    assert found["engine_stopped"] is True
+    assert found["at"].startswith("2026-01-01T00:00:")
+    assert (found["requests"]["accepted"], found["requests"]["completed"]) == (16, 16)
+    alpha = of(found, "alpha")
+    assert (alpha["status"], alpha["circuit"], alpha["failed"]) == ("unavailable", "open", 3)
+    assert alpha["until"] == "2026-01-01T00:01:04.000Z"
+    beta = of(found, "beta")
+    assert (beta["status"], beta["success_rate"], beta["average_ms"], beta["in_flight"]) == ("healthy", 100.0, 150, 0)
+
+
+def test_the_table_says_why_a_provider_is_out_and_until_when(short_log: Path) -> None:
+    header, alpha, beta = said("status", short_log).splitlines()[2:5]
+    for name in ("tier", "circuit", "score", "success", "average", "p50", "p95", "calls", "failed", "in flight", "why"):
+        assert f" {name}" in header
+    assert "circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)" in alpha
+    assert "100.00 %      150  150  150     13" in beta
+
+
+def test_the_past_can_be_asked_about_by_time_and_by_position(short_log: Path) -> None:
+    then = answered("status", short_log, "--at", "2026-01-01T00:00:02Z")
+    assert of(then, "alpha")["status"] == "healthy"
+    assert then["at"] == "2026-01-01T00:00:02.000Z"
+    by_position = answered("status", short_log, "--position", str(then["seq"]))
+    assert of(by_position, "alpha")["calls"] == of(then, "alpha")["calls"]
+
+
+def test_a_place_before_the_log_begins_is_refused(short_log: Path) -> None:
+    assert "nothing had been written to this log by then" in refused("status", short_log, "--at", "2020-01-01")
+    assert "name the place once" in refused("status", short_log, "--at", "2026-01-02", "--position", "3")
+
+
+async def test_it_works_beside_a_running_engine(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "calls.db")
+    alpha, beta = Told("alpha", [Misconfigured("wrong key")]), Told("beta")
+    async with Engine(providers=[alpha, beta], log=log, policy=Policy(exploration=Decimal(0)), watch=False) as engine:
+        await engine.call("fetch", effect="once")
+        engine.override("beta", ForcedState.DRAIN, actor="ada", reason="new disks\x1b", for_ms=600_000)
+        await log.durable(log.head.seq)
+        found = answered("status", log.path)
+        text = said("status", log.path)
+    assert found["engine_stopped"] is False
+    assert of(found, "alpha")["reason"] == "our key or account there is wrong"
+    assert of(found, "beta")["forced"]["actor"] == "ada"
+    assert "drained by ada: new disks\\x1b, until " in text
+    assert "(in 10m 00s)" in text or "(in 9m 5" in text
+    assert any("misconfigured" in one for one in found["alerts"])
+
+
+def test_lanes_that_a_policy_splits_stand_below_their_provider(tmp_path: Path) -> None:
+    path = tmp_path / "split.toml"
+    path.write_text(
+        SHORT.replace("[policy]", "[policy]\nlane_by = ['country']").replace(
+            "duration_s = 8", "duration_s = 8\ncontext = { country = 'us' }"
+        )
+    )
+    run("simulate", "--scenario", path, "--log", tmp_path / "split.db")
+    lines = said("status", tmp_path / "split.db").splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("beta "))
+    assert lines[place + 1].startswith("  us ")
+    lanes = of(answered("status", tmp_path / "split.db"), "beta")["lanes"]
+    (lane,) = [one for one in lanes if one["operation_class"] == "serve"]
+    assert (lane["context"], lane["success_rate"]) == ({"country": "us"}, 100.0)
+
+
+@pytest.mark.parametrize("command", ["verify", "status"])
+def test_nothing_is_written_beside_or_into_a_log_that_is_only_read(command: str, own_log: Path) -> None:
+    before = own_log.read_bytes()
+    said(command, own_log)
+    assert own_log.read_bytes() == before
