@@ -70,7 +70,7 @@ def _not_numbers(draft: Draft) -> Iterator[Fault]:
     """True and false where a number belongs: Python would take them for 1 and 0."""
     for place, origin in draft.origins.items():
         about, value = _about(place), _value_at(draft.values, place)
-        if about is not None and about.numeric and isinstance(value, bytes):
+        if about is not None and about.numeric and isinstance(value, bool):
             yield fault_at(origin, f"is {shown(value)}; it must be {about.allowed}")
 
 

@@ -3,13 +3,15 @@
 from understudy.engine import score
 from understudy.engine.eligibility import Asking, known_stock, verdict
 from understudy.events.decisions import Candidate
-from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.standing import Standing
 
 SUCCESS_RATE = "success_rate"
 RESPONSE_TIME = "response_time"
+
+_MISSED = {lane.NOT_DEGRADED: None, lane.BY_SUCCESS_RATE: SUCCESS_RATE, lane.BY_RESPONSE_TIME: RESPONSE_TIME}
 
 _FULL = 100 * score.POINT
 _FAST = 10 * score.POINT
@@ -55,11 +57,5 @@ def _read_lane(standing: Standing, found: Candidate, index: int, now_us: int) ->
     found.speed_points = speed = score.speed_points(average_us)
     found.recency_points = recency = score.recency_points(state[base + lane.LAST_SUCCESS_US], now_us)
     found.score = rate + speed + recency + found.stock_points
-    found.degraded = missed_threshold(policy, success_bp=found.success_bp, average_us=average_us)
-
-
-def missed_threshold(policy: Policy, *, success_bp: int, average_us: int) -> str | None:
-    """The threshold that makes a provider degraded; None for a healthy one."""
-    if success_bp < policy.min_success_bp:
-        return SUCCESS_RATE
-    return RESPONSE_TIME if average_us > policy.max_response_time_ms * 1000 else None
+    if not lane.rested(state, base, lanes.params[index], now_us):
+        found.degraded = _MISSED[lane.degraded(state, base, lanes.params[index])]

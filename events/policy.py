@@ -136,11 +136,6 @@ class Policy(Settings):
         return int(self.exploration * 1_000_000)
 
     @cached_property
-    def min_success_bp(self) -> Decimal:
-        """The success rate below which a provider is degraded, in basis points."""
-        return self.min_success_rate * 100
-
-    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of the policy as compact JSON, in hex."""
         return hashlib.sha256(to_json(self)).hexdigest()

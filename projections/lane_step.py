@@ -35,6 +35,22 @@ def known(state: Words, base: int, params: Thresholds, now_us: int) -> int:
     return state[base + COUNT]
 
 
+def degraded(state: Words, base: int, params: Thresholds) -> int:
+    """Which threshold the window misses, if any. One outcome alone is no evidence."""
+    count, successes = state[base + COUNT], state[base + SUCCESSES]
+    if count - successes >= EVIDENCE and successes * 10_000 < params[P_MIN_SUCCESS_BP] * count:
+        return BY_SUCCESS_RATE
+    timed = state[base + TIMED]
+    if timed >= EVIDENCE and state[base + TIMED_LATENCY_US] > params[P_MAX_AVERAGE_US] * timed:
+        return BY_RESPONSE_TIME
+    return NOT_DEGRADED
+
+
+def rested(state: Words, base: int, params: Thresholds, now_us: int) -> bool:
+    """Whether the lane was left alone for as long as a circuit rests: what made it degraded may be over."""
+    return now_us - state[base + LAST_ENDED_US] >= params[P_RECOVERY_US]
+
+
 def circuit(state: Words, base: int, params: Thresholds, now_us: int) -> int:
     """What the circuit of a lane says at an instant: a question put to the record, no timer."""
     if state[base + OPENED_US] == 0:
@@ -171,7 +187,8 @@ def start(state: Words, base: int, params: Thresholds, at_us: int, retry: int) -
     number = at_us // BUCKET_US
     turn, fresh = number % USED_BUCKETS, number << COUNT_BITS
     bump(state, base + USED + turn, fresh)
-    bump(state, ALL_USED + turn, fresh)
+    if params[P_SERVING] != 0:
+        bump(state, ALL_USED + turn, fresh)
     if retry > 0:
         state[base + RETRIED] += 1
         bump(state, ALL_RETRIED + turn, fresh)
@@ -201,8 +218,11 @@ def end(
         return told
     ended_us = state[base + LAST_ENDED_US]
     if ended_us < at_us:
-        if at_us - ended_us >= params[P_STALE_US]:
+        idle_us = at_us - ended_us
+        if idle_us >= params[P_STALE_US]:
             forget_window(state, base)
+        elif idle_us >= params[P_RECOVERY_US] and degraded(state, base, params) != NOT_DEGRADED:
+            forget_window(state, base)  # Put behind the others, it would need a hundred calls to thaw, and get none.
         state[base + LAST_ENDED_US] = at_us
     slow = SLOW_BIT if 0 <= params[P_SLOW_US] < latency_us else 0
     if code != SUCCESS:

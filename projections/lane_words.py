@@ -92,7 +92,12 @@ P_PERMIT_US = 9
 P_PING_BASE = 10
 """Where the provider's ping lane begins; -1 if it cannot be pinged."""
 P_TRUST_PING = 11
-PARAMS = 12
+P_SERVING = 12
+"""1 for a lane of serving calls, whose retries have a budget; 0 for pings and other side calls."""
+P_MIN_SUCCESS_BP = 13
+P_MAX_AVERAGE_US = 14
+"""Below the one, or above the other, a lane is degraded."""
+PARAMS = 15
 
 # --- what happened
 NOTHING = 0
@@ -120,6 +125,13 @@ IS_OPEN = 1
 NEEDS_PING = 2
 MAY_PROBE = 3
 PROBING = 4
+
+# --- what makes a lane degraded
+NOT_DEGRADED = 0
+BY_SUCCESS_RATE = 1
+BY_RESPONSE_TIME = 2
+EVIDENCE = 2
+"""Failures, or timed outcomes, that a judgement needs: one outcome says nothing yet."""
 
 # --- bits of a window entry
 SUCCESS_BIT = 1

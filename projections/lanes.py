@@ -133,6 +133,9 @@ class Lanes:
             policy.probe_permit_ms * 1000,
             self.base(self.places[key[0], "ping"]) if serving and settings.has_ping else -1,
             int(trust),
+            int(serving),
+            basis_points(policy.min_success_rate) if serving else 0,
+            policy.max_response_time_ms * 1000,
         )
         return self._shared.setdefault(params, params)
 

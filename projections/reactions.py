@@ -80,8 +80,9 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
     _, at_us, _ = recorded
     record = standing.providers[started.provider]
     record.answered_us = at_us
-    record.misconfigured_us = 0
-    record.unfunded_us = 0
+    if started.operation != "ping":  # A ping may need neither key nor funds.
+        record.misconfigured_us = 0
+        record.unfunded_us = 0
     if started.operation not in SIDE_OPERATIONS:
         record.in_flight -= 1
     if event.stock is not None:
@@ -116,6 +117,9 @@ def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) ->
         case FailureKind.OUT_OF_STOCK:
             key = stock_key(event.provider, event.service, event.country)
             standing.stock[key] = StockBelief(units=0, at_us=at_us, revealed=True)
+        case FailureKind.NOT_OFFERED if event.service or event.country:
+            key = stock_key(event.provider, event.service, event.country)
+            standing.stock[key] = StockBelief(units=0, at_us=at_us, revealed=False)  # For as long as a told stock.
         case _:
             pass
     return _end_in_vain(standing, recorded, event, call=call)

@@ -333,6 +333,14 @@ def test_the_tables_in_the_documentation_are_those_of_the_policy() -> None:
     assert tool["updated"](text) == text, "run tools/policy_table.py"
 
 
+def test_the_examples_in_the_documentation_are_one_policy(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    toml, json_text = (text.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("toml", "json"))
+    policy = load_policy(in_toml(tmp_path, toml)).policy
+    assert policy == load_policy(in_json(tmp_path, json_text)).policy
+    assert len(policy.providers) == 2
+
+
 @pytest.mark.parametrize("name", Policy.model_fields)
 def test_our_own_names_are_in_snake_case(name: str) -> None:
     assert snake_case(name) == name

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from cli.command_line import SHORT, answered, refused, run, said
 
+from understudy.adapters.stores import SqliteReader
+from understudy.projections.standing import FOLD_VERSION
+
 TRACE = """slot,at_s,provider,ok,latency_ms,failure
 1,0,alpha,1,100,
 1,0,beta,1,300,
@@ -153,3 +156,10 @@ def test_a_policy_for_other_providers_is_refused(scenario: Path, tmp_path: Path)
             sentence = refused("simulate", *words, "--policy", policy)
             assert "'gamma', which is not in the " in sentence
             assert sentence.endswith("; there are alpha, beta")
+
+
+def test_a_kept_log_has_the_engines_last_snapshot(short_log: Path) -> None:
+    with SqliteReader.open(short_log) as reader:
+        snapshot = reader.snapshot(fold_version=FOLD_VERSION)
+        assert snapshot is not None
+        assert reader.chain_at(snapshot.seq) == snapshot.chain

@@ -33,7 +33,7 @@ def test_the_table_says_why_a_provider_is_out_and_until_when(short_log: Path) ->
     for name in ("tier", "circuit", "score", "success", "average", "p50", "p95", "calls", "failed", "in flight", "why"):
         assert f" {name}" in header
     assert "circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)" in alpha
-    assert "100.00 %      150  150  150     13" in beta
+    assert "100.00 %      150  150  150     10" in beta
 
 
 def test_the_past_can_be_asked_about_by_time_and_by_position(short_log: Path) -> None:

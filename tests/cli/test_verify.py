@@ -82,3 +82,16 @@ def test_a_damaged_file_is_reported_without_a_traceback(own_log: Path) -> None:
     result = run("verify", own_log)
     assert result.exit_code in {1, 2}
     assert "Traceback" not in result.output
+
+
+def test_damage_outside_of_what_the_chain_covers_is_reported_too(own_log: Path) -> None:
+    with closing(sqlite3.connect(own_log)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events_outcome'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    content = bytearray(own_log.read_bytes())
+    content[page * size - 40 : page * size] = bytes(40)
+    own_log.write_bytes(content)
+    found = answered("verify", own_log, code=1)
+    assert (found["ok"], found["broken"]) == (False, None)
+    assert found["damage"]
+    assert f"  file       {found['damage'][0]}" in said("verify", own_log, code=1)
