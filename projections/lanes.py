@@ -27,6 +27,8 @@ LOCAL_FAULT: Final = "local_fault"
 """The alert during which failures are held against no provider."""
 
 NEVER: Final = 1 << 62
+UNBOUNDED_US: Final = 10**12
+"""A length that no average reaches, and that may be multiplied by a window within 64 bits."""
 WORD_BYTES: Final = 8
 
 
@@ -135,7 +137,7 @@ class Lanes:
             int(trust),
             int(serving),
             basis_points(policy.min_success_rate) if serving else 0,
-            policy.max_response_time_ms * 1000,
+            policy.max_response_time_ms * 1000 if serving else UNBOUNDED_US,
         )
         return self._shared.setdefault(params, params)
 

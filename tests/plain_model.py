@@ -16,6 +16,8 @@ class PlainLane:
 
     outcomes: list[tuple[bool, int]] = field(default_factory=list)
     """(success, latency_us), oldest first, the last `window` of them."""
+    timed: list[bool] = field(default_factory=list)
+    """Whether each of them counts in the average."""
     since_closed: list[tuple[bool, int]] = field(default_factory=list)
     streak: int = 0
     opened_us: int = 0
@@ -102,10 +104,11 @@ class PlainModel:
         serving = key[1] == "serve"
         first_try = event.retry == 0 or (serving and spare in self.spared)
         if isinstance(event, CallSucceeded):
-            self.take(mine, at_us, (True, event.latency_us))
+            self.take(mine, key, at_us, (True, event.latency_us), timed=True)
             self.succeed(mine, key, at_us, started_us)
         elif isinstance(event, CallFailed) and event.outcome in SICK:
-            self.take(mine, at_us, (False, event.latency_us))
+            timed = event.outcome in {FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS}
+            self.take(mine, key, at_us, (False, event.latency_us), timed=timed)
             if started_us < mine.closed_us:
                 self.spare(spare, counted=not first_try, serving=serving)
                 return
@@ -132,12 +135,25 @@ class PlainModel:
         elif key[1] == "serve" and self.slow(mine.outcomes[-1]) and self.rates(mine):
             self.open(mine, at_us)
 
-    def take(self, mine: PlainLane, at_us: int, outcome: tuple[bool, int]) -> None:
-        if at_us > mine.ended_us and at_us - mine.ended_us >= self.policy.stale_after_ms * 1000:
-            mine.outcomes, mine.since_closed = [], []
+    def take(
+        self, mine: PlainLane, key: tuple[str, ...], at_us: int, outcome: tuple[bool, int], *, timed: bool
+    ) -> None:
+        idle_us = at_us - mine.ended_us
+        stale = idle_us >= self.policy.stale_after_ms * 1000
+        rested = idle_us >= self.policy.recovery_time_ms * 1000
+        if idle_us > 0 and (stale or (rested and key[1] == "serve" and self.degraded(mine))):
+            mine.outcomes, mine.timed, mine.since_closed = [], [], []
         mine.ended_us = at_us
         mine.outcomes = [*mine.outcomes, outcome][-self.policy.window :]
+        mine.timed = [*mine.timed, timed][-self.policy.window :]
         mine.since_closed = [*mine.since_closed, outcome][-self.policy.window :]
+
+    def degraded(self, mine: PlainLane) -> bool:
+        failed = sum(not ok for ok, _ in mine.outcomes)
+        rate = 100 * (len(mine.outcomes) - failed) / max(1, len(mine.outcomes))
+        took = [latency_us for (_, latency_us), timed in zip(mine.outcomes, mine.timed, strict=True) if timed]
+        slow = len(took) >= 2 and sum(took) / len(took) > self.policy.max_response_time_ms * 1000
+        return (failed >= 2 and rate < self.policy.min_success_rate) or slow
 
     def slow(self, outcome: tuple[bool, int]) -> bool:
         return self.policy.slow_call_ms is not None and outcome[1] > self.policy.slow_call_ms * 1000

@@ -1,5 +1,6 @@
 """`understudy verify`: is the log as it was written, and would the same be decided again?"""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from understudy.replay.verify import Verification
 from understudy.replay.verify import verify as recompute
 
 _LONGEST_SHOWN: Final = 200
+_MOST_SHOWN: Final = 5
 
 
 @click.command()
@@ -48,7 +50,7 @@ def verify(ctx: click.Context, db: Path, through: int | None, at_us: int | None,
         answer_json({"log": str(db), "ok": ok, **asdict(found), "damage": list(damage)})
     else:
         answer(f"{db}: {found.events:,} events in stream {plain(found.stream)}")
-        facts([*findings(found), *(("file", painted(plain(one), "red")) for one in damage)])
+        facts([*findings(found), *_damages(damage)])
     ctx.exit(FINE if ok else NOT_AS_IT_SHOULD_BE)
 
 
@@ -71,6 +73,14 @@ def findings(found: Verification) -> list[tuple[str, str]]:
             ("", f"{plain(first.field)} comes out now as  {_cut(first.recomputed)}"),
         ]
     return lines
+
+
+def _damages(damage: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What SQLite finds wrong with the file itself, but not all of it where that is much."""
+    for one in damage[:_MOST_SHOWN]:
+        yield "file", painted(plain(" ".join(one.split())), "red")
+    if len(damage) > _MOST_SHOWN:
+        yield "file", painted(f"and {len(damage) - _MOST_SHOWN} more of the kind", "red")
 
 
 def _cut(text: str) -> str:

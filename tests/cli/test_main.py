@@ -95,11 +95,11 @@ def test_colours_are_for_terminals_and_not_for_those_who_want_none(
 
 
 def test_text_that_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
-    path = tmp_path / "größe.toml"
-    path.write_text("window = 7\n")
-    done = in_a_process("policy", "check", path, PYTHONIOENCODING="ascii:strict")
+    path = tmp_path / "preis in €.toml"
+    path.write_text("max_failures = 7\n")
+    done = in_a_process("policy", "check", path, PYTHONIOENCODING="latin-1:strict")
     assert done.returncode == 0, done.stderr
-    assert "gr\\xf6\\xdfe.toml" in done.stdout
+    assert "preis in \\u20ac.toml" in done.stdout
 
 
 def test_control_c_ends_a_long_run_with_130_after_its_progress_was_shown(tmp_path: Path) -> None:

@@ -94,4 +94,6 @@ def test_damage_outside_of_what_the_chain_covers_is_reported_too(own_log: Path) 
     found = answered("verify", own_log, code=1)
     assert (found["ok"], found["broken"]) == (False, None)
     assert found["damage"]
-    assert f"  file       {found['damage'][0]}" in said("verify", own_log, code=1)
+    text = said("verify", own_log, code=1)
+    assert "  file       row " in text
+    assert text.count("  file       ") <= 6

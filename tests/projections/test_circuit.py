@@ -85,12 +85,31 @@ def test_a_minimum_of_calls_beyond_the_window_is_the_window() -> None:
 
 
 def test_rates_look_only_at_what_came_since_the_circuit_closed() -> None:
-    telling = Telling(policy=policy(max_failures=3, max_failure_rate=Decimal(50), min_calls=3))
+    lenient = policy(max_failures=3, max_failure_rate=Decimal(50), min_calls=3, min_success_rate=Decimal(0))
+    telling = Telling(policy=lenient)
     telling.fail(3, at=3)
     assert telling.call("success", at=400) & lane.CLOSED
     telling.call("success", at=401)
     assert not telling.fail(1, at=402) & lane.OPENED
     assert telling.slot("COUNT") == 6
+
+
+def test_a_degraded_lane_that_rested_begins_its_window_anew() -> None:
+    telling = Telling(policy=policy(max_failures=100))
+    for second in range(98):
+        telling.call("success", at=second / 100)
+    telling.fail(10, at=2)
+    telling.call("success", at=2 + REST - 1)
+    assert telling.slot("COUNT") == 100
+    telling.call("success", at=2 + REST - 1 + REST)
+    assert telling.slot("COUNT") == 1
+
+
+def test_a_healthy_lane_that_rested_keeps_its_window() -> None:
+    telling = Telling(policy=policy())
+    telling.call("success", at=1)
+    telling.call("success", at=1 + 10 * REST)
+    assert telling.slot("COUNT") == 2
 
 
 def test_after_the_rest_one_probe_may_go_and_no_second_one() -> None:
