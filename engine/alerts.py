@@ -1,7 +1,7 @@
 """Which alerts an event raises or clears: asked after every append, answered from the standing alone."""
 
 from understudy.events.calls import CallFailed, CallSucceeded
-from understudy.events.fact import Fact
+from understudy.events.decisions import Event
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
 from understudy.events.vocabulary import FailureKind
@@ -12,19 +12,24 @@ MISCONFIGURED = "misconfigured"
 INSUFFICIENT_FUNDS = "insufficient_funds"
 SUSPENDED = "suspended"
 
+_RAISING = frozenset({CallFailed, RequestSuspended})
+"""The events that may raise an alert; others only clear one that stands."""
 
-def due(standing: Standing, event: Fact) -> AlertRaised | AlertCleared | None:
+
+def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
     """The alert event that must follow this event, which has been folded already; asked again until None."""
+    if not standing.alerts and type(event) not in _RAISING:
+        return None
     match event:
         case CallFailed():
             return _after_failure(standing, event)
         case CallSucceeded():
-            return _after_success(standing, event) if standing.alerts else None
+            return _after_success(standing, event)
         case RequestSuspended(request_id=request_id, provider=provider, operation=operation):
             message = f"{operation} at {provider} may have been executed; it is held until that is known"
             return _raise(standing, SUSPENDED, request_id, message)
         case RequestCompleted(request_id=request_id) | RequestFailed(request_id=request_id):
-            return _clear(standing, SUSPENDED, request_id) if standing.alerts else None
+            return _clear(standing, SUSPENDED, request_id)
         case _:
             return None
 

@@ -1,11 +1,12 @@
 """The decision: from the standing, the request, one clock reading and one draw to a plan with all its reasons."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from understudy.engine.assess import assess
+from understudy.engine.assess import Assessed, assess
 from understudy.engine.eligibility import asking, is_eligible
 from understudy.engine.strategies import MILLION, Order, order
-from understudy.events.decisions import Candidate, DecisionMade
+from understudy.events.decisions import Decision
 from understudy.events.requests import RequestAccepted
 from understudy.projections.standing import Standing
 
@@ -15,7 +16,7 @@ RULES_VERSION: Final = 1
 
 def decide(
     standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], now_us: int, draw: int
-) -> DecisionMade:
+) -> Decision:
     """Who is asked next, and in which order the others would be."""
     policy = standing.policy
     asked = asking(standing, accepted, tried=tried, now_us=now_us)
@@ -38,26 +39,33 @@ def decide(
             arranged, pinned = _pin(arranged, eligible, preferred)
         if not policy.fallback_enabled:
             arranged = Order(arranged.ranked[:1], arranged.chances, explored=arranged.explored)
-    for rank, one in enumerate(arranged.ranked, start=1):
-        one.rank = rank
-        one.propensity_ppm = arranged.chances.get(one.provider, 0)
-    return DecisionMade(
+    ids = tuple([one.provider for one in arranged.ranked])
+    return Decision(
         request_id=accepted.request_id,
-        provider=arranged.ranked[0].provider if arranged.ranked else None,
         strategy=policy.strategy,
         draw=draw,
         tier=tier,
         explored=arranged.explored,
         pinned=pinned,
-        order=tuple([one.provider for one in arranged.ranked]),
-        candidates=tuple(candidates),
+        order=ids,
+        told=_told(candidates, ids, arranged.chances),
     )
+
+
+def _told(candidates: list[Assessed], order: tuple[str, ...], chances: Mapping[str, int]) -> str:
+    """The candidates in words, each with its chance of having come first, and its rank where it has one."""
+    words = []
+    for one in candidates:
+        chance = chances.get(one.provider, 0)
+        rank = f',"rank":{order.index(one.provider) + 1}' if one.provider in order else ""
+        words.append(f'{one.told},"propensity_ppm":{chance}{rank}}}')
+    return ",".join(words)
 
 
 _NOBODY: Final = Order([], {})
 
 
-def _pin(arranged: Order, eligible: list[Candidate], preferred: str) -> tuple[Order, bool]:
+def _pin(arranged: Order, eligible: list[Assessed], preferred: str) -> tuple[Order, bool]:
     """The preferred provider goes first whenever it is eligible, whatever its tier."""
     chosen = next((one for one in eligible if one.provider == preferred), None)
     if chosen is None:

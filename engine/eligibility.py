@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
-from understudy.events.vocabulary import ForcedState
+from understudy.events.vocabulary import ForcedState, Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.provider_record import ProviderRecord, stock_key
 from understudy.projections.standing import Standing, call_context
@@ -57,12 +57,19 @@ class Asking(NamedTuple):
     now_us: int
     common: Verdict | None
     """A veto of the engine as a whole."""
+    plain: bool
+    """Whether nothing but a provider's own record matters: what was made of a lane before may be used again."""
 
 
 def asking(standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], now_us: int) -> Asking:
     """Everything about the request that does not depend on the provider."""
-    context = call_context(accepted) if standing.policy.lane_by else _NO_CONTEXT
-    return Asking(accepted, context, tried, now_us, _of_the_engine(standing, now_us))
+    policy = standing.policy
+    context = call_context(accepted) if policy.lane_by else _NO_CONTEXT
+    common = None
+    if policy.max_calls_per_second is not None or policy.max_in_flight is not None:
+        common = _of_the_engine(standing, now_us)
+    plain = not (policy.lane_by or standing.stock or common or policy.strategy is Strategy.LEAST_USED)
+    return Asking(accepted, context, tried, now_us, common, plain)
 
 
 def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index: int | None) -> Verdict:
@@ -111,11 +118,8 @@ def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -
 def _of_the_account(record: ProviderRecord, policy: Policy, now_us: int) -> Verdict | None:
     if record.misconfigured_us:
         return (MISCONFIGURED, None)
-    if record.unfunded_us:
-        until_us = record.unfunded_us + policy.recovery_time_ms * 1000
-        if now_us < until_us:
-            return (UNFUNDED, until_us)
-    return None
+    until_us = record.unfunded_us + policy.recovery_time_ms * 1000
+    return (UNFUNDED, until_us) if now_us < until_us else None
 
 
 def _of_the_pings(standing: Standing, settings: ProviderSettings, index: int | None) -> Verdict | None:

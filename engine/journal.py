@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Sequence
 from understudy.engine import alerts
 from understudy.engine.ledger import Ledger
 from understudy.engine.ports import System
-from understudy.events.fact import Fact
+from understudy.events.decisions import Event
 from understudy.events.log import EventLog, SideWrite
 from understudy.events.row import Recorded
 
@@ -22,7 +22,7 @@ class Journal:
         """Engine time, never before the last event."""
         return max(self.system.now_us(), self.ledger.standing.at_us)
 
-    def note(self, event: Fact, *, at_us: int | None = None, side: Sequence[SideWrite] = ()) -> Recorded:
+    def note(self, event: Event, *, at_us: int | None = None, side: Sequence[SideWrite] = ()) -> Recorded:
         """Append an event and fold it; then append the alerts that it raises or clears.
 
         Errors: EventRefused for a `RequestAccepted` that cannot be put on record.

@@ -1,9 +1,10 @@
 """All that the engine knows at a place in the log: the standing, and the requests that are not settled yet."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from understudy.engine.request import accept, evolve
-from understudy.engine.request_state import OpenState, RequestEvent, Settled
+from understudy.engine.request import EVOLUTIONS, accept
+from understudy.engine.request_state import OpenState, Settled
 from understudy.events.requests import RequestAccepted
 from understudy.events.row import Recorded
 from understudy.projections.standing import Standing
@@ -20,19 +21,17 @@ class Ledger:
     def fold(self, recorded: Recorded) -> int:
         """Take one more event in; tells by `lane_step`'s bits what changed in the lane that it concerned."""
         changed = self.standing.fold(recorded)
-        event = recorded.event
-        if isinstance(event, RequestAccepted):
+        event: Any = recorded.event
+        kind = type(event)
+        if kind is RequestAccepted:
             self.requests[event.request_id] = accept(event)
-        elif isinstance(event, RequestEvent) and event.request_id is not None:
-            self._evolve(event.request_id, event, recorded.at_us)
+        elif kind in EVOLUTIONS:
+            state = self.requests.get(event.request_id)
+            if state is None:
+                return changed  # Of no request, or of one that was settled before: a late fact changes nothing.
+            after = EVOLUTIONS[kind](state, event, recorded.at_us)
+            if type(after) is Settled:
+                del self.requests[event.request_id]
+            else:
+                self.requests[event.request_id] = after  # type: ignore[assignment]
         return changed
-
-    def _evolve(self, request_id: str, event: RequestEvent, at_us: int) -> None:
-        state = self.requests.get(request_id)
-        if state is None:
-            return  # Settled before: a late fact changes nothing.
-        after = evolve(state, event, at_us)
-        if isinstance(after, Settled):
-            del self.requests[request_id]
-        else:
-            self.requests[request_id] = after

@@ -3,8 +3,9 @@
 `evolve` believes every fact; `engine.next_step` does the judging.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import assert_never
+from typing import Any, Final
 
 from understudy.engine.eligibility import PASSING
 from understudy.engine.errors import BrokenRule
@@ -29,7 +30,7 @@ from understudy.engine.request_state import (
     Waiting,
 )
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
-from understudy.events.decisions import DecisionMade
+from understudy.events.decisions import Decided, Decision, DecisionMade, Event
 from understudy.events.requests import (
     RequestAccepted,
     RequestCancelled,
@@ -49,29 +50,7 @@ def accept(accepted: RequestAccepted) -> Ready:
 
 def evolve(state: RequestState, event: RequestEvent, at_us: int) -> RequestState:
     """What the request has become by an event at that instant."""
-    match event:
-        case CallStarted():
-            return _started(state, event)
-        case CallSucceeded():
-            return _succeeded(state, event, at_us)
-        case CallFailed():
-            return _failed(state, event, at_us)
-        case CallAbandoned():
-            return _abandoned(state, event, at_us)
-        case DecisionMade():
-            return _decided(state, event)
-        case RequestCompleted() | RequestFailed():
-            return Settled(event)
-        case RetryScheduled():
-            return _scheduled(state, event)
-        case RequestCancelled():
-            return _cancelled(state, event.reason)
-        case RequestSuspended():
-            return replace(doubt_of(state), held=True)
-        case RequestResumed():
-            return _resumed(state, event)
-        case _:
-            assert_never(event)
+    return EVOLUTIONS[type(event)](state, event, at_us)
 
 
 def done_with(state: RequestState) -> Progress:
@@ -93,7 +72,7 @@ def _tried(progress: Progress, provider: str) -> Progress:
     return replace(progress, tried=(*progress.tried, provider))
 
 
-def _decided(state: RequestState, event: DecisionMade) -> RequestState:
+def _decided(state: RequestState, event: Decided, _: int) -> RequestState:
     progress = done_with(state)
     if event.provider is not None:
         return Chosen(progress, Turn(event.provider, event.draw))
@@ -101,7 +80,7 @@ def _decided(state: RequestState, event: DecisionMade) -> RequestState:
     return Nobody(progress, min(ends, default=None))
 
 
-def _started(state: RequestState, event: CallStarted) -> RequestState:
+def _started(state: RequestState, event: CallStarted, _: int) -> RequestState:
     if isinstance(state, Waiting):
         state = state.then
     if event.operation == LOOKUP:
@@ -160,7 +139,7 @@ def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> Request
             raise BrokenRule(f"no call is under way in {state}")
 
 
-def _scheduled(state: RequestState, event: RetryScheduled) -> RequestState:
+def _scheduled(state: RequestState, event: RetryScheduled, _: int) -> RequestState:
     match state:
         case LetDown(progress=progress, turn=turn):
             open_end = OpenEnd(state.started, state.ended_us) if state.kind in MAYBE_EXECUTED else turn.open_end
@@ -172,6 +151,18 @@ def _scheduled(state: RequestState, event: RetryScheduled) -> RequestState:
             return Waiting(event.until_us, state)
         case _:
             raise BrokenRule(f"no wait follows from {state}")
+
+
+def _ended(_: RequestState, event: RequestCompleted | RequestFailed, __: int) -> RequestState:
+    return Settled(event)
+
+
+def _suspended(state: RequestState, _: RequestSuspended, __: int) -> RequestState:
+    return replace(doubt_of(state), held=True)
+
+
+def _given_up(state: RequestState, event: RequestCancelled, _: int) -> RequestState:
+    return _cancelled(state, event.reason)
 
 
 def _cancelled(state: RequestState, reason: EndReason) -> RequestState:
@@ -186,7 +177,7 @@ def _cancelled(state: RequestState, reason: EndReason) -> RequestState:
             return replace(state, progress=replace(state.progress, given_up=reason))
 
 
-def _resumed(state: RequestState, event: RequestResumed) -> RequestState:
+def _resumed(state: RequestState, event: RequestResumed, _: int) -> RequestState:
     doubt = doubt_of(state)
     if event.executed:
         return Answered(doubt.progress, doubt.turn.provider, doubt.started.attempt, Via.OPERATOR)
@@ -210,3 +201,20 @@ def doubt_of(state: RequestState) -> Doubtful:
             return Doubtful(state.progress, state.turn, state.started, state.ended_us)
         case _:
             raise BrokenRule(f"nothing is in doubt in {state}")
+
+
+EVOLUTIONS: Final[Mapping[type[Event], Callable[[RequestState, Any, int], RequestState]]] = {
+    DecisionMade: _decided,
+    Decision: _decided,
+    CallStarted: _started,
+    CallSucceeded: _succeeded,
+    CallFailed: _failed,
+    CallAbandoned: _abandoned,
+    RetryScheduled: _scheduled,
+    RequestCancelled: _given_up,
+    RequestSuspended: _suspended,
+    RequestResumed: _resumed,
+    RequestCompleted: _ended,
+    RequestFailed: _ended,
+}
+"""What each kind of event makes of a request; events of other kinds do not concern requests."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
-from understudy.events.decisions import DecisionMade
+from understudy.events.decisions import Decision, DecisionMade
 from understudy.events.requests import (
     RequestAccepted,
     RequestCancelled,
@@ -182,6 +182,7 @@ RequestState = OpenState | Settled
 
 RequestEvent = (
     DecisionMade
+    | Decision
     | CallStarted
     | CallSucceeded
     | CallFailed

@@ -77,7 +77,7 @@ class Runner:
                         return answer_of(done, reply=ticket.reply, reference=ticket.reference)
                     case steps.Fail(event=failed):
                         await self._conclude(ticket, self.journal.note(failed, at_us=now_us))
-                        raise error_of(failed, ticket.vetoes)
+                        raise error_of(failed, ticket.vetoes())
                     case steps.Suspend(event=held):
                         recorded = self.journal.note(held, at_us=now_us)
                         self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
@@ -123,7 +123,7 @@ class Runner:
         match step:
             case steps.Decide(event=decided):
                 self.journal.note(decided, at_us=now_us)
-                ticket.vetoes = {one.provider: one.verdict for one in decided.candidates}
+                ticket.decision = decided
             case steps.Call(event=call):
                 await self._call(self.journal.note(call, at_us=now_us), call, ticket)
             case steps.LookUp(event=call):

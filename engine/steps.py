@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from understudy.events.calls import CallStarted
-from understudy.events.decisions import DecisionMade
+from understudy.events.decisions import Decision
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended, RetryScheduled
 
 
@@ -11,7 +11,7 @@ from understudy.events.requests import RequestCompleted, RequestFailed, RequestS
 class Decide:
     """Put a decision on record and ask again."""
 
-    event: DecisionMade
+    event: Decision
 
 
 @dataclass(frozen=True, slots=True)

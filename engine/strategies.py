@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Final
 
 from understudy.engine import dice
+from understudy.engine.assess import Assessed
 from understudy.engine.eligibility import PROBE
-from understudy.events.decisions import Candidate
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect, Strategy
 
@@ -24,14 +24,14 @@ class Order:
 
     __slots__ = ("chances", "explored", "ranked")
 
-    def __init__(self, ranked: list[Candidate], chances: dict[str, int], *, explored: bool = False) -> None:
+    def __init__(self, ranked: list[Assessed], chances: dict[str, int], *, explored: bool = False) -> None:
         self.ranked = ranked
         self.chances = chances
         self.explored = explored
 
 
 def order(
-    tier: list[Candidate], policy: Policy, *, draw: int, effect: Effect, last_first: str | None, first_try: bool
+    tier: list[Assessed], policy: Policy, *, draw: int, effect: Effect, last_first: str | None, first_try: bool
 ) -> Order:
     """The order within a tier: the one probe that is due, then healthy providers, then degraded ones.
 
@@ -39,10 +39,10 @@ def order(
     that may fall back; exploration applies only there, too.
     """
     blind = policy.strategy in BLIND_TO_DEGRADATION
-    groups: tuple[list[Candidate], list[Candidate], list[Candidate]] = ([], [], [])
+    groups: tuple[list[Assessed], list[Assessed], list[Assessed]] = ([], [], [])
     for one in tier:
         groups[2 if one.verdict == PROBE else int(one.degraded is not None and not blind)].append(one)
-    ranked: list[Candidate] = []
+    ranked: list[Assessed] = []
     chances: dict[str, int] = {}
     for group in groups:
         if group:
@@ -59,8 +59,8 @@ def order(
 
 
 def _arrange(
-    group: list[Candidate], policy: Policy, *, draw: int, last_first: str | None, rolled: int
-) -> tuple[list[Candidate], dict[str, int]]:
+    group: list[Assessed], policy: Policy, *, draw: int, last_first: str | None, rolled: int
+) -> tuple[list[Assessed], dict[str, int]]:
     """One group in its order; sorting is stable, so ties keep the configured order."""
     match policy.strategy:
         case Strategy.SCORE:
@@ -78,16 +78,16 @@ def _arrange(
     return arranged, {arranged[0].provider: MILLION}
 
 
-def _by_score(one: Candidate) -> tuple[int, int]:
+def _by_score(one: Assessed) -> tuple[int, int]:
     return -one.score, one.average_us or 0
 
 
-def _by_score_and_price(prices: Mapping[str, Decimal]) -> Callable[[Candidate], tuple[int, Decimal, int]]:
+def _by_score_and_price(prices: Mapping[str, Decimal]) -> Callable[[Assessed], tuple[int, Decimal, int]]:
     """An unknown price counts as favourable, as everything unknown."""
     return lambda one: (-one.score, prices.get(one.provider, Decimal(0)), one.average_us or 0)
 
 
-def _in_turn(group: list[Candidate], policy: Policy, last_first: str | None) -> list[Candidate]:
+def _in_turn(group: list[Assessed], policy: Policy, last_first: str | None) -> list[Assessed]:
     """Whoever follows the last first one in the configured order comes first now."""
     ids = list(policy.by_id)
     if last_first not in ids:
@@ -97,14 +97,14 @@ def _in_turn(group: list[Candidate], policy: Policy, last_first: str | None) -> 
 
 
 def _by_weight(
-    group: list[Candidate], weights_ppm: Mapping[str, int], *, draw: int, rolled: int
-) -> tuple[list[Candidate], dict[str, int]]:
+    group: list[Assessed], weights_ppm: Mapping[str, int], *, draw: int, rolled: int
+) -> tuple[list[Assessed], dict[str, int]]:
     """Drawn without replacement, each with the chance of its weight; weight 0 comes last, in configured order."""
     left = [one for one in group if weights_ppm[one.provider]]
     never = [one for one in group if not weights_ppm[one.provider]]
     total = sum(weights_ppm[one.provider] for one in left)
     chances = {one.provider: weights_ppm[one.provider] * MILLION // total for one in left}
-    arranged: list[Candidate] = []
+    arranged: list[Assessed] = []
     while left:
         ball = dice.below(draw, dice.WEIGHT + rolled + len(arranged), total)
         for one in left:
@@ -117,7 +117,7 @@ def _by_weight(
     return arranged + never, chances or {never[0].provider: MILLION}
 
 
-def _explore(ranked: list[Candidate], chances: dict[str, int], policy: Policy, *, draw: int, effect: Effect) -> Order:
+def _explore(ranked: list[Assessed], chances: dict[str, int], policy: Policy, *, draw: int, effect: Effect) -> Order:
     """With a small chance another eligible provider starts: without that no log can say what it would have brought."""
     others = ranked[1:]
     if policy.strategy not in EXPLORING or not others or not policy.exploration_ppm:

@@ -1,20 +1,25 @@
 """A request in hand: what its providers are given, and what has been learnt for its caller."""
 
+from typing import TYPE_CHECKING
+
 from understudy.engine.provider import Found, Reply, Request
 from understudy.engine.reports import Discretion
 from understudy.events.vocabulary import Finding
+
+if TYPE_CHECKING:
+    from understudy.events.decisions import Decision
 
 
 class Ticket:
     """Kept while a request is driven; the log has all of it but what is sensitive and the reply as it came."""
 
-    __slots__ = ("discretion", "reference", "reply", "request", "subject", "vetoes")
+    __slots__ = ("decision", "discretion", "reference", "reply", "request", "subject")
 
     def __init__(self, request: Request, discretion: Discretion, subject: str) -> None:
         self.request = request
         self.discretion = discretion
         self.subject = subject
-        self.vetoes: dict[str, str] = {}
+        self.decision: Decision | None = None
         self.reply: object = None
         self.reference: str | None = None
 
@@ -22,6 +27,10 @@ class Ticket:
     def request_id(self) -> str:
         """The request's id."""
         return self.request.request_id
+
+    def vetoes(self) -> dict[str, str]:
+        """What the latest decision says of each candidate."""
+        return {one.provider: one.verdict for one in self.decision.candidates} if self.decision else {}
 
     def learn(self, answer: Reply | Found) -> None:
         """Keep what the caller will be given."""

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from understudy.events import calls, decisions, operations, requests
+from understudy.events.decisions import Decision, Event
 from understudy.events.errors import EventRefused, UnreadableEvent
 from understudy.events.fact import Fact
 from understudy.events.row import COLUMNS, ENVELOPE, Recorded, Row
@@ -61,19 +62,22 @@ _LAYOUTS: Final = {event: _layout(event) for event in KINDS.values()}
 _BY_KIND: Final = {event.kind: layout for event, layout in _LAYOUTS.items()}
 
 
-def encode(event: Fact, *, seq: int, at_us: int) -> Row:
+def encode(event: Event, *, seq: int, at_us: int) -> Row:
     """The row of an event.
 
     Errors: EventRefused when a `RequestAccepted` is larger than `PAYLOAD_LIMIT`.
     """
+    if isinstance(event, Decision):
+        own = (event.request_id, event.provider, None, None, None, None, None, None, None, None, None)
+        return _row((seq, at_us, event.kind, *own, event.payload()))
     layout = _LAYOUTS[type(event)]
-    payload = layout.payload_of(event).decode()
+    payload = layout.payload_of(event)
     if len(payload) > PAYLOAD_LIMIT and isinstance(event, requests.RequestAccepted):
         raise EventRefused(
             f"the request is too large to be put on record: {len(payload)} bytes of JSON, at most {PAYLOAD_LIMIT};"
             " pass large content by reference"
         )
-    return _row((seq, at_us, event.kind, *layout.columns_of(event), payload))
+    return _row((seq, at_us, event.kind, *layout.columns_of(event), payload.decode()))
 
 
 def decode(row: Row, *, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Fact:

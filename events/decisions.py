@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic_core import from_json
+
 from understudy.events.fact import Fact
 from understudy.events.vocabulary import Strategy
 
 
-@dataclass(slots=True, kw_only=True)
-class Candidate:  # Not frozen: five of these are made at every decision, and freezing would triple their cost.
-    """One provider as a decision saw it; nobody changes it once the decision is made.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One provider as a decision saw it.
 
     Shape:  in configured order within `DecisionMade.candidates`. `verdict` is `eligible`, `probe` (half-open, may
             take one request), or the name of the veto; `until_us` tells when a veto with an end will end. `degraded`
@@ -59,3 +61,75 @@ class DecisionMade(Fact):
     pinned: bool = False
     order: tuple[str, ...]
     candidates: tuple[Candidate, ...]
+
+
+class Decision:
+    """A decision as the rules make it: `DecisionMade` with its candidates told as JSON already.
+
+    The rules decide many thousand times a second, and what they say of a provider seldom changes from one decision
+    to the next. So they keep the words, and build no objects that nobody looks at: `candidates` are made on demand.
+    What is stored is the same to the byte as for the `DecisionMade` that is read back.
+    """
+
+    __slots__ = ("draw", "explored", "order", "pinned", "provider", "request_id", "strategy", "tier", "told")
+
+    kind: ClassVar[str] = DecisionMade.kind
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        strategy: Strategy,
+        draw: int,
+        tier: int | None,
+        explored: bool,
+        pinned: bool,
+        order: tuple[str, ...],
+        told: str,
+    ) -> None:
+        """A decision; `told` are the candidates as JSON objects, separated by commas."""
+        self.request_id = request_id
+        self.provider = order[0] if order else None
+        self.strategy = strategy
+        self.draw = draw
+        self.tier = tier
+        self.explored = explored
+        self.pinned = pinned
+        self.order = order
+        self.told = told
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Every candidate, those with a veto included, in configured order."""
+        return self.made().candidates
+
+    def made(self) -> DecisionMade:
+        """The same as the event that is read back."""
+        columns = {"request_id": self.request_id, "provider": self.provider}
+        return DecisionMade.model_validate({**from_json(self.payload()), **columns})
+
+    def payload(self) -> str:
+        """All that is no column, as JSON in the order of `DecisionMade`'s fields. Ids and verdicts need no escaping."""
+        tier = "" if self.tier is None else f'"tier":{self.tier},'
+        order = ",".join([f'"{provider}"' for provider in self.order])
+        explored, pinned = "true" if self.explored else "false", "true" if self.pinned else "false"
+        return (
+            f'{{"strategy":"{self.strategy}","draw":{self.draw},{tier}"explored":{explored},"pinned":{pinned},'
+            f'"order":[{order}],"candidates":[{self.told}]}}'
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to what says the same, be it read back or just made."""
+        if isinstance(other, Decision):
+            return self.made() == other.made()
+        return self.made() == other if isinstance(other, DecisionMade) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.request_id, self.draw, self.order))
+
+
+Decided = DecisionMade | Decision
+"""A decision, read back or just made."""
+
+Event = Fact | Decision
+"""Whatever a log takes."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from understudy.events.fact import Fact
+from understudy.events.decisions import Event
 from understudy.events.row import Recorded, Row
 
 
@@ -164,7 +164,7 @@ class EventLog(Protocol):
     def check(self) -> None:
         """Raise LogUnavailable if nothing can be made durable now."""
 
-    def append(self, event: Fact, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
+    def append(self, event: Event, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
         """Give an event its place, at once, in memory; it becomes durable with its group.
 
         Errors: EventRefused for a `RequestAccepted`. No outcome is ever refused.

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from understudy.events.fact import Fact
+from understudy.events.decisions import Event
 
 
 class Recorded(NamedTuple):
@@ -14,7 +14,7 @@ class Recorded(NamedTuple):
 
     seq: int
     at_us: int
-    event: Fact
+    event: Event
 
 
 class Row(NamedTuple):

@@ -9,9 +9,9 @@ memory. (Long replays spread it out to a list for a while, see `block.fold_block
 from array import array
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from understudy.events.fact import Fact
+from understudy.events.decisions import Event
 from understudy.events.operations import AlertCleared, AlertRaised, PolicyActivated
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.row import Recorded
@@ -50,6 +50,8 @@ class Lanes:
         self.keys: list[LaneKey] = []
         self.places: dict[LaneKey, int] = {}
         self.words = lane.LANE_HEAD + policy.window
+        self.kept: dict[str, Any] = {}
+        """What a reader has made of a provider's lane and may use again; emptied when thresholds or bases change."""
         self._take(policy)
 
     @classmethod
@@ -150,6 +152,7 @@ class Lanes:
 
     def _take(self, policy: Policy) -> None:
         self.policy = policy
+        self.kept.clear()
         self._settings = {settings.id: settings for settings in policy.providers}
         self._shared: dict[Params, Params] = {}
 
@@ -173,7 +176,7 @@ class Lanes:
                 lane.begin_rates_anew(self.state, base)
 
 
-def turns(event: Fact) -> bool:
+def turns(event: Event) -> bool:
     """Whether an event changes lanes otherwise than by a step: their thresholds, or the shield over all of them."""
     match event:
         case PolicyActivated():

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
-from understudy.events.decisions import DecisionMade
-from understudy.events.fact import Fact
+from understudy.events.decisions import Decided, Decision, DecisionMade, Event
 from understudy.events.operations import (
     AlertCleared,
     AlertRaised,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from understudy.projections.lanes import LaneKey
     from understudy.projections.standing import Standing
 
-F = TypeVar("F", bound=Fact)
+F = TypeVar("F", bound=Event)
 Reaction = Callable[["Standing", Recorded, Any], int | None]
 
 # An enum's member costs several times a global to look up, and this is asked at every decision.
@@ -175,7 +174,7 @@ def _alert_cleared(standing: "Standing", recorded: Recorded, event: AlertCleared
     turn(standing.lanes, recorded)
 
 
-def _decision_made(standing: "Standing", _: Recorded, event: DecisionMade) -> None:
+def _decision_made(standing: "Standing", _: Recorded, event: Decided) -> None:
     standing.totals.decisions += 1
     if event.strategy is _ROUND_ROBIN and event.provider is not None and event.tier is not None:
         standing.last_first[event.tier] = event.provider
@@ -203,12 +202,12 @@ def _suspended(standing: "Standing", _: Recorded, __: RequestSuspended) -> None:
     standing.totals.suspended += 1
 
 
-def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[type[Fact], Reaction]:
+def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[Any, Reaction]:
     """A line of the table, typed so that a reaction cannot be put beside another kind of event than its own."""
     return kind, react
 
 
-REACTIONS: Final[Mapping[type[Fact], Reaction]] = dict(
+REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
     (
         _on(EngineStarted, _engine_started),
         _on(PolicyActivated, _policy_activated),
@@ -221,6 +220,7 @@ REACTIONS: Final[Mapping[type[Fact], Reaction]] = dict(
         _on(AlertRaised, _alert_raised),
         _on(AlertCleared, _alert_cleared),
         _on(DecisionMade, _decision_made),
+        _on(Decision, _decision_made),
         _on(RequestAccepted, _accepted),
         _on(RequestCompleted, _completed),
         _on(RequestFailed, _failed),

@@ -20,9 +20,8 @@ from understudy.engine.next_step import next_step
 from understudy.engine.steps import Hold, Sleep
 from understudy.events.chain import genesis, link
 from understudy.events.codec import decode, encode
-from understudy.events.decisions import DecisionMade
+from understudy.events.decisions import DecisionMade, Event
 from understudy.events.errors import UnreadableEvent
-from understudy.events.fact import Fact
 from understudy.events.log import LogReader
 from understudy.events.operations import AlertCleared, AlertRaised, EngineStarted
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended, RetryScheduled
@@ -152,7 +151,7 @@ class Recomputation:
         self.steps = self.identical = self.differs = self.other_rules = self.input_missing = 0
         self.first_difference: Difference | None = None
         self._alert_due: AlertRaised | AlertCleared | None = None
-        self._trigger: Fact = EngineStarted(version="", rules_version=0, python="", writer="")
+        self._trigger: Event = EngineStarted(version="", rules_version=0, python="", writer="")
 
     def take(self, row: Row) -> None:
         """Check one more row, and fold it.
@@ -170,7 +169,7 @@ class Recomputation:
         elif self.ledger.standing.rules_version == RULES_VERSION:
             self._alert_due = self._next_alert(event)
 
-    def _next_alert(self, event: Fact) -> AlertRaised | AlertCleared | None:
+    def _next_alert(self, event: Event) -> AlertRaised | AlertCleared | None:
         if isinstance(event, AlertRaised | AlertCleared):
             if event.alert == COMMAND_REFUSED:
                 return None
@@ -178,7 +177,7 @@ class Recomputation:
         self._trigger = event
         return alerts.due(self.ledger.standing, event)
 
-    def _checked(self, row: Row) -> Fact | None:
+    def _checked(self, row: Row) -> Event | None:
         """The recomputed event of a row that the rules chose, if it is the same; None if it must be decoded."""
         if self._alert_due is not None or row.kind in _ALERTS:
             return self._check_alert(row)
@@ -192,7 +191,8 @@ class Recomputation:
             self.input_missing += row.kind == DecisionMade.kind
             return None
         try:
-            step = next_step(state, self.ledger.standing, now_us=row.at_us, draw=_draw_of(row))
+            draw = _draw_of(row) if row.kind == DecisionMade.kind else 0
+            step = next_step(state, self.ledger.standing, now_us=row.at_us, draw=draw)
         except BrokenRule as error:
             self._differs(row, "order", logged=row.kind, recomputed=f"cannot happen here: {error}")
             return None
@@ -201,7 +201,7 @@ class Recomputation:
             return None
         return self._compare(row, step.event)
 
-    def _check_alert(self, row: Row) -> Fact | None:
+    def _check_alert(self, row: Row) -> Event | None:
         due = self._alert_due
         if due is None:
             if f'"alert":"{COMMAND_REFUSED}"' not in row.payload:
@@ -209,7 +209,7 @@ class Recomputation:
             return None
         return self._compare(row, due)
 
-    def _compare(self, row: Row, event: Fact) -> Fact | None:
+    def _compare(self, row: Row, event: Event) -> Event | None:
         again = encode(event, seq=row.seq, at_us=row.at_us)
         if again == row:
             self.steps += 1
@@ -238,8 +238,6 @@ class Recomputation:
 
 def _draw_of(row: Row) -> int:
     """The recorded draw, without decoding the whole decision: it comes before anything that a user could have named."""
-    if row.kind != DecisionMade.kind:
-        return 0
     first = row.payload.find(_DRAW) + len(_DRAW)
     digits = row.payload[first : first + 11].partition(",")[0]
     return int(digits) if digits.isdigit() else 0

@@ -1,6 +1,7 @@
 """The table of endings: what each way a call can end does to the record, and what happens next by effect class.
 
-`tests/engine/test_endings.py` runs every cell as a spec; `tools/print_endings.py` prints `docs/endings.md` from the same data.
+`tests/engine/test_endings.py` runs every cell as a spec; `tools/print_endings.py` prints `docs/endings.md` from the
+same data.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,18 +47,18 @@ class Next(StrEnum):
 class Row:
     """One ending.
 
-    Shape:  `counts` is what it is to the success rate, `average` whether its time counts in the average response, `streak`
-            what becomes of a streak of 1. `stock`, `pause` and `alert` tell what else is believed from then on.
+    Shape:  `counts` is what it is to the success rate, `average` whether its time counts in the average response,
+            `streak` what becomes of a streak of 1. `stock`, `out` and `alert` tell what else is believed from then on.
             `first` is what follows while tries are left here, `then` when none are; by effect class.
     """
 
     name: str
-    counts: str = "–"
-    average: str = "–"
+    counts: str = "-"
+    average: str = "-"
     streak: int = 1
-    stock: str = "–"
-    out: str = "–"
-    alert: str = "–"
+    stock: str = "-"
+    out: str = "-"
+    alert: str = "-"
     first: Mapping[EffectClass, Next]
     then: Mapping[EffectClass, Next]
 
@@ -147,7 +148,7 @@ def markdown() -> str:
 def _page() -> Iterator[str]:
     yield "# How calls end, and what follows"
     yield ""
-    yield "Printed from the table that the tests run (`tests/endings_table.py`); `tools/print_endings.py` prints it anew."
+    yield "Printed from the table that the tests run (`tests/endings_table.py`) by `tools/print_endings.py`."
     yield ""
     yield "## What an ending says about the provider"
     yield ""
@@ -172,19 +173,19 @@ def _page() -> Iterator[str]:
 
 _NOTES: Final = (
     "- *again here*: after a back-off, under the same key, within the retry budget.",
-    "- *next provider*: a new decision, in which those who let the request down are vetoed as `already_tried`. A provider",
+    "- *next provider*: a new decision, in which those who let the request down are vetoed as `already_tried`. One",
     "  that throttles is not among them: when nobody else is left, the request waits for its time.",
-    "- *look up*: the provider is asked what became of the call. Proven absent or failed: next provider. Succeeded: served.",
-    "  Anything else: looked up again, and suspended at the deadline.",
+    "- *look up*: the provider is asked what became of the call. Proven absent or failed: next provider. Succeeded:",
+    "  served. Anything else: looked up again, and suspended at the deadline.",
     "- *suspend*: the caller is told that the outcome is unknown; nobody else is asked until it is known.",
-    "- An `idempotent` write that any try may have executed stays with its provider, whatever a later try there ends in.",
-    "- The two cases of abandonment by caller or crash are those of a request whose caller is gone; it is settled in the",
-    "  background.",
+    "- An `idempotent` write that any try may have executed stays with its provider, whatever a later try there ends",
+    "  in, unless it is free to abandon.",
+    "- Abandoned by its caller or by a crash: nobody waits for the request any more; it is settled in the background.",
 )
 
 
 def _marks(row: Row) -> tuple[str, ...]:
-    streak = {0: "resets", 1: "–", 2: "+1"}[row.streak]
+    streak = {0: "resets", 1: "-", 2: "+1"}[row.streak]
     return (row.counts, row.average, streak, row.stock, row.out, row.alert)
 
 

@@ -19,7 +19,7 @@ from understudy.engine.reports import Discretion
 from understudy.engine.request_state import LOOKUP
 from understudy.engine.steps import Call, Decide, Fail, Finish, Hold, LookUp, Sleep, Step, Suspend, Wait
 from understudy.events.calls import CallStarted
-from understudy.events.decisions import Candidate, DecisionMade
+from understudy.events.decisions import Candidate, Decision, DecisionMade, Event
 from understudy.events.fact import Fact
 from understudy.events.operations import EngineStarted, OverrideSet, PolicyActivated
 from understudy.events.policy import Policy, ProviderSettings
@@ -93,7 +93,7 @@ class Story:
 
     # --- what happens
 
-    def note(self, event: Fact) -> Recorded:
+    def note(self, event: Event) -> Recorded:
         """Put a fact on record, and the alerts that follow from it."""
         recorded = self._append(event)
         while (alert := alerts.due(self.standing, event)) is not None:
@@ -236,16 +236,18 @@ class Story:
         """The decision that a request would get now, which leaves no trace."""
         asked = {"request_id": "r", "operation": "rent", "effect": Effect.READ, "deadline_at_us": self.now_us + 1}
         accepted = RequestAccepted.model_validate({**asked, **fields})
-        return decide(self.standing, accepted, tried=tried, now_us=self.now_us, draw=draw)
+        return decide(self.standing, accepted, tried=tried, now_us=self.now_us, draw=draw).made()
 
     def sees(self, provider: str, **fields: Any) -> Candidate:
         """A provider as a decision sees it now."""
         return next(one for one in self.decides(**fields).candidates if one.provider == provider)
 
-    def _append(self, event: Fact) -> Recorded:
-        recorded = Recorded(len(self.recorded) + 1, self.now_us, event)
+    def _append(self, event: Event) -> Recorded:
+        """Fold an event as it was made; keep it as it is read back."""
+        seq = len(self.recorded) + 1
+        self.ledger.fold(Recorded(seq, self.now_us, event))
+        recorded = Recorded(seq, self.now_us, event.made() if isinstance(event, Decision) else event)
         self.recorded.append(recorded)
-        self.ledger.fold(recorded)
         return recorded
 
 

@@ -1,4 +1,4 @@
-"""Random histories: requests of every effect, endings of every kind, crashes, operators and gaps, played by the real rules.
+"""Random histories: requests of every effect, endings of every kind, crashes, operators and gaps.
 
 What is random is a policy and a list of (verb, number); the number picks the request, the ending, the gap. So a failing
 history shrinks to a short one.
@@ -7,7 +7,7 @@ history shrinks to a short one.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from given import Ending, Story, given, policy_for
+from given import Ending, given, policy_for
 from hypothesis import strategies as st
 
 from understudy.engine import recovery
@@ -37,7 +37,7 @@ AFTER_MS: Final = (0, 3, 120, 2_500, 5_000)
 DEADLINES_MS: Final = (1, 3_000, 12_000, 60_000, 60_000)
 OUTCOMES: Final = (None, None, None, *[FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS] * 3, *FailureKind)
 FINDINGS: Final = (*Finding, FailureKind.TIMED_OUT, FailureKind.TRANSIENT)
-MOST_STEPS: Final = 400
+MOST_STEPS: Final = 3_000
 """Steps within which a request must come to rest once everybody answers."""
 
 

@@ -1,4 +1,4 @@
-"""Print `docs/endings.md` from the table of endings that the tests run: `python tools/print_endings.py > docs/endings.md`."""
+"""Print the table of endings that the tests run: `python tools/print_endings.py > docs/endings.md`."""
 
 import sys
 from pathlib import Path

@@ -17,7 +17,7 @@ from understudy.adapters.stores.side_tables import SNAPSHOTS_KEPT
 from understudy.events.chain import genesis, link
 from understudy.events.codec import encode
 from understudy.events.errors import LogInUse, LogUnavailable
-from understudy.events.fact import Fact
+from understudy.events.decisions import Event
 from understudy.events.log import (
     ClaimKey,
     Command,
@@ -180,7 +180,7 @@ class MemoryLog:
         if self._owner is None:
             raise LogUnavailable("this log in memory is not open; open it first")
 
-    def append(self, event: Fact, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
+    def append(self, event: Event, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
         """Give an event its place.
 
         Errors: EventRefused for a `RequestAccepted`; LogUnavailable if the log is not open.

@@ -18,7 +18,7 @@ from understudy.adapters.stores.store_thread import StoreThread
 from understudy.events.chain import link
 from understudy.events.codec import encode
 from understudy.events.errors import LogInUse, LogUnavailable
-from understudy.events.fact import Fact
+from understudy.events.decisions import Event
 from understudy.events.log import (
     ClaimKey,
     Command,
@@ -140,7 +140,7 @@ class SqliteLog:
         """Raise LogUnavailable if nothing can be made durable now, with the cause and what to do."""
         self._opened().check()
 
-    def append(self, event: Fact, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
+    def append(self, event: Event, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
         """Give an event its place, at once, in memory; it becomes durable with its group.
 
         Errors: EventRefused for a `RequestAccepted`; LogUnavailable before `open` and after `close`, never

@@ -13,7 +13,9 @@ import click
 import pytest
 from cli.command_line import ENDLESS, in_a_process, program, refused, run, said
 from click.testing import CliRunner
+from repository import ROOT
 
+from understudy.adapters.cli import main
 from understudy.adapters.cli.main import COMMANDS, Commands
 
 EVERY_COMMAND = [("simulate",), ("verify",), ("explain",), ("status",), ("policy", "check")]
@@ -27,6 +29,20 @@ def test_each_command_has_an_example_and_its_exit_codes_in_its_help(words: tuple
     assert "Exit codes: 0 " in text
     assert "--json" in text
     assert max(map(len, text.splitlines())) <= 88
+
+
+@pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
+def test_each_option_is_in_the_documentation_of_its_command(words: tuple[str, ...]) -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {' '.join(words)}\n")[2].partition("\n## ")[0]
+    command: click.Command | None = main
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+    assert command is not None
+    options = [one.opts[-1] for one in command.params if isinstance(one, click.Option)]
+    assert "--json" in options
+    assert [option for option in options if option not in section] == []
 
 
 def test_the_list_of_commands_says_of_each_what_it_does() -> None:
@@ -106,17 +122,17 @@ def test_control_c_ends_a_long_run_with_130_after_its_progress_was_shown(tmp_pat
     path = tmp_path / "endless.toml"
     path.write_text(ENDLESS)
     terminal, end = pty.openpty()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         program("simulate", "--scenario", path), stdout=subprocess.PIPE, stderr=end, text=True, start_new_session=True
-    )
-    os.close(end)
-    shown = b""
-    while b"simulating [" not in shown:
-        shown += os.read(terminal, 1_000)
-    process.send_signal(signal.SIGINT)
-    while chunk := read_end(terminal):
-        shown += chunk
-    stdout, _ = process.communicate(timeout=30)
+    ) as process:
+        os.close(end)
+        shown = b""
+        while b"simulating [" not in shown and (chunk := read_end(terminal)):
+            shown += chunk
+        process.send_signal(signal.SIGINT)
+        while chunk := read_end(terminal):
+            shown += chunk
+        stdout, _ = process.communicate(timeout=30)
     os.close(terminal)
     assert process.returncode == 130
     assert (stdout, b"Traceback" in shown) == ("", False)

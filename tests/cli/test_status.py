@@ -83,7 +83,7 @@ def test_lanes_that_a_policy_splits_stand_below_their_provider(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("command", ["verify", "status"])
-def test_nothing_is_written_beside_or_into_a_log_that_is_only_read(command: str, own_log: Path) -> None:
+def test_a_log_that_is_only_read_stays_as_it_was(command: str, own_log: Path) -> None:
     before = own_log.read_bytes()
     said(command, own_log)
     assert own_log.read_bytes() == before

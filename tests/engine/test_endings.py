@@ -71,13 +71,13 @@ def test_what_follows_when_no_try_is_left(outcome: Outcome, one: EffectClass) ->
 @pytest.mark.parametrize("outcome", ROWS, ids=str)
 def test_what_an_ending_is_to_the_success_rate(outcome: Outcome) -> None:
     lane = ended(outcome).lane("a")
-    expected = {"success": (2, "50.00"), "failure": (2, "0.00"), "–": (1, "0.00")}[ROWS[outcome].counts]
+    expected = {"success": (2, "50.00"), "failure": (2, "0.00"), "-": (1, "0.00")}[ROWS[outcome].counts]
     assert (lane.count, str(lane.success_rate)) == expected
 
 
 @pytest.mark.parametrize("outcome", ROWS, ids=str)
 def test_what_an_ending_is_to_the_average_response(outcome: Outcome) -> None:
-    expected = {"counts": 100, "at its limit": 5_000, "–": None}[ROWS[outcome].average]
+    expected = {"counts": 100, "at its limit": 5_000, "-": None}[ROWS[outcome].average]
     assert ended(outcome).lane("a").average_ms == expected
 
 
@@ -95,7 +95,7 @@ def test_what_an_ending_says_of_the_stock(outcome: Outcome) -> None:
 @pytest.mark.parametrize("outcome", ROWS, ids=str)
 def test_whether_an_ending_keeps_the_provider_out(outcome: Outcome) -> None:
     story = ended(outcome)
-    assert (story.sees("a").verdict == "eligible") == (ROWS[outcome].out == "–")
+    assert (story.sees("a").verdict == "eligible") == (ROWS[outcome].out == "-")
     ends = {"until its time": 1_000, "while the belief lasts": 60_000, "for a rest, or until an answer": 300_000}
     story.later(ms=ends.get(ROWS[outcome].out, 86_000_000))
     assert (story.sees("a").verdict == "eligible") == (ROWS[outcome].out != "until fixed")
@@ -103,7 +103,7 @@ def test_whether_an_ending_keeps_the_provider_out(outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("outcome", ROWS, ids=str)
 def test_which_alert_an_ending_raises(outcome: Outcome) -> None:
-    expected = [] if ROWS[outcome].alert == "–" else [ROWS[outcome].alert]
+    expected = [] if ROWS[outcome].alert == "-" else [ROWS[outcome].alert]
     assert [alert.alert for alert in ended(outcome).all(AlertRaised)] == expected
 
 

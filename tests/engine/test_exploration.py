@@ -2,6 +2,7 @@
 
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from given import Story, fails, given, policy_for, succeeds
@@ -18,7 +19,7 @@ RANKING = [Strategy.SCORE, Strategy.FASTEST, Strategy.LEAST_USED]
 DRAWS = st.integers(min_value=0, max_value=FULL - 1)
 
 
-def firsts(story: Story, draws: int, **request: object) -> Counter[str | None]:
+def firsts(story: Story, draws: int, **request: Any) -> Counter[str | None]:
     return Counter(story.decides(draw=number * (FULL // draws), **request).provider for number in range(draws))
 
 
@@ -78,7 +79,7 @@ def test_an_explored_decision_keeps_the_others_in_their_order() -> None:
     draw=DRAWS,
 )
 def test_propensities_sum_to_one_and_the_first_choice_had_a_chance(
-    strategy: Strategy, weights: list[int], exploration: Decimal, sick: set[int], resting: set[int], draw: int
+    *, strategy: Strategy, weights: list[int], exploration: Decimal, sick: set[int], resting: set[int], draw: int
 ) -> None:
     providers = [ProviderSettings.model_validate({"id": f"p{n}", "weight": w}) for n, w in enumerate(weights)]
     story = given(policy_for(*providers, strategy=strategy, exploration=exploration, recovery_time_ms=1_000))
@@ -98,7 +99,9 @@ def test_recorded_propensities_are_the_shares_of_first_choices(strategy: Strateg
     providers = [
         ProviderSettings.model_validate({"id": n, "weight": w}) for n, w in zip("abcd", (5, 3, 2, 7), strict=True)
     ]
-    story = given(policy_for(*providers, strategy=strategy, exploration="0.3")).serves("d", TRANSIENT, succeeds())
+    story = given(policy_for(*providers, strategy=strategy, exploration="0.3")).serves(
+        "d", TRANSIENT, succeeds(), times=2
+    )
     draws = 3_000
     found = firsts(story, draws)
     for one in story.decides().candidates:

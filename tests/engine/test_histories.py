@@ -113,7 +113,7 @@ def assert_replays(story: Story) -> None:
             if not isinstance(step, Hold | Sleep):
                 again = next_step(fresh.requests[request_id], fresh.standing, now_us=row.at_us, draw=draw)
                 assert type(again) is type(step)
-                event = again.event  # type: ignore[union-attr]
+                event = again.event
                 assert encode(event, seq=row.seq, at_us=row.at_us) == row
             place, draw, request_id, step = next(steps, (-1, 0, "", Hold()))
         fresh.fold(recorded(row))

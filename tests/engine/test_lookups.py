@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from given import MS, Story, fails, finds, given, is_abandoned, policy_for, succeeds
+from given import MS, Ending, Story, fails, finds, given, is_abandoned, policy_for, succeeds
 
 from understudy.engine.errors import BrokenRule
 from understudy.engine.next_step import next_step
@@ -124,8 +124,8 @@ def test_look_ups_come_at_pauses_that_double_up_to_the_cap() -> None:
     assert pauses_ms(story) == [500, 1_000, 2_000, 3_000, 3_000, 3_000]
 
 
-def test_thousands_of_look_ups_later_the_pause_is_still_the_cap() -> None:
-    story = doubtful(lookup_interval_ms=500, lookup_interval_cap_ms=3_000).plays(*[finds(Finding.PENDING)] * 2_000)
+def test_hundreds_of_look_ups_later_the_pause_is_still_the_cap() -> None:
+    story = doubtful(lookup_interval_ms=500, lookup_interval_cap_ms=3_000).plays(*[finds(Finding.PENDING)] * 200)
     assert pauses_ms(story)[-1] == 3_000
 
 
@@ -188,11 +188,8 @@ def test_an_operator_who_says_not_executed_ends_a_held_request() -> None:
     "answer", [finds(Finding.FAILED), fails(FailureKind.TIMED_OUT), is_abandoned(AbandonReason.CRASHED)]
 )
 def test_an_operator_may_speak_while_a_look_up_is_under_way_and_has_the_last_word(
-    executed: bool, answer: object
+    executed: bool, answer: Ending
 ) -> None:
-    from given import Ending
-
-    assert isinstance(answer, Ending)
     story = doubtful(deadline_ms=2_000).plays(*[finds(Finding.PENDING)] * 4)
     story.moves()
     story.takes()

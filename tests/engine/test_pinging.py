@@ -38,6 +38,11 @@ def test_traffic_makes_pings_needless() -> None:
     assert due_in_ms(story.serves("a", succeeds())) == 10_000
 
 
+def test_side_calls_do_not_make_pings_needless() -> None:
+    story = given(policy_for(SETTINGS)).serves("a", succeeds(), operation="ping").later(ms=9_000)
+    assert due_in_ms(story.serves("a", succeeds(stock=3), operation="stock")) == 900
+
+
 def test_after_a_failed_ping_the_next_comes_two_seconds_later() -> None:
     assert due_in_ms(given(policy_for(SETTINGS)).serves("a", TRANSIENT, operation="ping")) == 2_000
 

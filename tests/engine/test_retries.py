@@ -138,7 +138,7 @@ def test_ten_retries_a_minute_are_always_allowed_and_no_more_when_everything_fai
 def test_a_fifth_of_the_recent_calls_may_be_retries() -> None:
     story = given(policy_for("a", retry_delay_ms=1, retry_attempts=1, max_failures=1_000))
     story.serves("a", succeeds(after_ms=1), times=200)
-    # n retries are allowed while n < 0.2 × (200 first calls + a call and a retry each): the fiftieth is the last.
+    # n retries are allowed while n < 0.2 * (200 first calls + a call and a retry each): the fiftieth is the last.
     assert retries_of(story, 70) == pytest.approx(0.2 * (200 + 70) / (1 - 0.2), abs=2)
 
 

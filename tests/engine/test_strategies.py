@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from given import Story, fails, given, policy_for, succeeds
+from given import Ending, Story, fails, given, policy_for, succeeds
 
 from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import Effect, FailureKind, ForcedState, ServicePriority, Strategy
@@ -60,7 +60,7 @@ def test_a_bad_primary_is_still_asked_before_a_good_secondary() -> None:
 
 
 def test_a_degraded_provider_ranks_behind_every_healthy_one_and_is_not_excluded() -> None:
-    story = given(policy_for("a", "b", "c")).serves("a", TRANSIENT, succeeds())
+    story = given(policy_for("a", "b", "c")).serves("a", TRANSIENT, succeeds(), times=2)
     assert story.decides().order == ("b", "c", "a")
 
 
@@ -74,22 +74,45 @@ def test_below_the_least_success_rate_a_provider_is_degraded(good: int, bad: int
 
 @pytest.mark.parametrize(("average_ms", "missed"), [(3_000, None), (3_001, "response_time")])
 def test_above_the_longest_average_a_provider_is_degraded(average_ms: int, missed: str | None) -> None:
-    assert given(policy_for("a")).serves("a", succeeds(after_ms=average_ms)).sees("a").degraded == missed
+    assert given(policy_for("a")).serves("a", succeeds(after_ms=average_ms), times=2).sees("a").degraded == missed
 
 
 def test_who_misses_both_thresholds_is_told_of_the_success_rate() -> None:
-    assert given(policy_for("a")).serves("a", fails(FailureKind.TIMED_OUT)).sees("a").degraded == "success_rate"
+    assert (
+        given(policy_for("a")).serves("a", fails(FailureKind.TIMED_OUT), times=2).sees("a").degraded == "success_rate"
+    )
+
+
+@pytest.mark.parametrize("ending", [TRANSIENT, fails(FailureKind.TIMED_OUT), succeeds(after_ms=4_999)])
+def test_one_outcome_alone_is_no_evidence(ending: Ending) -> None:
+    story = given(policy_for("a", "b")).serves("a", ending)
+    assert story.sees("a").degraded is None
+    assert story.serves("a", ending).sees("a").degraded is not None
+
+
+def test_a_degraded_provider_left_alone_for_a_rest_is_tried_anew() -> None:
+    story = given(policy_for("a", "b", recovery_time_ms=60_000)).serves("a", TRANSIENT, succeeds(), times=2)
+    assert story.later(ms=59_999).sees("a").degraded == "success_rate"
+    assert story.later(ms=1).sees("a").degraded is None
+    story.serves("a", succeeds())
+    assert (story.sees("a").success_bp, story.sees("a").degraded) == (10_000, None)
+
+
+def test_a_healthy_provider_left_alone_for_a_rest_keeps_its_record() -> None:
+    story = given(policy_for("a", recovery_time_ms=60_000)).serves("a", succeeds(), succeeds(), TRANSIENT, succeeds())
+    story.later(ms=60_000).serves("a", succeeds())
+    assert story.sees("a").success_bp == 8_000
 
 
 @pytest.mark.parametrize("strategy", set(Strategy) - {Strategy.FASTEST, Strategy.IN_ORDER})
 def test_every_strategy_but_fastest_and_in_order_puts_the_degraded_behind(strategy: Strategy) -> None:
-    story = given(policy_for("a", "b", "c", strategy=strategy)).serves("b", TRANSIENT, succeeds())
+    story = given(policy_for("a", "b", "c", strategy=strategy)).serves("b", TRANSIENT, succeeds(), times=2)
     assert all(story.decides(draw=draw).order[-1] == "b" for draw in range(0, 2**31, 2**27))
 
 
 def test_degraded_ones_are_ordered_by_the_strategy_among_themselves() -> None:
-    story = given(policy_for("a", "b", "c")).serves("a", TRANSIENT, succeeds())
-    story.serves("b", TRANSIENT, succeeds(), succeeds())
+    story = given(policy_for("a", "b", "c")).serves("a", TRANSIENT, succeeds(), times=2)
+    story.serves("b", TRANSIENT, succeeds(), succeeds(), times=2)
     assert story.decides().order == ("c", "b", "a")
 
 
@@ -101,7 +124,7 @@ def test_in_order_is_as_configured() -> None:
 
 
 def test_in_order_keeps_to_the_configured_order_come_what_may() -> None:
-    story = given(policy_for("a", "b", strategy="in_order")).serves("a", TRANSIENT, succeeds(after_ms=4_900))
+    story = given(policy_for("a", "b", strategy="in_order")).serves("a", TRANSIENT, succeeds(after_ms=4_900), times=2)
     assert story.sees("a").degraded == "success_rate"
     assert story.decides().order == ("a", "b")
 
@@ -119,9 +142,8 @@ def test_fastest_counts_the_failed_tries_before_a_success() -> None:
 
 
 def test_fastest_does_not_put_the_degraded_behind_its_measure_knows_of_failures_already() -> None:
-    story = given(policy_for("a", "b", strategy="fastest")).serves(
-        "b", succeeds(after_ms=10), fails(FailureKind.TRANSIENT, after_ms=10)
-    )
+    story = given(policy_for("a", "b", strategy="fastest"))
+    story.serves("b", succeeds(after_ms=10), fails(FailureKind.TRANSIENT, after_ms=10), times=2)
     story.serves("a", succeeds(after_ms=500))
     assert story.sees("b").degraded == "success_rate"
     assert story.decides().order == ("b", "a")

@@ -323,7 +323,7 @@ def test_lanes_split_by_context_have_circuits_of_their_own() -> None:
 
 def test_health_tells_of_each_provider_what_a_decision_would_say() -> None:
     story = given(policy_for("a", "b", "c", "d", max_failures=2))
-    story.serves("a", succeeds()).serves("b", TRANSIENT, succeeds()).serves("c", TRANSIENT, times=2)
+    story.serves("a", succeeds()).serves("b", TRANSIENT, succeeds(), times=2).serves("c", TRANSIENT, times=2)
     story.starts("d")
     told = health(story.standing, story.now_us)
     assert [(one.provider, one.status, one.verdict) for one in told] == [

@@ -1,0 +1,101 @@
+"""How calls end as events: in our words, concealed, cut to size; and keys that are functions of the request."""
+
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from given import NOON, given, policy_for
+
+from understudy.engine import reports
+from understudy.engine.errors import RateLimited, TimedOut
+from understudy.engine.keys import body_hash, provider_key
+from understudy.engine.provider import Reply
+from understudy.engine.reports import Discretion
+from understudy.events.codec import PAYLOAD_LIMIT
+from understudy.events.operations import EngineStopped
+from understudy.events.row import Recorded
+from understudy.events.vocabulary import Effect, FailureKind
+
+STARTED = given(policy_for("a")).starts("a", request_id="r1", attempt=2, country="us")
+PLAIN = Discretion()
+
+
+class Odd:
+    def __repr__(self) -> str:
+        return "<odd>"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"a": [1, None, "ü"]}, {"a": [1, None, "ü"]}),
+        (Decimal("1.50"), "1.50"),
+        (date(2026, 1, 2), "2026-01-02"),
+        ({"odd": Odd()}, {"odd": "<odd>"}),
+        ([float("nan"), 1.5], ["NaN", 1.5]),
+    ],
+)
+def test_any_reply_becomes_json(value: object, expected: object) -> None:
+    assert reports.plain_json(value) == expected
+
+
+def test_a_reply_too_large_for_the_log_leaves_its_size_and_beginning() -> None:
+    event, _ = reports.succeeded(STARTED, Reply(value="x" * PAYLOAD_LIMIT), at_us=NOON, discretion=PLAIN)
+    assert event.reply == {"$cut": {"bytes": PAYLOAD_LIMIT + 2, "beginning": '"' + "x" * 999}}
+
+
+def test_a_reply_is_concealed_before_it_is_kept() -> None:
+    discretion = Discretion(frozenset({"phone"}), b"salt")
+    event, taken = reports.succeeded(STARTED, Reply(value={"phone": "+4179"}), at_us=NOON, discretion=discretion)
+    assert "+4179" not in json.dumps(event.reply)
+    assert list(taken.values()) == ['"+4179"']
+
+
+def test_a_failure_says_nothing_of_what_was_sensitive() -> None:
+    discretion = Discretion(values=frozenset({'"+41790000000"'}))
+    event = reports.failed(STARTED, TimedOut("no answer for +41790000000"), at_us=NOON, discretion=discretion)
+    assert event.message == "no answer for [redacted]"
+
+
+def test_a_time_outs_latency_is_its_limit_however_late_it_is_noticed() -> None:
+    event = reports.failed(STARTED, TimedOut(), at_us=NOON + 9_000_000, discretion=PLAIN)
+    assert (event.latency_us, event.message) == (5_000_000, None)
+
+
+def test_a_retry_after_in_the_past_is_no_pause() -> None:
+    error = RateLimited("slow", retry_after_ms=-5, code=429)
+    event = reports.failed(STARTED, error, at_us=NOON + 1, discretion=PLAIN)
+    assert (event.retry_after_us, event.code) == (0, "429")
+
+
+@pytest.mark.parametrize(
+    ("effect", "kind"),
+    [
+        (Effect.READ, FailureKind.TRANSIENT),
+        (Effect.IDEMPOTENT, FailureKind.AMBIGUOUS),
+        (Effect.ONCE, FailureKind.AMBIGUOUS),
+    ],
+)
+def test_a_foreign_exception_is_transient_for_reads_and_ambiguous_for_writes(effect: Effect, kind: FailureKind) -> None:
+    assert reports.foreign_kind(effect) is kind
+
+
+def test_only_a_call_that_started_can_end() -> None:
+    with pytest.raises(TypeError, match="event 3 is no CallStarted"):
+        reports.failed(Recorded(3, NOON, EngineStopped(writer="me")), TimedOut(), at_us=NOON, discretion=PLAIN)
+
+
+def test_a_provider_sees_the_same_key_for_the_same_request_and_part() -> None:
+    keys = {
+        provider_key("r1", "a"),
+        provider_key("r1", "b"),
+        provider_key("r2", "a"),
+        provider_key("r1", "a", "create"),
+    }
+    assert len(keys) == 4
+    assert provider_key("r1", "a") == provider_key("r1", "a", "call")
+
+
+def test_a_body_hash_tells_bodies_apart() -> None:
+    assert body_hash({"a": 1}) == body_hash({"a": 1}) != body_hash({"a": 2})

@@ -1,0 +1,266 @@
+"""Events of every kind: made up by hypothesis, and one full example of each for the golden files."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.codec import KINDS
+from understudy.events.decisions import Candidate, DecisionMade
+from understudy.events.fact import Fact
+from understudy.events.operations import (
+    AlertCleared,
+    AlertRaised,
+    ClockStepped,
+    EngineStarted,
+    EngineStopped,
+    OverrideCleared,
+    OverrideSet,
+    PolicyActivated,
+)
+from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.requests import (
+    RequestAccepted,
+    RequestCancelled,
+    RequestCompleted,
+    RequestFailed,
+    RequestResumed,
+    RequestSuspended,
+    RetryScheduled,
+)
+from understudy.events.vocabulary import (
+    AbandonReason,
+    Effect,
+    EndReason,
+    FailureKind,
+    Finding,
+    ForcedState,
+    ServicePriority,
+    Strategy,
+    SuspendReason,
+    Via,
+)
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+_WORDS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
+_JSON = st.recursive(
+    st.none() | st.booleans() | _WORDS | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+_DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=4)
+_POLICIES = st.builds(
+    Policy,
+    strategy=st.sampled_from(Strategy),
+    exploration=st.decimals(min_value=0, max_value=1, places=3),
+    window=st.integers(min_value=1, max_value=10_000),
+    providers=st.lists(
+        st.builds(
+            ProviderSettings, id=st.from_regex(r"\A[a-z][a-z0-9]{0,5}\Z"), price=st.none() | st.just(Decimal("1.50"))
+        ),
+        max_size=3,
+        unique_by=lambda one: one.id,
+    ).map(tuple),
+)
+_CANDIDATES = st.builds(
+    Candidate,
+    **dict.fromkeys(("provider", "verdict"), _TEXT),
+    **dict.fromkeys(
+        ("tier", "score", "rate_points", "speed_points", "stock_points", "recency_points", "propensity_ppm"), _WORDS
+    ),
+    **dict.fromkeys(
+        ("until_us", "success_bp", "average_us", "expected_us", "stock", "used_60s", "rank"), st.none() | _WORDS
+    ),
+    degraded=st.none() | _TEXT,
+)
+_BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
+    "policy": _POLICIES,
+    "reply": _JSON,
+    "body": _JSON,
+    "cost": st.none() | _DECIMALS,
+    "amount": st.none() | _DECIMALS,
+    "candidates": st.lists(_CANDIDATES, max_size=3).map(tuple),
+    "order": st.lists(_TEXT, max_size=3).map(tuple),
+    "tried": st.lists(_TEXT, max_size=3).map(tuple),
+    "labels": st.dictionaries(_TEXT, _TEXT, max_size=3),
+}
+_BY_TYPE: Final[Mapping[Any, st.SearchStrategy[Any]]] = {
+    str: _TEXT,
+    int: _WORDS,
+    bool: st.booleans(),
+    str | None: st.none() | _TEXT,
+    int | None: st.none() | _WORDS,
+    Finding | None: st.none() | st.sampled_from(Finding),
+}
+
+
+def facts(kind: str) -> st.SearchStrategy[Fact]:
+    """Events of a kind with anything that its fields may hold."""
+    event = KINDS[kind]
+    fields = {name: _values(name, field.annotation) for name, field in event.model_fields.items()}
+    return st.builds(event, **fields)
+
+
+def _values(name: str, annotation: Any) -> st.SearchStrategy[Any]:
+    found = _BY_NAME.get(name, _BY_TYPE.get(annotation))
+    return st.sampled_from(annotation) if found is None else found
+
+
+_CONTEXT: Final[Mapping[str, Any]] = {"service": "wa", "country": "us", "rental_id": "n-5", "pair": "BTC/USD"}
+_CALL: Final[Mapping[str, Any]] = {
+    "request_id": "0646f1f1a7c5e0123456789a",
+    "provider": "alpha",
+    "operation": "rent_number",
+    "attempt": 2,
+    "retry": 1,
+    **_CONTEXT,
+}
+_OPERATOR: Final[Mapping[str, Any]] = {"actor": "ann", "reason": "maintenance"}
+_REQUEST: Final = "0646f1f1a7c5e0123456789a"
+
+
+def _examples() -> list[Fact]:
+    alpha = ProviderSettings(
+        id="alpha",
+        priority=ServicePriority.SECONDARY,
+        weight=Decimal("0.5"),
+        price=Decimal("1.25"),
+        max_failures=2,
+        recovery_time_ms=60_000,
+        request_timeout_ms=900,
+        trust_ping=True,
+        max_calls_per_second=Decimal("2.5"),
+        burst=4,
+        max_in_flight=8,
+        has_ping=True,
+        has_lookup=True,
+        settle_ms=1_500,
+    )
+    policy = Policy(
+        preferred_provider="alpha",
+        max_providers=3,
+        lane_by=("country", "service"),
+        max_failure_rate=Decimal(50),
+        slow_call_ms=2_000,
+        max_slow_rate=Decimal(80),
+        max_calls_per_second=Decimal(20),
+        max_in_flight=100,
+        providers=(alpha,),
+    )
+    chosen = Candidate(
+        provider="alpha",
+        tier=2,
+        verdict="eligible",
+        degraded="success_rate",
+        score=104_500,
+        rate_points=94_500,
+        speed_points=10_000,
+        stock_points=-5_000,
+        recency_points=5_000,
+        success_bp=9_450,
+        average_us=812_345,
+        expected_us=1_204_000,
+        stock=9,
+        used_60s=17,
+        propensity_ppm=990_000,
+        rank=1,
+    )
+    vetoed = Candidate(
+        provider="beta",
+        tier=1,
+        verdict="circuit_open",
+        until_us=1_700_000_300_000_000,
+        score=115_000,
+        rate_points=100_000,
+        speed_points=10_000,
+        stock_points=0,
+        recency_points=5_000,
+    )
+    return [
+        EngineStarted(version="0.1.0", rules_version=1, python="3.12.1", writer="host:42"),
+        EngineStopped(writer="host:42"),
+        ClockStepped(step_us=-3_600_000_000),
+        PolicyActivated(policy=policy, policy_hash="0f" * 32),
+        OverrideSet(provider="alpha", state=ForcedState.DRAIN, until_us=1_700_000_060_000_000, **_OPERATOR),
+        OverrideCleared(provider="alpha", **_OPERATOR),
+        AlertRaised(alert="misconfigured", subject="alpha", message="alpha does not accept our key or account"),
+        AlertCleared(alert="misconfigured", subject="alpha"),
+        RequestAccepted(
+            request_id=_REQUEST,
+            operation="rent_number",
+            effect=Effect.ONCE,
+            deadline_at_us=1_700_000_030_000_000,
+            free_to_abandon=True,
+            preferred="alpha",
+            labels={"tenant": "Zürich"},
+            amount=Decimal("12.340"),
+            body={"phone": {"$sensitive": "0123456789abcdef0123456789abcdef"}, "parts": [1, 2.5, None, True]},
+            principal="shop",
+            key="order-17",
+            body_hash="a1" * 32,
+            **_CONTEXT,
+        ),
+        RequestCancelled(request_id=_REQUEST, reason=EndReason.INTERRUPTED),
+        DecisionMade(
+            request_id=_REQUEST,
+            provider="alpha",
+            strategy=Strategy.SCORE,
+            draw=2_147_483_647,
+            tier=2,
+            explored=True,
+            pinned=True,
+            order=("alpha",),
+            candidates=(chosen, vetoed),
+        ),
+        CallStarted(key="5e" * 16, deadline_at_us=1_700_000_005_000_000, **_CALL),
+        CallSucceeded(
+            started_seq=5,
+            latency_us=812_345,
+            reply={"number": "…", "price": "0.10"},
+            reference="ext-9",
+            cost=Decimal("0.10"),
+            stock=12,
+            finding=Finding.SUCCEEDED,
+            **_CALL,
+        ),
+        CallFailed(
+            outcome=FailureKind.RATE_LIMITED,
+            started_seq=5,
+            latency_us=1_200,
+            network=True,
+            code="429",
+            message="slow down",
+            error_type="TooManyRequests",
+            retry_after_us=2_000_000,
+            **_CALL,
+        ),
+        CallAbandoned(started_seq=5, latency_us=99, reason=AbandonReason.NOT_SENT, **_CALL),
+        RetryScheduled(request_id=_REQUEST, provider="alpha", until_us=1_700_000_000_250_000, reason="again"),
+        RequestCompleted(
+            request_id=_REQUEST, operation="rent_number", provider="alpha", attempt=3, failovers=1, via=Via.LOOKUP
+        ),
+        RequestFailed(
+            request_id=_REQUEST,
+            operation="rent_number",
+            reason=EndReason.EXHAUSTED,
+            attempt=4,
+            tried=("alpha", "beta"),
+            last_outcome="timed_out",
+            last_message="no answer within 5000 ms",
+        ),
+        RequestSuspended(
+            request_id=_REQUEST,
+            operation="rent_number",
+            provider="alpha",
+            attempt=1,
+            key="5e" * 16,
+            reason=SuspendReason.NO_LOOKUP,
+        ),
+        RequestResumed(request_id=_REQUEST, executed=True, reference="ext-9", **_OPERATOR),
+    ]
+
+
+EXAMPLES: Final[Mapping[str, Sequence[Fact]]] = {event.kind: [event] for event in _examples()}
+"""One event of each kind, all its fields filled: what the golden rows were written from."""

@@ -1,0 +1,78 @@
+"""The policy: what is refused, what is derived, and a hash that is its content's."""
+
+from decimal import Decimal
+
+import pytest
+from pydantic import ValidationError
+
+from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.vocabulary import operation_class
+
+A, B = ProviderSettings(id="a"), ProviderSettings(id="b", weight=Decimal("0.0000001"), price=Decimal(2))
+
+
+def refused(**settings: object) -> str:
+    with pytest.raises(ValidationError) as raised:
+        Policy.model_validate(settings)
+    return str(raised.value)
+
+
+def test_the_defaults_are_those_of_the_documents() -> None:
+    policy = Policy()
+    assert (policy.window, policy.retry_attempts, policy.retry_delay_ms) == (100, 2, 500)
+    assert (policy.min_success_rate, policy.max_response_time_ms, policy.request_timeout_ms) == (95, 3_000, 5_000)
+    assert (policy.max_failures, policy.recovery_time_ms) == (3, 300_000)
+
+
+def test_two_providers_of_one_name_are_refused() -> None:
+    assert "provider 'a' is configured twice; ids must be unique" in refused(providers=(A, A))
+
+
+def test_a_preferred_provider_must_be_configured() -> None:
+    told = refused(providers=(A, B), preferred_provider="c")
+    assert "preferred_provider 'c' is not configured; known: a, b" in told
+
+
+def test_a_preferred_provider_may_come_before_the_providers() -> None:
+    assert Policy(preferred_provider="c").preferred_provider == "c"
+
+
+@pytest.mark.parametrize("settings", [{"slow_call_ms": 100}, {"max_slow_rate": 50}])
+def test_the_two_settings_of_slow_calls_belong_together(settings: dict[str, int]) -> None:
+    assert "slow_call_ms and max_slow_rate belong together" in refused(**settings)
+
+
+@pytest.mark.parametrize("settings", [{"windw": 5}, {"window": 0}, {"exploration": 2}, {"providers": ({"id": "a b"},)}])
+def test_unknown_names_and_impossible_values_are_refused(settings: dict[str, object]) -> None:
+    assert next(iter(settings)) in refused(**settings)
+
+
+def test_equal_policies_have_equal_hashes_and_others_others() -> None:
+    assert Policy().content_hash == Policy().content_hash != Policy(window=99).content_hash
+    assert len(Policy().content_hash) == 64
+
+
+def test_other_providers_are_validated_anew() -> None:
+    assert Policy(window=7).with_providers([A, B]).by_id == {"a": A, "b": B}
+    with pytest.raises(ValidationError, match="configured twice"):
+        Policy().with_providers([A, A])
+
+
+def test_a_changed_copy_forgets_what_was_worked_out_of_the_first() -> None:
+    first = Policy(providers=(A,))
+    assert (list(first.by_id), first.exploration_ppm) == (["a"], 10_000)
+    second = first.model_copy(update={"providers": (B,), "exploration": Decimal("0.5")})
+    assert (list(second.by_id), second.exploration_ppm) == (["b"], 500_000)
+    assert second.content_hash != first.content_hash
+
+
+def test_a_weight_that_is_not_nothing_counts_at_least_a_millionth() -> None:
+    assert Policy(providers=(A, B)).weights_ppm == {"a": 1_000_000, "b": 1}
+    assert Policy(providers=(A, B)).prices == {"b": Decimal(2)}
+
+
+@pytest.mark.parametrize(
+    ("operation", "its_class"), [("rent", "serve"), ("ping", "ping"), ("price", "stock"), ("lookup", "lookup")]
+)
+def test_side_operations_have_lanes_of_their_own(operation: str, its_class: str) -> None:
+    assert operation_class(operation) == its_class
