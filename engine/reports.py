@@ -1,10 +1,10 @@
 """How calls end, as events: what a provider answered or raised, put into our words, concealed and cut to size."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import JsonValue
-from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from understudy.engine.errors import ProviderError
 from understudy.engine.provider import Found, Reply
@@ -16,6 +16,7 @@ from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 
 MESSAGE_LIMIT: Final = 500
 """Characters of a provider's message that are kept."""
+_BYTES_MODES: Final[tuple[Literal["utf8", "base64"], ...]] = ("utf8", "base64")
 _SHARED: Final = (
     "request_id",
     "provider",
@@ -39,11 +40,15 @@ class Discretion:
 
 
 def plain_json(value: object) -> JsonValue:
-    """Any value as JSON: Decimals and dates become text, unknown objects their description."""
-    try:
-        return from_json(to_json(value), allow_inf_nan=False)  # type: ignore[no-any-return]
-    except (PydanticSerializationError, ValueError):
-        return to_jsonable_python(value, fallback=repr, inf_nan_mode="strings")  # type: ignore[no-any-return]
+    """Any value as JSON: Decimals and dates become text, bytes that are no text Base64, unknown objects their type."""
+    for bytes_mode in _BYTES_MODES:
+        try:
+            return from_json(  # type: ignore[no-any-return]
+                to_json(value, bytes_mode=bytes_mode, inf_nan_mode="strings", fallback=_type_of)
+            )
+        except (PydanticSerializationError, ValueError):
+            continue  # Broken text, or a list within itself: an outcome is never refused for that.
+    return _type_of(value)
 
 
 def succeeded(
@@ -57,7 +62,7 @@ def succeeded(
         started_seq=started.seq,
         latency_us=at_us - started.at_us,
         reply=cut(content),
-        reference=None if value.reference is None else value.reference[:MESSAGE_LIMIT],
+        reference=None if value.reference is None else _text(value.reference[:MESSAGE_LIMIT]),
         cost=value.cost if isinstance(value, Reply) else None,
         stock=value.stock if isinstance(value, Reply) else None,
         finding=value.finding if isinstance(value, Found) else None,
@@ -83,8 +88,8 @@ def failed(
         started_seq=started.seq,
         latency_us=max(0, ended_us - started.at_us),
         network=error.network,
-        code=None if error.code is None else error.code[:100],
-        message=redact(error.message, discretion.values, MESSAGE_LIMIT) or None,
+        code=None if error.code is None else _text(error.code[:100]),
+        message=_text(redact(error.message, discretion.values, MESSAGE_LIMIT)) or None,
         error_type=error_type,
         retry_after_us=None if pause_ms is None else max(0, int(pause_ms)) * 1000,
     )
@@ -112,6 +117,16 @@ def cut(content: JsonValue) -> JsonValue:
     if len(encoded) <= PAYLOAD_LIMIT:
         return content
     return {"$cut": {"bytes": len(encoded), "beginning": encoded[:1000].decode(errors="replace")}}
+
+
+def _type_of(value: object) -> str:
+    """What stands for a value that is no JSON; its `repr` would be foreign code, and tell addresses."""
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
+def _text(text: str) -> str:
+    """A text that can be stored: without halves of characters."""
+    return text.encode(errors="replace").decode()
 
 
 def _call(started: Recorded) -> CallStarted:

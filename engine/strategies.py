@@ -13,9 +13,6 @@ from understudy.events.vocabulary import Effect, Strategy
 MILLION: Final = 1_000_000
 """Propensities are parts per million."""
 
-BLIND_TO_DEGRADATION: Final = frozenset({Strategy.FASTEST, Strategy.IN_ORDER})
-"""`fastest` weighs failures and slowness itself, as time; `in_order` keeps to the configured order, come what may."""
-
 EXPLORING: Final = frozenset({Strategy.SCORE, Strategy.FASTEST, Strategy.LEAST_USED})
 
 
@@ -38,7 +35,9 @@ def order(
     `last_first` is who came first the last time (for `round_robin`). A probe leads only on the first try of a request
     that may fall back; exploration applies only there, too.
     """
-    blind = policy.strategy in BLIND_TO_DEGRADATION
+    # `in_order` keeps to the configured order, come what may; `fastest` weighs failures and slowness itself, as time,
+    # but once a try was lost, it is safety that counts.
+    blind = policy.strategy is Strategy.IN_ORDER or (policy.strategy is Strategy.FASTEST and first_try)
     groups: tuple[list[Assessed], list[Assessed], list[Assessed]] = ([], [], [])
     for one in tier:
         groups[2 if one.verdict == PROBE else int(one.degraded is not None and not blind)].append(one)

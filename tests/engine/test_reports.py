@@ -12,7 +12,7 @@ from understudy.engine.errors import RateLimited, TimedOut
 from understudy.engine.keys import body_hash, provider_key
 from understudy.engine.provider import Reply
 from understudy.engine.reports import Discretion
-from understudy.events.codec import PAYLOAD_LIMIT
+from understudy.events.codec import PAYLOAD_LIMIT, decode, encode
 from understudy.events.operations import EngineStopped
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import Effect, FailureKind
@@ -21,9 +21,13 @@ STARTED = given(policy_for("a")).starts("a", request_id="r1", attempt=2, country
 PLAIN = Discretion()
 
 
+ENDLESS: list[object] = []
+ENDLESS.append(ENDLESS)
+
+
 class Odd:
     def __repr__(self) -> str:
-        return "<odd>"
+        raise RuntimeError("nobody may ask")
 
 
 @pytest.mark.parametrize(
@@ -32,8 +36,13 @@ class Odd:
         ({"a": [1, None, "ü"]}, {"a": [1, None, "ü"]}),
         (Decimal("1.50"), "1.50"),
         (date(2026, 1, 2), "2026-01-02"),
-        ({"odd": Odd()}, {"odd": "<odd>"}),
-        ([float("nan"), 1.5], ["NaN", 1.5]),
+        ({"odd": Odd()}, {"odd": f"<{__name__}.Odd>"}),
+        ([float("nan"), 1.5, float("-inf")], ["NaN", 1.5, "-Infinity"]),
+        ({1: {2}}, {"1": [2]}),
+        (b"plain", "plain"),
+        (b"\xff\xfe", "__4="),
+        ("half \ud800", "<builtins.str>"),
+        (ENDLESS, "<builtins.list>"),
     ],
 )
 def test_any_reply_becomes_json(value: object, expected: object) -> None:
@@ -61,6 +70,16 @@ def test_a_failure_says_nothing_of_what_was_sensitive() -> None:
 def test_a_time_outs_latency_is_its_limit_however_late_it_is_noticed() -> None:
     event = reports.failed(STARTED, TimedOut(), at_us=NOON + 9_000_000, discretion=PLAIN)
     assert (event.latency_us, event.message) == (5_000_000, None)
+
+
+def test_half_a_character_in_what_a_provider_says_does_not_keep_its_outcome_out_of_the_log() -> None:
+    failure = RateLimited("slow \ud800", code="\udcff")
+    failed = reports.failed(STARTED, failure, at_us=NOON + 1, discretion=PLAIN)
+    reply = Reply(value="\ud800", reference="\ud800")
+    succeeded, _ = reports.succeeded(STARTED, reply, at_us=NOON + 1, discretion=PLAIN)
+    assert (failed.message, failed.code, succeeded.reference) == ("slow ?", "?", "?")
+    for event in (failed, succeeded):
+        assert decode(encode(event, seq=9, at_us=NOON)) == event
 
 
 def test_a_retry_after_in_the_past_is_no_pause() -> None:

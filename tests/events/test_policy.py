@@ -20,7 +20,7 @@ def refused(**settings: object) -> str:
 def test_the_defaults_are_those_of_the_documents() -> None:
     policy = Policy()
     assert (policy.window, policy.retry_attempts, policy.retry_delay_ms) == (100, 2, 500)
-    assert (policy.min_success_rate, policy.max_response_time_ms, policy.request_timeout_ms) == (95, 3_000, 5_000)
+    assert (int(policy.min_success_rate), policy.max_response_time_ms, policy.request_timeout_ms) == (95, 3_000, 5_000)
     assert (policy.max_failures, policy.recovery_time_ms) == (3, 300_000)
 
 
