@@ -47,11 +47,10 @@ class Asked:
     preferred: str | None
     free_to_abandon: bool
 
-    @property
-    def fingerprint(self) -> str:
-        """What tells a repeat from another request under the same key."""
+    def fingerprint(self, salt: bytes) -> str:
+        """What tells a repeat from another request under the same key, salted: sensitive values are part of it."""
         content = (self.operation.name, self.effect, self.columns, self.labels, self.body, self.amount)
-        return body_hash(content)
+        return body_hash(content, salt)
 
 
 def check(
@@ -138,35 +137,19 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
     log, now_us = journal.log, journal.now_us()
     request_id = journal.system.new_id()
     names = asked.operation.sensitive
-    body, taken = conceal(asked.body, names, log.salt)
-    labels = {name: value for name, value in asked.labels.items() if name not in names}
-    fingerprint = None if asked.key is None else asked.fingerprint
-    event = RequestAccepted(
-        request_id=request_id,
-        operation=asked.operation.name,
-        effect=asked.effect,
-        deadline_at_us=now_us + asked.deadline_ms * 1000,
-        free_to_abandon=asked.free_to_abandon,
-        preferred=asked.preferred,
-        labels=labels,
-        amount=asked.amount,
-        body=body,
-        principal=asked.principal,
-        key=asked.key,
-        body_hash=fingerprint,
-        **asked.columns,
-    )
+    hidden, taken = conceal({"body": asked.body, "labels": dict(asked.labels)}, names, log.salt)
+    event = _accepted(asked, request_id, hidden, now_us=now_us, salt=log.salt)
     subject = asked.subject or request_id
     side: list[SideWrite] = [
         StoreSensitive(token=token, subject=subject, value=value) for token, value in taken.items()
     ]
-    if asked.key is not None and fingerprint is not None:
+    if event.key is not None and event.body_hash is not None:
         side.append(
             ClaimKey(
-                principal=asked.principal,
-                operation=asked.operation.name,
-                key=asked.key,
-                body_hash=fingerprint,
+                principal=event.principal,
+                operation=event.operation,
+                key=event.key,
+                body_hash=event.body_hash,
                 request_id=request_id,
                 expires_at_us=now_us + KEY_LIFE_US,
             )
@@ -181,6 +164,25 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
         body=asked.body,
     )
     return Ticket(request, Discretion(names, log.salt, frozenset(taken.values())), subject)
+
+
+def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, salt: bytes) -> RequestAccepted:
+    """The event; `hidden` has the body and the labels with sensitive values concealed."""
+    return RequestAccepted(
+        request_id=request_id,
+        operation=asked.operation.name,
+        effect=asked.effect,
+        deadline_at_us=now_us + asked.deadline_ms * 1000,
+        free_to_abandon=asked.free_to_abandon,
+        preferred=asked.preferred,
+        labels=hidden["labels"],
+        amount=asked.amount,
+        body=hidden["body"],
+        principal=asked.principal,
+        key=asked.key,
+        body_hash=None if asked.key is None else asked.fingerprint(salt),
+        **asked.columns,
+    )
 
 
 def _effect(effect: Effect | str | None, operation: Operation) -> Effect:

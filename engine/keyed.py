@@ -28,7 +28,7 @@ class Keyed:
         Errors: KeyConflict if that one was another request; else as the first request ended.
         """
         name = (asked.principal, asked.operation.name, asked.key or "")
-        fingerprint = asked.fingerprint
+        fingerprint = asked.fingerprint(self._journal.log.salt)
         first = self._under_way.get(name)
         if first is not None:
             _same(first[0], fingerprint, asked)

@@ -11,6 +11,6 @@ def provider_key(request_id: str, provider: str, part: str = "call") -> str:
     return hashlib.sha256(f"{request_id}/{provider}/{part}".encode()).hexdigest()[:32]
 
 
-def body_hash(content: Any) -> str:
-    """What tells a repeated request from another one under the same key: the SHA-256 of its JSON, in hex."""
-    return hashlib.sha256(to_json(content)).hexdigest()
+def body_hash(content: Any, salt: bytes) -> str:
+    """What tells a repeated request from another one under the same key: the salted SHA-256 of its JSON, in hex."""
+    return hashlib.sha256(salt + to_json(content)).hexdigest()

@@ -41,7 +41,8 @@ async def tickets(journal: Journal, operations: Mapping[str, Operation]) -> list
     found = []
     for state in journal.ledger.requests.values():
         accepted = state.progress.accepted
-        known = await journal.log.reveal(sorted(tokens_in(accepted.body)))
+        tokens = tokens_in(accepted.body) | tokens_in(accepted.labels)
+        known = await journal.log.reveal(sorted(tokens))
         declared = operations.get(accepted.operation)
         names = declared.sensitive if declared else frozenset[str]()
         discretion = Discretion(names, journal.log.salt, frozenset(known.values()))
@@ -56,11 +57,12 @@ def _request(accepted: RequestAccepted, known: Mapping[str, str]) -> Request:
         "rental_id": accepted.rental_id,
         "pair": accepted.pair,
     }
+    labels = {name: str(reveal(value, known)) for name, value in accepted.labels.items()}
     return Request(
         request_id=accepted.request_id,
         operation=accepted.operation,
         effect=accepted.effect,
-        context={**{name: value for name, value in columns.items() if value is not None}, **accepted.labels},
+        context={**{name: value for name, value in columns.items() if value is not None}, **labels},
         amount=accepted.amount,
         body=reveal(accepted.body, known),
     )

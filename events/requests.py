@@ -33,7 +33,7 @@ class RequestAccepted(Fact):
     country: str | None = None
     rental_id: str | None = None
     pair: str | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, JsonValue] = Field(default_factory=dict)
     amount: Decimal | None = None
     body: JsonValue = None
     principal: str = ""

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from understudy.adapters import SqliteLog
-from understudy.engine import Deadline, Engine, Policy, Request, Transient, provider
+from understudy.engine import Deadline, Engine, Policy, Request, Strategy, Transient, provider
 
 
 class Alpha:
@@ -28,7 +28,7 @@ async def beta(request: Request, key: str) -> Any:
 
 
 async def main() -> None:
-    engine = Engine(providers=[Alpha(), beta], policy=Policy(strategy="score"), log=SqliteLog("calls.db"))
+    engine = Engine(providers=[Alpha(), beta], policy=Policy(strategy=Strategy.SCORE), log=SqliteLog("calls.db"))
     async with engine:
         answer = await engine.call(
             "rent_number",

@@ -114,6 +114,15 @@ def forget_window(state: Words, base: int) -> None:
         state[slot] = 0
 
 
+def begin_anew(state: Words, base: int, params: Thresholds, at_us: int) -> None:
+    """Forget the window of a lane that was idle for too long, or long enough to have recovered from being degraded.
+
+    Put behind the others, a degraded lane would need a hundred calls to thaw, and get none.
+    """
+    if at_us - state[base + LAST_ENDED_US] >= params[P_STALE_US] or degraded(state, base, params) != NOT_DEGRADED:
+        forget_window(state, base)
+
+
 def push(state: Words, base: int, params: Thresholds, entry: int) -> None:
     """Take a packed outcome into the window, and the oldest out if it is full."""
     window = params[P_WINDOW]
@@ -218,11 +227,8 @@ def end(
         return told
     ended_us = state[base + LAST_ENDED_US]
     if ended_us < at_us:
-        idle_us = at_us - ended_us
-        if idle_us >= params[P_STALE_US]:
-            forget_window(state, base)
-        elif idle_us >= params[P_RECOVERY_US] and degraded(state, base, params) != NOT_DEGRADED:
-            forget_window(state, base)  # Put behind the others, it would need a hundred calls to thaw, and get none.
+        if at_us - ended_us >= params[P_RECOVERY_US] or at_us - ended_us >= params[P_STALE_US]:
+            begin_anew(state, base, params, at_us)
         state[base + LAST_ENDED_US] = at_us
     slow = SLOW_BIT if 0 <= params[P_SLOW_US] < latency_us else 0
     if code != SUCCESS:

@@ -12,7 +12,7 @@ Act = Callable[[], Any] | BaseException | Any
 
 @dataclass
 class Told:
-    """A provider with a list of acts: an exception is raised, a number of seconds is slept first, a value is answered."""
+    """A provider with a list of acts: an exception is raised, a function called, a value answered."""
 
     id: str
     acts: list[Act] = field(default_factory=list)

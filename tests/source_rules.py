@@ -107,8 +107,7 @@ def impurities(tree: ast.AST) -> list[str]:
     found = [
         f"{line}: imports {name}"
         for line, name, for_types in imports(tree)
-        if name.partition(".")[0] in IMPURE_MODULES
-        and not (for_types and name.partition(".")[0] in NAMED_IN_TYPES)
+        if name.partition(".")[0] in IMPURE_MODULES and not (for_types and name.partition(".")[0] in NAMED_IN_TYPES)
     ]
     for node in ast.walk(tree):
         match node:

@@ -10,16 +10,12 @@ from repository import LAYERS, ROOT, layer_files, project_files
 
 SOURCES = [path for path in layer_files() if path.suffix == ".py"]
 SCRIPTS = [
-    path
-    for path in project_files()
-    if path.suffix == ".py" and path.parts[0] in {"tools", "benchmarks", "examples"}
+    path for path in project_files() if path.suffix == ".py" and path.parts[0] in {"tools", "benchmarks", "examples"}
 ]
 
 # The one file that awaits, and the one that knows the clock, the dice and the ids.
 IMPURE = {Path("engine/runner.py"), Path("engine/system.py")}
-CORE = [
-    path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE
-]
+CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
 # Where whatever comes must be caught: what a provider's code throws has to become an event, and a command
 # ends with a sentence and an exit code.

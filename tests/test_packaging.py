@@ -38,9 +38,7 @@ class Installation:
     def run(self, *command: str | Path) -> str:
         """What a command printed, run from within the environment's own folder."""
         environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -94,9 +92,7 @@ def test_the_wheel_holds_the_files_of_the_layers_and_nothing_else(wheel: Path) -
 
 
 @pytest.mark.parametrize("face", FACES)
-def test_a_face_is_imported_from_the_wheel_with_the_source_out_of_reach(
-    face: str, installation: Installation
-) -> None:
+def test_a_face_is_imported_from_the_wheel_with_the_source_out_of_reach(face: str, installation: Installation) -> None:
     where = installation.python(f"import {face}; print({face}.__file__)")
     assert installation.folder in Path(where).parents
 

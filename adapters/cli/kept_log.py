@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from understudy.adapters.stores import MemoryLog, SqliteLog
-from understudy.events.fact import Fact
+from understudy.events.decisions import Event
 from understudy.events.log import SealedBlock, SideWrite, Snapshot
 from understudy.events.row import Recorded
 
@@ -27,7 +27,7 @@ class KeptLog(MemoryLog):
         self._snapshots: list[Snapshot] = []
         self._blocks: list[SealedBlock] = []
 
-    def append(self, event: Fact, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
+    def append(self, event: Event, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
         """Give an event its place, and remember it.
 
         Errors: as of MemoryLog.

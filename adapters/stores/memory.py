@@ -16,8 +16,8 @@ from understudy.adapters.stores.claims import is_free_after, named
 from understudy.adapters.stores.side_tables import SNAPSHOTS_KEPT
 from understudy.events.chain import genesis, link
 from understudy.events.codec import encode
-from understudy.events.errors import LogInUse, LogUnavailable
 from understudy.events.decisions import Event
+from understudy.events.errors import LogInUse, LogUnavailable
 from understudy.events.log import (
     ClaimKey,
     Command,

@@ -17,8 +17,8 @@ from understudy.adapters.stores.sqlite_writer import Writer
 from understudy.adapters.stores.store_thread import StoreThread
 from understudy.events.chain import link
 from understudy.events.codec import encode
-from understudy.events.errors import LogInUse, LogUnavailable
 from understudy.events.decisions import Event
+from understudy.events.errors import LogInUse, LogUnavailable
 from understudy.events.log import (
     ClaimKey,
     Command,

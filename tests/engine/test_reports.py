@@ -117,4 +117,8 @@ def test_a_provider_sees_the_same_key_for_the_same_request_and_part() -> None:
 
 
 def test_a_body_hash_tells_bodies_apart() -> None:
-    assert body_hash({"a": 1}) == body_hash({"a": 1}) != body_hash({"a": 2})
+    assert body_hash({"a": 1}, b"salt") == body_hash({"a": 1}, b"salt") != body_hash({"a": 2}, b"salt")
+
+
+def test_a_body_hash_says_nothing_without_the_salt() -> None:
+    assert body_hash("+4917012345", b"ours") != body_hash("+4917012345", b"theirs")

@@ -23,6 +23,7 @@ from understudy.engine import (
     Policy,
     Request,
     RequestError,
+    Strategy,
     Transient,
 )
 
@@ -80,7 +81,7 @@ async def call_on_and_on(engine: Engine, caller: int) -> None:
 async def main() -> None:
     database, books, task = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     policy = Policy(
-        strategy="weighted",
+        strategy=Strategy.WEIGHTED,
         request_timeout_ms=60,
         retry_delay_ms=1,
         lookup_interval_ms=2,
@@ -91,7 +92,7 @@ async def main() -> None:
     async with Engine(providers=providers, log=SqliteLog(database), policy=policy) as engine:
         say("open")
         if task == "settle":
-            while engine.unsettled:
+            while engine.unsettled:  # noqa: ASYNC110 - the engine settles by itself; nobody is told
                 await asyncio.sleep(0.01)
             return
         async with asyncio.TaskGroup() as group:

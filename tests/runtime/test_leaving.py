@@ -7,9 +7,18 @@ import pytest
 from providers_for_tests import Searchable, Told, never
 
 from understudy.adapters import put_command
-from understudy.engine import Ambiguous, Finding, Found, InvalidRequest, OutcomeUnknown, Policy, RequestInterrupted
+from understudy.engine import (
+    Ambiguous,
+    Finding,
+    Found,
+    InvalidRequest,
+    OutcomeUnknown,
+    Policy,
+    RequestInterrupted,
+    Strategy,
+)
 
-IN_ORDER = Policy(strategy="in_order", retry_attempts=0)
+IN_ORDER = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
 PENDING = Found(finding=Finding.PENDING)
 
 

@@ -28,12 +28,13 @@ from understudy.engine import (
     Rejected,
     Reply,
     RequestRejected,
+    Strategy,
     Transient,
     provider,
 )
 from understudy.events.errors import EventRefused, LogInUse
 
-IN_ORDER = Policy(strategy="in_order", retry_attempts=0)
+IN_ORDER = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
 
 
 def test_the_answer_names_who_served_and_what_was_replied(stage: Any) -> None:
@@ -89,7 +90,7 @@ def test_a_foreign_exception_is_transient_for_reads_and_ambiguous_for_writes(
 
 def test_a_provider_that_hangs_is_left_at_its_limit(stage: Any) -> None:
     async def act() -> None:
-        policy = Policy(strategy="in_order", retry_attempts=0, request_timeout_ms=700)
+        policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, request_timeout_ms=700)
         async with stage.engine(Told("a", [never()]), Told("b"), policy=policy) as engine:
             before = asyncio.get_running_loop().time()
             assert (await engine.call("x")).provider == "b"
@@ -103,7 +104,7 @@ def test_a_provider_that_hangs_is_left_at_its_limit(stage: Any) -> None:
 
 def test_retries_never_stretch_the_deadline(stage: Any) -> None:
     async def act() -> None:
-        policy = Policy(strategy="in_order", retry_attempts=20, retry_budget_min=100, max_failures=100)
+        policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=20, retry_budget_min=100, max_failures=100)
         async with stage.engine(Told("a", default=Transient("no"), delay_s=0.3), policy=policy) as engine:
             before = asyncio.get_running_loop().time()
             with pytest.raises((AllProvidersFailed, DeadlineExceeded)):
@@ -281,7 +282,9 @@ def test_repeated_or_unknown_provider_ids_are_refused() -> None:
 
 def test_side_calls_are_logged_in_lanes_of_their_own(stage: Any) -> None:
     async def act() -> None:
-        async with stage.engine(Pingable("a", units=3), Told("b"), watch=False, policy=Policy(exploration=0)) as engine:
+        async with stage.engine(
+            Pingable("a", units=3), Told("b"), watch=False, policy=Policy(exploration=Decimal(0))
+        ) as engine:
             assert (await engine.ask("a", "stock", context={"country": "us"})).value == {"units": 3}
             with pytest.raises(InvalidRequest, match="side calls"):
                 await engine.ask("b", "stock")

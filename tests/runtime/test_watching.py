@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from providers_for_tests import Pingable, Told
 
-from understudy.engine import NoProviderAvailable, Policy, Transient
+from understudy.engine import Misconfigured, NoProviderAvailable, Policy, Strategy, Transient
 
 
 def test_the_outage_of_an_idle_provider_is_known_within_thirty_seconds(stage: Any) -> None:
     async def act() -> None:
         alpha = Pingable("a")
-        async with stage.engine(alpha, Told("b"), policy=Policy(strategy="in_order")) as engine:
+        async with stage.engine(alpha, Told("b"), policy=Policy(strategy=Strategy.IN_ORDER)) as engine:
             await engine.call("x")
             await asyncio.sleep(600)
             alpha.down = True
@@ -29,7 +29,7 @@ def test_the_outage_of_an_idle_provider_is_known_within_thirty_seconds(stage: An
 def test_a_circuit_opens_rests_is_pinged_probed_and_closes(stage: Any) -> None:
     async def act() -> None:
         alpha = Pingable("a", [Transient("down")] * 3)
-        policy = Policy(strategy="in_order", retry_attempts=0)
+        policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
         async with stage.engine(alpha, Told("b"), policy=policy) as engine:
             for _ in range(3):
                 assert (await engine.call("x")).provider == "b"
@@ -48,7 +48,7 @@ def test_a_circuit_opens_rests_is_pinged_probed_and_closes(stage: Any) -> None:
 
 def test_a_trusted_ping_alone_closes_the_circuit(stage: Any) -> None:
     async def act() -> None:
-        policy = Policy(strategy="in_order", retry_attempts=0, trust_ping=True, max_failures=1)
+        policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, trust_ping=True, max_failures=1)
         async with stage.engine(Pingable("a", [Transient("down")]), Told("b"), policy=policy) as engine:
             await engine.call("x")
             assert engine.health()[0].verdict == "circuit_open"
@@ -62,7 +62,7 @@ def test_when_everybody_fails_at_once_we_suspect_ourselves(stage: Any) -> None:
     async def act() -> None:
         cut = [Transient("unreachable", network=True)] * 4
         providers = [Told(name, list(cut)) for name in "abcd"]
-        policy = Policy(strategy="in_order", retry_attempts=0, max_failures=2)
+        policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, max_failures=2)
         async with stage.engine(*providers, policy=policy) as engine:
             for _ in range(4):
                 with pytest.raises(Exception, match="x failed"):
@@ -89,8 +89,6 @@ def test_a_wall_clock_that_is_set_forward_is_followed_and_noted(stage: Any) -> N
 
 
 def test_a_misconfigured_provider_is_out_until_somebody_says_it_is_fixed(stage: Any) -> None:
-    from understudy.engine import Misconfigured
-
     async def act() -> None:
         alpha = Told("a", [Misconfigured("bad key")])
         async with stage.engine(alpha) as engine:
