@@ -4,11 +4,13 @@ import pytest
 from given import Ending, Story, fails, finds, given, is_abandoned, policy_for, succeeds
 
 from understudy.engine.errors import BrokenRule
+from understudy.engine.request import evolve
+from understudy.engine.request_state import Settled
 from understudy.engine.steps import Call, Decide, Fail, Finish, LookUp, Sleep, Suspend
 from understudy.events.calls import CallStarted
 from understudy.events.decisions import DecisionMade
 from understudy.events.policy import ProviderSettings
-from understudy.events.requests import RequestCompleted, RequestFailed, RetryScheduled
+from understudy.events.requests import RequestCancelled, RequestCompleted, RequestFailed, RetryScheduled
 from understudy.events.vocabulary import AbandonReason, Effect, EndReason, FailureKind, Finding, Via
 
 GONE = pytest.mark.parametrize(
@@ -133,6 +135,11 @@ def test_nothing_happens_to_a_settled_request() -> None:
     story.cancels()
     story.starts("a", request_id="r1", attempt=2)
     assert story.ledger.requests == before == {}
+
+
+def test_a_settled_state_stays_as_it_is_when_the_caller_goes() -> None:
+    settled = Settled(begun(Effect.READ).plays(succeeds()).last(RequestCompleted))
+    assert evolve(settled, RequestCancelled(request_id="r1", reason=EndReason.CANCELLED), 0) is settled
 
 
 @pytest.mark.parametrize("ending", [succeeds(), fails(FailureKind.TRANSIENT), is_abandoned(AbandonReason.CANCELLED)])

@@ -5,6 +5,8 @@ from given import MS, Story, fails, finds, given, policy_for, succeeds
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from understudy.engine.request import doubt_of
+from understudy.engine.request_state import Doubtful, LookingUp
 from understudy.engine.steps import Call, Decide, Fail, LookUp, Sleep, Suspend, Wait
 from understudy.events.policy import ProviderSettings
 from understudy.events.requests import RetryScheduled
@@ -219,7 +221,13 @@ def test_an_idempotent_write_in_doubt_is_settled_when_the_circuit_opens_during_t
     story = doubtful(has_lookup=has_lookup, max_failures=2).tries(fails(AMBIGUOUS))
     story.takes()
     story.serves("a", fails(TRANSIENT))
-    assert isinstance(story.moves(), expected)
+    step = story.moves()
+    assert isinstance(step, expected)
+    story.takes()
+    state = story.ledger.requests["r1"]
+    assert isinstance(state, LookingUp if has_lookup else Doubtful)
+    assert doubt_of(state).started == story.calls[0]
+    assert doubt_of(state).held is not has_lookup
 
 
 def test_an_idempotent_write_that_a_look_up_proves_absent_goes_to_the_next_provider() -> None:
