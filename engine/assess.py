@@ -1,14 +1,12 @@
 """What a decision knows of one provider: its verdict, its score term by term, and what the strategy compares."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from understudy.engine import score
-from understudy.engine.eligibility import ELIGIBLE, Asking, known_stock, verdict
+from understudy.engine.eligibility import ELIGIBLE, Asking, is_eligible, known_stock, verdict
 from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import Strategy
 from understudy.projections import lane_step as lane
-from understudy.projections.lane_step import Words
-from understudy.projections.provider_record import ProviderRecord
 from understudy.projections.standing import Standing
 
 SUCCESS_RATE: Final = "success_rate"
@@ -17,18 +15,32 @@ RESPONSE_TIME: Final = "response_time"
 _MISSED: Final = {lane.NOT_DEGRADED: None, lane.BY_SUCCESS_RATE: SUCCESS_RATE, lane.BY_RESPONSE_TIME: RESPONSE_TIME}
 _FOR_EVER: Final = 1 << 62
 
+# What a provider without a record is given.
+_FULL_RATE: Final = 100 * score.POINT
+_FAST: Final = 10 * score.POINT
+_RECENT: Final = 5 * score.POINT
+
+# An enum's member costs several times a global to look up.
+_FASTEST: Final = Strategy.FASTEST
+_LEAST_USED: Final = Strategy.LEAST_USED
+
 
 class Assessed:
     """One provider at the instant of a decision; units as in `events.decisions.Candidate`. Nobody changes it once made.
 
     Unknown counts as favourable: without a record that says anything, the terms are those of a provider that is well,
-    fast and recent. `told` is the beginning of its JSON object; the order adds its chance and its rank.
+    fast and recent. `told` is the beginning of its JSON object, up to its chance; the order adds that, and its rank.
+    What was found at `good_from_us` stays true until `good_until_us`, if no event concerns the provider meanwhile.
     """
 
     __slots__ = (
         "average_us",
+        "by_score",
         "degraded",
+        "eligible",
         "expected_us",
+        "good_from_us",
+        "good_until_us",
         "provider",
         "rate_points",
         "recency_points",
@@ -48,23 +60,27 @@ class Assessed:
         self.provider = settings.id
         self.tier = int(settings.priority)
         self.verdict = name
+        self.eligible = is_eligible(name)
         self.until_us = until_us
         self.degraded: str | None = None
-        self.rate_points = 100 * score.POINT
-        self.speed_points = 10 * score.POINT
-        self.stock_points = score.stock_points(stock)
-        self.recency_points = 5 * score.POINT
+        self.rate_points = _FULL_RATE
+        self.speed_points = _FAST
+        self.stock_points = 0 if stock is None else score.stock_points(stock)
+        self.recency_points = _RECENT
         self.success_bp: int | None = None
         self.average_us: int | None = None
         self.expected_us: int | None = None
         self.stock = stock
         self.used_60s: int | None = None
         self.score = 0
+        self.by_score = (0, 0)
         self.told = ""
+        self.good_from_us = self.good_until_us = 0
 
     def complete(self) -> None:
         """Sum the terms up and put everything into words, in the order of `Candidate`'s fields."""
         self.score = self.rate_points + self.speed_points + self.stock_points + self.recency_points
+        self.by_score = (-self.score, self.average_us or 0)
         until = "" if self.until_us is None else f',"until_us":{self.until_us}'
         degraded = "" if self.degraded is None else f',"degraded":"{self.degraded}"'
         known = ""
@@ -79,92 +95,81 @@ class Assessed:
         self.told = (
             f'{{"provider":"{self.provider}","tier":{self.tier},"verdict":"{self.verdict}"{until}{degraded}'
             f',"score":{self.score},"rate_points":{self.rate_points},"speed_points":{self.speed_points}'
-            f',"stock_points":{self.stock_points},"recency_points":{self.recency_points}{known}'
+            f',"stock_points":{self.stock_points},"recency_points":{self.recency_points}{known},"propensity_ppm":'
         )
 
 
-class Kept(NamedTuple):
-    """What a quiet lane was worth; good as long as it had no other outcome and time alone changes nothing."""
+def assess_all(standing: Standing, asked: Asking) -> list[Assessed]:
+    """Look every provider of the policy up in the standing, in configured order.
 
-    found: Assessed
-    outcomes: int
-    from_us: int
-    until_us: int
-    base: int
-    ping_base: int
-    record: ProviderRecord
+    Of five providers only one had an outcome since the last decision, as a rule: what the others are worth is kept,
+    until an event concerns them (`projections.reactions` drops it) or time alone changes something.
+    """
+    providers = standing.policy.providers
+    if not asked.plain:
+        return [assess(standing, settings, asked) for settings in providers]
+    kept: dict[str, Assessed] = standing.lanes.kept
+    now_us, tried = asked.now_us, asked.tried
+    found = []
+    for settings in providers:
+        provider = settings.id
+        one = kept.get(provider)
+        if one is None or not one.good_from_us <= now_us < one.good_until_us or provider in tried:
+            one = assess(standing, settings, asked)
+        found.append(one)
+    return found
 
 
 def assess(standing: Standing, settings: ProviderSettings, asked: Asking) -> Assessed:
-    """Look a provider up in the standing.
-
-    Of five providers only one had an outcome since the last decision, as a rule: what the others are worth is kept.
-    """
-    if asked.plain:
-        kept: Kept | None = standing.lanes.kept.get(settings.id)
-        if kept is not None and _still_good(standing.lanes.state, kept, asked):
-            return kept.found
+    """Look one provider up in the standing."""
     index = standing.serving_lane(settings.id, asked.context)
     name, until_us = verdict(standing, settings, asked, index)
     stock = known_stock(standing, settings, asked) if standing.stock else None
     found = Assessed(settings, name, until_us, stock)
     if index is None:
         found.complete()
-        return found
-    _read_lane(standing, found, index, asked.now_us)
+    else:
+        _read_lane(standing, found, index, asked.now_us)
     if asked.plain and name == ELIGIBLE and settings.max_in_flight is None:
         _keep(standing, found, index, asked.now_us)
     return found
 
 
-def _still_good(state: Words, kept: Kept, asked: Asking) -> bool:
-    """Whether a verdict now would be the same: nothing stands against the provider, and its record says the same."""
-    found, outcomes, from_us, until_us, base, ping_base, record = kept
-    return (
-        state[base + lane.SUCCEEDED] + state[base + lane.FAILED] == outcomes
-        and from_us <= asked.now_us < until_us
-        and state[base + lane.OPENED_US] == 0
-        and found.provider not in asked.tried
-        and record.override is None
-        and not record.misconfigured_us
-        and not record.unfunded_us
-        and not record.rate_interval_us
-        and record.throttled_until_us <= asked.now_us
-        and (ping_base < 0 or state[ping_base + lane.STREAK] == 0)
-    )
-
-
-def _keep(standing: Standing, found: Assessed, index: int, now_us: int) -> None:
+def _keep(standing: Standing, found: Assessed, index: int | None, now_us: int) -> None:
+    """Keep what was found, if nothing but events of the provider itself and the time kept can change it."""
+    record = standing.providers.get(found.provider)
+    if record is not None and (record.override is not None or record.rate_interval_us):
+        return
     lanes = standing.lanes
-    base, params = lanes.base(index), lanes.params[index]
-    ended_us, success_us = lanes.state[base + lane.LAST_ENDED_US], lanes.state[base + lane.LAST_SUCCESS_US]
-    changes_us = (
-        ended_us + params[lane.P_STALE_US],
-        ended_us + params[lane.P_RECOVERY_US],
-        success_us + score.HOUR_US,
-        success_us + score.DAY_US + 1,
-    )
-    lanes.kept[found.provider] = Kept(
-        found,
-        lanes.state[base + lane.SUCCEEDED] + lanes.state[base + lane.FAILED],
-        now_us,
-        min((instant for instant in changes_us if instant > now_us), default=_FOR_EVER),
-        base,
-        params[lane.P_PING_BASE],
-        standing.provider(found.provider),
-    )
+    found.good_from_us = now_us
+    found.good_until_us = _FOR_EVER
+    if index is not None:
+        state, base, params = lanes.state, lane.GLOBAL_WORDS + index * lanes.words, lanes.params[index]
+        if state[base + lane.OPENED_US]:
+            return
+        ended_us, success_us = state[base + lane.LAST_ENDED_US], state[base + lane.LAST_SUCCESS_US]
+        for changes_us in (
+            ended_us + params[lane.P_STALE_US],
+            ended_us + params[lane.P_RECOVERY_US],
+            success_us + score.HOUR_US,
+            success_us + score.DAY_US + 1,
+        ):
+            if now_us < changes_us < found.good_until_us:
+                found.good_until_us = changes_us
+    lanes.kept[found.provider] = found
 
 
 def _read_lane(standing: Standing, found: Assessed, index: int, now_us: int) -> None:
     """Fill in what the record says, as far as it still says anything."""
     lanes = standing.lanes
-    state, base, params = lanes.state, lanes.base(index), lanes.params[index]
-    if standing.policy.strategy is Strategy.LEAST_USED:
+    state, base, params = lanes.state, lane.GLOBAL_WORDS + index * lanes.words, lanes.params[index]
+    strategy = standing.policy.strategy
+    if strategy is _LEAST_USED:
         found.used_60s = lane.recent(state, base + lane.USED, now_us)
     if lane.known(state, base, params, now_us):
         found.success_bp = score.success_bp(state, base)
         found.average_us = average_us = score.average_us(state, base)
-        if standing.policy.strategy is Strategy.FASTEST:
+        if strategy is _FASTEST:
             found.expected_us = score.expected_us(state, base)
         found.rate_points = score.rate_points(state, base)
         found.speed_points = score.speed_points(average_us)

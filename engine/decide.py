@@ -1,10 +1,11 @@
 """The decision: from the standing, the request, one clock reading and one draw to a plan with all its reasons."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
-from understudy.engine.assess import Assessed, assess
-from understudy.engine.eligibility import asking, is_eligible
+from understudy.engine.assess import Assessed, assess_all
+from understudy.engine.eligibility import asking
 from understudy.engine.strategies import MILLION, Order, order
 from understudy.events.decisions import Decision
 from understudy.events.requests import RequestAccepted
@@ -20,9 +21,9 @@ def decide(
     """Who is asked next, and in which order the others would be."""
     policy = standing.policy
     asked = asking(standing, accepted, tried=tried, now_us=now_us)
-    candidates = [assess(standing, settings, asked) for settings in policy.providers]
-    eligible = [one for one in candidates if is_eligible(one.verdict)]
-    tier = min((one.tier for one in eligible), default=None)
+    candidates = assess_all(standing, asked)
+    eligible = [one for one in candidates if one.eligible]
+    tier = min([one.tier for one in eligible], default=None)
     arranged = _NOBODY
     pinned = False
     if tier is not None:
@@ -54,12 +55,19 @@ def decide(
 
 def _told(candidates: list[Assessed], order: tuple[str, ...], chances: Mapping[str, int]) -> str:
     """The candidates in words, each with its chance of having come first, and its rank where it has one."""
-    words = []
-    for one in candidates:
-        chance = chances.get(one.provider, 0)
-        rank = f',"rank":{order.index(one.provider) + 1}' if one.provider in order else ""
-        words.append(f'{one.told},"propensity_ppm":{chance}{rank}}}')
-    return ",".join(words)
+    endings = dict(zip(order, _endings(len(order)), strict=True))
+    return ",".join(
+        [
+            f"{one.told}{chances.get(one.provider, 0)}{endings.get(one.provider, '}')}"
+            for one in candidates
+        ]
+    )
+
+
+@cache
+def _endings(count: int) -> tuple[str, ...]:
+    """The last words on those who are in an order of that length: their ranks."""
+    return tuple(f',"rank":{rank}}}' for rank in range(1, count + 1))
 
 
 _NOBODY: Final = Order([], {})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import Final
 
 from understudy.engine import dice
@@ -13,7 +14,20 @@ from understudy.events.vocabulary import Effect, Strategy
 MILLION: Final = 1_000_000
 """Propensities are parts per million."""
 
-EXPLORING: Final = frozenset({Strategy.SCORE, Strategy.FASTEST, Strategy.LEAST_USED})
+# An enum's member costs several times a global to look up, and this is asked at every decision.
+_SCORE: Final = Strategy.SCORE
+_FASTEST: Final = Strategy.FASTEST
+_WEIGHTED: Final = Strategy.WEIGHTED
+_ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
+_LEAST_USED: Final = Strategy.LEAST_USED
+_IN_ORDER: Final = Strategy.IN_ORDER
+_ONCE: Final = Effect.ONCE
+
+EXPLORING: Final = (_SCORE, _FASTEST, _LEAST_USED)
+"""The strategies that rank. A tuple: an enum's member has a slow hash."""
+
+_BY_SCORE: Final = attrgetter("by_score")
+"""The higher score, then the shorter average."""
 
 
 class Order:
@@ -37,23 +51,32 @@ def order(
     """
     # `in_order` keeps to the configured order, come what may; `fastest` weighs failures and slowness itself, as time,
     # but once a try was lost, it is safety that counts.
-    blind = policy.strategy is Strategy.IN_ORDER or (policy.strategy is Strategy.FASTEST and first_try)
-    groups: tuple[list[Assessed], list[Assessed], list[Assessed]] = ([], [], [])
+    strategy = policy.strategy
+    blind = strategy is _IN_ORDER or (strategy is _FASTEST and first_try)
+    well: list[Assessed] = []
+    poorly: list[Assessed] = []
+    probes: list[Assessed] = []
     for one in tier:
-        groups[2 if one.verdict == PROBE else int(one.degraded is not None and not blind)].append(one)
+        if one.verdict == PROBE:
+            probes.append(one)
+        elif one.degraded is None or blind:
+            well.append(one)
+        else:
+            poorly.append(one)
     ranked: list[Assessed] = []
     chances: dict[str, int] = {}
-    for group in groups:
+    for group in (well, poorly, probes):
         if group:
             arranged, its_chances = _arrange(group, policy, draw=draw, last_first=last_first, rolled=len(ranked))
-            ranked += arranged
+            ranked = ranked + arranged if ranked else arranged
             chances = chances or its_chances
     if not first_try:
         return Order(ranked, chances)
-    probes = len(groups[2])
-    if 0 < probes < len(ranked) and policy.fallback_enabled and policy.max_providers != 1:
-        due = ranked.pop(-probes)
+    if 0 < len(probes) < len(ranked) and policy.fallback_enabled and policy.max_providers != 1:
+        due = ranked.pop(-len(probes))
         return Order([due, *ranked], {due.provider: MILLION})
+    if len(ranked) == 1 or strategy not in EXPLORING:
+        return Order(ranked, chances)
     return _explore(ranked, chances, policy, draw=draw, effect=effect)
 
 
@@ -61,24 +84,20 @@ def _arrange(
     group: list[Assessed], policy: Policy, *, draw: int, last_first: str | None, rolled: int
 ) -> tuple[list[Assessed], dict[str, int]]:
     """One group in its order; sorting is stable, so ties keep the configured order."""
-    match policy.strategy:
-        case Strategy.SCORE:
-            arranged = sorted(group, key=_by_score_and_price(policy.prices) if policy.prices else _by_score)
-        case Strategy.FASTEST:
-            arranged = sorted(group, key=lambda one: one.expected_us or 0)
-        case Strategy.LEAST_USED:
-            arranged = sorted(group, key=lambda one: one.used_60s or 0)
-        case Strategy.ROUND_ROBIN:
-            arranged = _in_turn(group, policy, last_first)
-        case Strategy.WEIGHTED:
-            return _by_weight(group, policy.weights_ppm, draw=draw, rolled=rolled)
-        case Strategy.IN_ORDER:
-            arranged = group
+    strategy = policy.strategy
+    if strategy is _SCORE:
+        arranged = sorted(group, key=_by_score_and_price(policy.prices) if policy.prices else _BY_SCORE)
+    elif strategy is _FASTEST:
+        arranged = sorted(group, key=lambda one: one.expected_us or 0)
+    elif strategy is _LEAST_USED:
+        arranged = sorted(group, key=lambda one: one.used_60s or 0)
+    elif strategy is _ROUND_ROBIN:
+        arranged = _in_turn(group, policy, last_first)
+    elif strategy is _WEIGHTED:
+        return _by_weight(group, policy.weights_ppm, draw=draw, rolled=rolled)
+    else:
+        arranged = group
     return arranged, {arranged[0].provider: MILLION}
-
-
-def _by_score(one: Assessed) -> tuple[int, int]:
-    return -one.score, one.average_us or 0
 
 
 def _by_score_and_price(prices: Mapping[str, Decimal]) -> Callable[[Assessed], tuple[int, Decimal, int]]:
@@ -118,13 +137,12 @@ def _by_weight(
 
 def _explore(ranked: list[Assessed], chances: dict[str, int], policy: Policy, *, draw: int, effect: Effect) -> Order:
     """With a small chance another eligible provider starts: without that no log can say what it would have brought."""
+    share_ppm = policy.exploration_ppm
+    if not share_ppm or (effect is _ONCE and not policy.explore_once):
+        return Order(ranked, chances)
     others = ranked[1:]
-    if policy.strategy not in EXPLORING or not others or not policy.exploration_ppm:
-        return Order(ranked, chances)
-    if effect is Effect.ONCE and not policy.explore_once:
-        return Order(ranked, chances)
-    each = policy.exploration_ppm // len(others)
-    told = {one.provider: each for one in others}
+    each = share_ppm // len(others)
+    told = dict.fromkeys([one.provider for one in others], each)
     told[ranked[0].provider] = MILLION - each * len(others)
     if dice.below(draw, dice.WHETHER_TO_EXPLORE, MILLION) >= each * len(others):
         return Order(ranked, told)

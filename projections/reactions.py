@@ -1,4 +1,7 @@
-"""What each kind of event does to the standing: one small function a kind, and the table that finds it."""
+"""What each kind of event does to the standing: one small function a kind, and the table that finds it.
+
+What a reader has made of a provider's record (`Lanes.kept`) is dropped here by every event that changes the record.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -34,6 +37,7 @@ _ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
 
 def _engine_started(standing: "Standing", _: Recorded, event: EngineStarted) -> None:
     standing.rules_version = event.rules_version
+    standing.lanes.kept.clear()
     for record in standing.providers.values():
         record.misconfigured_us = 0  # A restart may have brought the right key: the next call will tell.
 
@@ -58,6 +62,7 @@ def _call_started(standing: "Standing", recorded: Recorded, event: CallStarted) 
     index = lanes.places.get(key)
     if index is None:
         index = lanes.index(key)
+        lanes.kept.pop(provider, None)
     # Straight to `tuple`: a NamedTuple's own constructor takes twice as long.
     standing.calls[seq] = tuple.__new__(OpenCall, (index, at_us, event))
     record = standing.providers.get(provider) or standing.provider(provider)
@@ -88,6 +93,7 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
         key = stock_key(event.provider, event.service, event.country)
         standing.stock[key] = StockBelief(units=event.stock, at_us=at_us, revealed=False)
     lanes = standing.lanes
+    lanes.kept.pop(started.provider, None)
     base = lane.GLOBAL_WORDS + index * lanes.words
     return lane.end(lanes.state, base, lanes.params[index], lane.SUCCESS, at_us, started_us, event.latency_us, 0)
 
@@ -135,6 +141,7 @@ def _end_in_vain(standing: "Standing", recorded: Recorded, event: CallFailed | C
     index, started_us, started = call
     retry = standing.tries_that_count(event)
     lanes = standing.lanes
+    lanes.kept.pop(started.provider, None)
     base, params = lanes.base(index), lanes.params[index]
     told = lane.end(lanes.state, base, params, ending_code(event), recorded.at_us, started_us, event.latency_us, retry)
     if started.operation not in SIDE_OPERATIONS:
@@ -156,21 +163,25 @@ def _spare(standing: "Standing", event: CallFailed | CallAbandoned, *, counted: 
 
 def _override_set(standing: "Standing", _: Recorded, event: OverrideSet) -> None:
     standing.provider(event.provider).override = event
+    standing.lanes.kept.pop(event.provider, None)
 
 
 def _override_cleared(standing: "Standing", _: Recorded, event: OverrideCleared) -> None:
     record = standing.provider(event.provider)
     record.override = None
+    standing.lanes.kept.pop(event.provider, None)
     record.misconfigured_us = 0
 
 
 def _alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -> None:
     standing.alerts[f"{event.alert}|{event.subject}"] = recorded.at_us
+    standing.lanes.kept.clear()
     turn(standing.lanes, recorded)
 
 
 def _alert_cleared(standing: "Standing", recorded: Recorded, event: AlertCleared) -> None:
     standing.alerts.pop(f"{event.alert}|{event.subject}", None)
+    standing.lanes.kept.clear()
     turn(standing.lanes, recorded)
 
 
