@@ -12,13 +12,13 @@ MISCONFIGURED = "misconfigured"
 INSUFFICIENT_FUNDS = "insufficient_funds"
 SUSPENDED = "suspended"
 
-_RAISING = frozenset({CallFailed, RequestSuspended})
+RAISING = frozenset({CallFailed, RequestSuspended})
 """The events that may raise an alert; others only clear one that stands."""
 
 
 def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
     """The alert event that must follow this event, which has been folded already; asked again until None."""
-    if not standing.alerts and type(event) not in _RAISING:
+    if not standing.alerts and type(event) not in RAISING:
         return None
     match event:
         case CallFailed():

@@ -37,10 +37,15 @@ def next_lookup_us(state: Doubtful, policy: Policy, settings: ProviderSettings) 
 
 
 def look_up(state: Doubtful, standing: Standing, now_us: int) -> Step:
-    """Ask the provider of the doubtful call, under the key that the call had."""
+    """Ask the provider of the doubtful call, under the key that the call had; but no caller waits past the deadline."""
     accepted, started = state.progress.accepted, state.started
     settings = provider_settings(standing.policy, state.turn.provider)
     timeout_ms = settings.request_timeout_ms or standing.policy.request_timeout_ms
+    limit_us = now_us + timeout_ms * 1000
+    if not state.held and state.progress.given_up is None:
+        if now_us >= accepted.deadline_at_us:
+            return suspend(state, SuspendReason.UNDECIDED)
+        limit_us = min(limit_us, accepted.deadline_at_us)
     event = CallStarted(
         request_id=accepted.request_id,
         provider=started.provider,
@@ -51,7 +56,7 @@ def look_up(state: Doubtful, standing: Standing, now_us: int) -> Step:
         rental_id=accepted.rental_id,
         pair=accepted.pair,
         key=started.key,
-        deadline_at_us=now_us + timeout_ms * 1000,
+        deadline_at_us=limit_us,
     )
     return LookUp(event, started.key)
 

@@ -21,17 +21,22 @@ class Ledger:
     def fold(self, recorded: Recorded) -> int:
         """Take one more event in; tells by `lane_step`'s bits what changed in the lane that it concerned."""
         changed = self.standing.fold(recorded)
-        event: Any = recorded.event
+        event: Any
+        _, at_us, event = recorded
         kind = type(event)
         if kind is RequestAccepted:
             self.requests[event.request_id] = accept(event)
-        elif kind in EVOLUTIONS:
-            state = self.requests.get(event.request_id)
-            if state is None:
-                return changed  # Of no request, or of one that was settled before: a late fact changes nothing.
-            after = EVOLUTIONS[kind](state, event, recorded.at_us)
-            if type(after) is Settled:
-                del self.requests[event.request_id]
-            else:
-                self.requests[event.request_id] = after  # type: ignore[assignment]
+            return changed
+        evolution = EVOLUTIONS.get(kind)
+        if evolution is None:
+            return changed
+        request_id = event.request_id
+        state = self.requests.get(request_id)
+        if state is None:
+            return changed  # Of no request, or of one that was settled before: a late fact changes nothing.
+        after = evolution(state, event, at_us)
+        if type(after) is Settled:
+            del self.requests[request_id]
+        else:
+            self.requests[request_id] = after  # type: ignore[assignment]
         return changed

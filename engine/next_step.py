@@ -4,6 +4,9 @@ Every answer that changes something carries the event that puts it on record; th
 Replay asks the same question at the same place and compares.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
 from understudy.engine import eligibility
 from understudy.engine.decide import decide
 from understudy.engine.dice import BACK_OFF, below
@@ -45,27 +48,20 @@ RETRIED_HERE = frozenset({FailureKind.TRANSIENT, FailureKind.TIMED_OUT, FailureK
 
 def next_step(state: RequestState, standing: Standing, *, now_us: int, draw: int = 0) -> Step:
     """The step that follows from a state at an instant. `draw` is used only if a decision is due."""
-    match state:
-        case Ready(progress=progress):
-            return _ready(state, progress, standing, now_us=now_us, draw=draw)
-        case Chosen():
-            return _chosen(state, standing, now_us=now_us, draw=draw)
-        case Answered():
-            return _answered(state)
-        case LetDown():
-            return _let_down(state, standing, now_us=now_us, draw=draw)
-        case Nobody():
-            return _nobody(state, now_us)
-        case Doubtful():
-            return _doubtful(state, standing, now_us=now_us, draw=draw)
-        case Waiting(until_us=until_us, then=then):
-            if now_us < until_us:
-                return Sleep(until_us)
-            return next_step(then, standing, now_us=now_us, draw=draw)
-        case NotExecuted(progress=progress):
-            return fail(progress, progress.given_up or EndReason.NOT_EXECUTED)
-        case _:
-            raise BrokenRule(f"no step follows from {state}")
+    follows = _STEPS.get(type(state))
+    if follows is None:
+        raise BrokenRule(f"no step follows from {state}")
+    return follows(state, standing, now_us, draw)
+
+
+def _waiting(state: Waiting, standing: Standing, now_us: int, draw: int) -> Step:
+    if now_us < state.until_us:
+        return Sleep(state.until_us)
+    return next_step(state.then, standing, now_us=now_us, draw=draw)
+
+
+def _not_executed(state: NotExecuted) -> Step:
+    return fail(state.progress, state.progress.given_up or EndReason.NOT_EXECUTED)
 
 
 def _answered(state: Answered) -> Step:
@@ -92,16 +88,16 @@ def _nobody(state: Nobody, now_us: int) -> Step:
     return fail(progress, EndReason.EXHAUSTED if progress.attempts else EndReason.NO_PROVIDER)
 
 
-def _ready(state: RequestState, progress: Progress, standing: Standing, *, now_us: int, draw: int) -> Step:
+def _ready(state: Ready, standing: Standing, now_us: int, draw: int) -> Step:
+    progress = state.progress
     if progress.given_up is not None:
         return fail(progress, progress.given_up)
     if now_us >= progress.accepted.deadline_at_us:
         return fail(progress, EndReason.DEADLINE)
-    tried = done_with(state).tried
-    return Decide(decide(standing, progress.accepted, tried=tried, now_us=now_us, draw=draw))
+    return Decide(decide(standing, progress.accepted, tried=progress.tried, now_us=now_us, draw=draw))
 
 
-def _chosen(state: Chosen, standing: Standing, *, now_us: int, draw: int) -> Step:
+def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
     progress, turn = state.progress, state.turn
     accepted = progress.accepted
     if progress.given_up is not None or now_us >= accepted.deadline_at_us:
@@ -129,7 +125,7 @@ def _chosen(state: Chosen, standing: Standing, *, now_us: int, draw: int) -> Ste
     )
 
 
-def _let_down(state: LetDown, standing: Standing, *, now_us: int, draw: int) -> Step:
+def _let_down(state: LetDown, standing: Standing, now_us: int, draw: int) -> Step:
     progress, kind = state.progress, state.kind
     effect = progress.accepted.effect
     if kind is FailureKind.REJECTED:
@@ -204,7 +200,7 @@ def _next_provider(
     return Decide(decide(standing, progress.accepted, tried=tried, now_us=now_us, draw=draw))
 
 
-def _doubtful(state: Doubtful, standing: Standing, *, now_us: int, draw: int) -> Step:
+def _doubtful(state: Doubtful, standing: Standing, now_us: int, draw: int) -> Step:
     progress = state.progress
     settings = provider_settings(standing.policy, state.turn.provider)
     if progress.accepted.effect is not Effect.ONCE and progress.given_up is not None and not state.held:
@@ -224,3 +220,17 @@ def _doubtful(state: Doubtful, standing: Standing, *, now_us: int, draw: int) ->
         return suspend(state, SuspendReason.UNDECIDED)
     reason = "look up again what became of the call"
     return Wait(scheduled(progress, until_us=due_us, provider=state.turn.provider, reason=reason))
+
+
+# A table, because a chain of patterns tries one after another, and this is asked three times a request.
+_STEPS: Final[Mapping[type[RequestState], Callable[[Any, Standing, int, int], Step]]] = {
+    Ready: _ready,
+    Chosen: _chosen,
+    Answered: lambda state, _, __, ___: _answered(state),
+    LetDown: _let_down,
+    Nobody: lambda state, _, now_us, __: _nobody(state, now_us),
+    Doubtful: _doubtful,
+    Waiting: _waiting,
+    NotExecuted: lambda state, _, __, ___: _not_executed(state),
+}
+"""What follows from each state; while a call is under way, nothing does."""

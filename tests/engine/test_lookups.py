@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from given import MS, Ending, Story, fails, finds, given, is_abandoned, policy_for, succeeds
+from given import MS, NOON, Ending, Story, fails, finds, given, is_abandoned, policy_for, succeeds
 
 from understudy.engine.errors import BrokenRule
 from understudy.engine.next_step import next_step
@@ -47,6 +47,16 @@ def test_the_look_up_asks_at_once_for_the_call_in_doubt_under_its_key() -> None:
     assert (step.event.provider, step.event.operation, step.event.attempt) == ("a", "lookup", 1)
     assert step.key == step.event.key == story.calls[0].key
     assert step.event.deadline_at_us == story.now_us + 5_000 * MS
+
+
+def test_no_caller_waits_for_a_look_up_past_the_deadline() -> None:
+    story = doubtful(deadline_ms=1_000)
+    step = story.when()
+    assert isinstance(step, LookUp)
+    assert step.event.deadline_at_us == NOON + 1_000 * MS
+    late = doubtful(deadline_ms=1_000).later(ms=1_000).when()
+    assert isinstance(late, Suspend)
+    assert late.event.reason is SuspendReason.UNDECIDED
 
 
 def test_found_succeeded_completes_the_request_through_the_look_up() -> None:
