@@ -10,11 +10,12 @@ from understudy.engine.decide import RULES_VERSION
 from understudy.engine.errors import EngineClosed, InvalidRequest
 from understudy.engine.health import ProviderHealth, health
 from understudy.engine.journal import Journal
+from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import System
 from understudy.engine.provider import Deadline, Provider, Reply, Request, settings_of
-from understudy.engine.restore import dump, restore
+from understudy.engine.restore import Restoration, restore
 from understudy.engine.runner import Runner
 from understudy.engine.system import RealSystem
 from understudy.engine.ticket import Ticket
@@ -65,6 +66,7 @@ class Engine:
         self._watch = watch
         self._runner: Runner | None = None
         self._keyed: Keyed | None = None
+        self._keeper: Keeper | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -83,7 +85,13 @@ class Engine:
         identity = self._system.identity()
         await self._log.open(identity.writer)
         with self._log.reader() as reader:
-            ledger = restore(reader)
+            if self._log.lasting:
+                restoration = Restoration(reader)
+                for block in restoration.blocks():
+                    await self._log.save_block(block)
+                ledger = restoration.ledger
+            else:
+                ledger = restore(reader)
         self._system.start_after(ledger.standing.at_us)
         journal = Journal(self._log, ledger, self._system)
         journal.note(
@@ -97,6 +105,8 @@ class Engine:
         if ledger.standing.policy_hash != self._policy.content_hash:
             journal.note(PolicyActivated(policy=self._policy, policy_hash=self._policy.content_hash))
         runner = Runner(journal, self._providers)
+        self._keeper = Keeper(journal, runner)
+        journal.keep = self._keeper.take
         self._keyed = Keyed(journal, runner)
         self._runner = runner
         for event in recovery.interruptions(ledger, journal.now_us()):
@@ -115,7 +125,8 @@ class Engine:
             await runner.close(grace_s=self._policy.request_timeout_ms / 1000)
             journal = runner.journal
             journal.note(EngineStopped(writer=self._system.identity().writer))
-            await journal.log.save_snapshot(dump(journal.ledger, journal.log.head))
+            if self._keeper is not None:
+                await self._keeper.finish()
         finally:
             await self._log.close()
 

@@ -1,12 +1,12 @@
 """Where the engine writes: every append is folded at once, and what must follow from it follows at once."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from understudy.engine import alerts
 from understudy.engine.ledger import Ledger
 from understudy.engine.ports import System
 from understudy.events.decisions import Event
-from understudy.events.log import EventLog, SideWrite
+from understudy.events.log import EventLog, SealedBlock, SideWrite
 from understudy.events.row import Recorded
 
 
@@ -17,6 +17,8 @@ class Journal:
         self.log = log
         self.ledger = ledger
         self.system = system
+        self.keep: Callable[[SealedBlock], object] = _forget
+        """What is done with a block that is full."""
 
     def now_us(self) -> int:
         """Engine time, never before the last event."""
@@ -32,8 +34,21 @@ class Journal:
         self.ledger.fold(recorded)
         while (alert := alerts.due(self.ledger.standing, event)) is not None:
             self.ledger.fold(self.log.append(alert, at_us=when_us))
+        builder = self.ledger.builder
+        if builder is not None and builder.full:
+            self.seal()
         return recorded
+
+    def seal(self) -> None:
+        """Seal what has been taken down so far, if there is anything."""
+        builder = self.ledger.builder
+        if builder is not None and builder.records:
+            self.keep(builder.seal(self.ledger.standing, chain=self.log.head.chain))
 
     def durable(self, recorded: Recorded) -> Awaitable[None]:
         """Done once the event is durable; raises LogUnavailable if that failed."""
         return self.log.durable(recorded.seq)
+
+
+def _forget(_: SealedBlock) -> None:
+    """Blocks are a cache: without somebody to keep them, nothing is lost."""

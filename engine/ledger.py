@@ -7,6 +7,7 @@ from understudy.engine.request import EVOLUTIONS, accept
 from understudy.engine.request_state import OpenState, Settled
 from understudy.events.requests import RequestAccepted
 from understudy.events.row import Recorded
+from understudy.projections.block import BlockBuilder
 from understudy.projections.standing import Standing
 
 
@@ -17,10 +18,13 @@ class Ledger:
     standing: Standing = field(default_factory=Standing)
     requests: dict[str, OpenState] = field(default_factory=dict)
     """Unsettled requests by id, in the order of their acceptance."""
+    builder: BlockBuilder | None = None
+    """Takes the events down for a sealed block, where that is wanted."""
 
     def fold(self, recorded: Recorded) -> int:
         """Take one more event in; tells by `lane_step`'s bits what changed in the lane that it concerned."""
-        changed = self.standing.fold(recorded)
+        builder = self.builder
+        changed = self.standing.fold(recorded) if builder is None else builder.fold(recorded, self.standing)
         event: Any
         _, at_us, event = recorded
         kind = type(event)

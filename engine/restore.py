@@ -1,9 +1,12 @@
 """The ledger from the log: the newest snapshot that can be trusted, and every row after it."""
 
+from collections.abc import Iterator
+
 from understudy.engine.ledger import Ledger
 from understudy.events.codec import recorded
-from understudy.events.log import Head, LogReader, Snapshot
-from understudy.projections.snapshot import dump_standing, load_standing
+from understudy.events.log import Head, LogReader, SealedBlock, Snapshot
+from understudy.projections.block import BlockBuilder
+from understudy.projections.snapshot import BrokenSnapshot, dump_standing, load_standing
 from understudy.projections.standing import FOLD_VERSION
 
 _IDS_END = b"\n"
@@ -15,6 +18,33 @@ def restore(reader: LogReader, *, through: int | None = None) -> Ledger:
     for row in reader.rows(after=ledger.standing.seq, through=through):
         ledger.fold(recorded(row))
     return ledger
+
+
+class Restoration:
+    """The ledger from the log, and on the way the sealed blocks that the log does not have yet.
+
+    Blocks cover the log without a gap: where some are missing that a snapshot would leave out, everything is folded.
+    """
+
+    def __init__(self, reader: LogReader) -> None:
+        self._reader = reader
+        self._sealed = reader.sealed_through(fold_version=FOLD_VERSION)
+        known = _from_snapshot(reader, None)
+        self.ledger = known if known is not None and known.standing.seq <= self._sealed else Ledger()
+
+    def blocks(self) -> Iterator[SealedBlock]:
+        """Fold the rows up to the end; when this has run out, `ledger` stands there and takes further events down."""
+        ledger = self.ledger
+        if ledger.standing.seq >= self._sealed:
+            ledger.builder = BlockBuilder()
+        for row in self._reader.rows(after=ledger.standing.seq):
+            ledger.fold(recorded(row))
+            if ledger.builder is None:
+                if row.seq == self._sealed:
+                    ledger.builder = BlockBuilder()
+            elif ledger.builder.full:
+                yield ledger.builder.seal(ledger.standing, chain=self._reader.chain_at(row.seq) or b"")
+        ledger.builder = ledger.builder or BlockBuilder()
 
 
 def dump(ledger: Ledger, head: Head) -> Snapshot:
@@ -29,7 +59,10 @@ def _from_snapshot(reader: LogReader, through: int | None) -> Ledger | None:
     if snapshot is None or reader.chain_at(snapshot.seq) != snapshot.chain:
         return None
     ids, _, content = snapshot.content.partition(_IDS_END)
-    ledger = Ledger(standing=load_standing(content))
+    try:
+        ledger = Ledger(standing=load_standing(content))
+    except BrokenSnapshot:
+        return None  # The rows have it all.
     unsettled = Ledger()
     for request_id in ids.decode().split(","):
         for row in reader.request_rows(request_id) if request_id else ():

@@ -125,6 +125,9 @@ class LogReader(Protocol):
     def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
         """The sealed blocks in order; the caller checks their digests."""
 
+    def sealed_through(self, *, fold_version: int) -> int:
+        """The last seq that a sealed block covers; 0 if there is none."""
+
     def chain_at(self, seq: int) -> bytes | None:
         """The stored chain value of one event; None if there is no such event, the genesis value for 0."""
 
@@ -150,6 +153,10 @@ class EventLog(Protocol):
     @property
     def capacity(self) -> int:
         """How many events may be pending. Admission keeps room for the events that open requests still need."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the log outlives its process: only then is it worth keeping snapshots and sealed blocks."""
 
     @property
     def salt(self) -> bytes:

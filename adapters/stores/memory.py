@@ -107,6 +107,10 @@ class Ledger:
         for place in sorted(place for place in self.sealed if place[0] == fold_version):
             yield self.sealed[place]
 
+    def sealed_through(self, *, fold_version: int) -> int:
+        """The last seq that a sealed block covers; 0 if there is none."""
+        return max((block.last_seq for block in self.blocks(fold_version=fold_version)), default=0)
+
     def chain_at(self, seq: int) -> bytes | None:
         """The chain value of one event; None if there is no such event, the genesis value for 0."""
         self._work_out()
@@ -150,6 +154,11 @@ class MemoryLog:
     @property
     def busy(self) -> bool:
         """Never: there is no thread."""
+        return False
+
+    @property
+    def lasting(self) -> bool:
+        """It ends with its process."""
         return False
 
     @property

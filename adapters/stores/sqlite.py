@@ -95,6 +95,11 @@ class SqliteLog:
         return self._writer is not None and self._writer.busy
 
     @property
+    def lasting(self) -> bool:
+        """A file outlives its process."""
+        return True
+
+    @property
     def capacity(self) -> int:
         """How many events may be pending."""
         return self._capacity

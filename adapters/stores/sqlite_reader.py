@@ -47,6 +47,9 @@ _BLOCK: Final = (
 )
 _OF_KIND: Final = " FROM events WHERE kind = ? AND request_id IS NULL AND stream = ? AND seq <= ? ORDER BY position"
 _OPERATIONS: Final = f"SELECT {schema.COLUMNS}{_OF_KIND}"
+_SEALED_THROUGH: Final = (
+    "SELECT last_seq FROM sealed_blocks WHERE stream = ? AND fold_version = ? ORDER BY first_seq DESC LIMIT 1"
+)
 _LINKS: Final = f"SELECT seq, chain, json_array({schema.COLUMNS}){_RANGE}"
 
 
@@ -154,6 +157,11 @@ class SqliteReader:
             block = SealedBlock(**dict(zip(_BLOCK_COLUMNS, found, strict=True)))
             first_seq = block.first_seq
             yield block
+
+    def sealed_through(self, *, fold_version: int) -> int:
+        """The last seq that a sealed block covers; 0 if there is none."""
+        found = self._one(_SEALED_THROUGH, self._stream, fold_version)
+        return 0 if found is None else int(found[0])
 
     def chain_at(self, seq: int) -> bytes | None:
         """The stored chain value of one event; None if there is no such event, the genesis value for 0."""

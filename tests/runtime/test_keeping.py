@@ -1,0 +1,63 @@
+"""Sealed blocks and snapshots: kept behind the rows, never trusted over them, made anew where they are missing."""
+
+import sqlite3
+from typing import Any
+
+from providers_for_tests import Told
+
+from understudy.adapters import SqliteReader
+from understudy.events.codec import recorded
+from understudy.projections.block import check_block
+from understudy.projections.standing import FOLD_VERSION, Standing
+
+
+def serve(stage: Any, *, requests: int) -> None:
+    async def act() -> None:
+        async with stage.engine(Told("a"), Told("b"), log=stage.file()) as engine:
+            for _ in range(requests):
+                await engine.call("x")
+
+    stage.play(act)
+
+
+def assert_blocks_cover_the_log(stage: Any) -> int:
+    standing = Standing()
+    with SqliteReader.open(stage.logs[0].path) as reader:
+        blocks = list(reader.blocks(fold_version=FOLD_VERSION))
+        for block in blocks:
+            assert block.first_seq == standing.seq + 1
+            rows = list(reader.rows(after=standing.seq, through=block.last_seq))
+            assert check_block(block, rows, standing=standing) is None
+            assert block.chain == reader.chain_at(block.last_seq)
+        assert standing.seq == reader.head().seq
+    return len(blocks)
+
+
+def test_a_log_that_was_closed_is_sealed_whole(stage: Any) -> None:
+    serve(stage, requests=1_700)
+    assert assert_blocks_cover_the_log(stage) == 3
+    serve(stage, requests=3)
+    assert assert_blocks_cover_the_log(stage) == 4
+
+
+def test_missing_blocks_are_made_anew_at_the_next_start(stage: Any) -> None:
+    serve(stage, requests=1_700)
+    path = stage.logs[0].path
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM sealed_blocks WHERE first_seq > 1")
+    connection.close()
+    serve(stage, requests=3)
+    assert_blocks_cover_the_log(stage)
+
+
+def test_a_snapshot_that_is_damaged_is_not_trusted(stage: Any) -> None:
+    serve(stage, requests=20)
+    path = stage.logs[0].path
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE snapshots SET content = x'00'")
+    connection.close()
+    serve(stage, requests=3)
+    with SqliteReader.open(path) as reader:
+        accepted = sum(recorded(row).event.kind == "request_accepted.v1" for row in reader.rows())
+    assert accepted == 23
+    assert_blocks_cover_the_log(stage)
