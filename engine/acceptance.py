@@ -28,6 +28,7 @@ KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
 """How long an idempotency key is kept: thirty days."""
 NOTHING_HIDDEN: Final = Discretion()
 _NAME_LIMIT: Final = 200
+_LONGEST_MS: Final = 30 * 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,8 @@ def check(
     ):
         if name is not None:
             _check_name(what, name)
-    if deadline_ms <= 0:
-        raise InvalidRequest(f"deadline_ms must be positive, not {deadline_ms}")
+    if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
+        raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
     columns, labels = split(context)
     return Asked(
         operation=operation,
@@ -99,12 +100,19 @@ def check(
 
 def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """A context as the part that has columns of its own, and the rest."""
+    if not isinstance(context, Mapping):
+        raise InvalidRequest(f'context must be a mapping such as {{"country": "us"}}, not {context!r}')
     for name, value in context.items():
         if not isinstance(value, str):
             raise InvalidRequest(f"context[{name!r}] must be text, not {type(value).__name__}: use str(…)")
         _check_name(f"context[{name!r}]", value)
     columns = {name: context[name] for name in CONTEXT_COLUMNS if name in context}
     return columns, {name: value for name, value in context.items() if name not in columns}
+
+
+def first_given(*lengths_ms: int | None) -> int:
+    """The first length of time that somebody has given; 0 is given, and wrong."""
+    return next((length_ms for length_ms in lengths_ms if length_ms is not None), 0)
 
 
 async def room(journal: Journal, policy: Policy) -> None:
@@ -219,5 +227,7 @@ def _json(body: Any) -> JsonValue:
 
 
 def _check_name(what: str, value: str) -> None:
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{what} must be text, not {type(value).__name__}")
     if not 0 < len(value) <= _NAME_LIMIT or not value.isprintable():
         raise InvalidRequest(f"{what} must be 1 to {_NAME_LIMIT} printable characters, not {value[:50]!r}")

@@ -1,10 +1,11 @@
 """What people outside the engine may want of it: lines of the inbox, each turned into an event."""
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from understudy.engine import recovery
+from understudy.engine.errors import InvalidRequest
 from understudy.engine.runner import Runner
 from understudy.events.fact import Fact
 from understudy.events.log import Command, TakeCommand
@@ -22,8 +23,8 @@ COMMAND_REFUSED: Final = "command_refused"
 
 class _Wish(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-    actor: str
-    reason: str
+    actor: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=500)
 
 
 class SetOverride(_Wish):
@@ -32,7 +33,7 @@ class SetOverride(_Wish):
     command: Literal["set_override"] = "set_override"
     provider: str
     state: ForcedState
-    for_ms: int | None = None
+    for_ms: int | None = Field(default=None, ge=1, le=10**11)
 
 
 class ClearOverride(_Wish):
@@ -51,6 +52,7 @@ class Resolve(_Wish):
     reference: str | None = None
 
 
+W = TypeVar("W", bound=_Wish)
 AnyCommand = Annotated[SetOverride | ClearOverride | Resolve, Field(discriminator="command")]
 _READER: TypeAdapter[SetOverride | ClearOverride | Resolve] = TypeAdapter(AnyCommand)
 
@@ -80,5 +82,23 @@ def _event(engine: "Engine", runner: Runner, wish: SetOverride | ClearOverride |
         raise ValueError(f"provider {wish.provider!r} is unknown")
     if isinstance(wish, ClearOverride):
         return OverrideCleared(**wish.model_dump(exclude={"command"}))
-    until_us = None if wish.for_ms is None else journal.now_us() + wish.for_ms * 1000
+    return override_of(wish, journal.now_us())
+
+
+def override_of(wish: SetOverride, now_us: int) -> OverrideSet:
+    """The event of a wish to force a state."""
+    until_us = None if wish.for_ms is None else now_us + wish.for_ms * 1000
     return OverrideSet(**wish.model_dump(exclude={"command", "for_ms"}), until_us=until_us)
+
+
+def wished(kind: type[W], **fields: Any) -> W:
+    """A wish that was put as arguments.
+
+    Errors: InvalidRequest, naming the argument and what would be right.
+    """
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidRequest(f"{where}: {first['msg']}, not {first['input']!r}") from error

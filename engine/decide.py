@@ -56,12 +56,7 @@ def decide(
 def _told(candidates: list[Assessed], order: tuple[str, ...], chances: Mapping[str, int]) -> str:
     """The candidates in words, each with its chance of having come first, and its rank where it has one."""
     endings = dict(zip(order, _endings(len(order)), strict=True))
-    return ",".join(
-        [
-            f"{one.told}{chances.get(one.provider, 0)}{endings.get(one.provider, '}')}"
-            for one in candidates
-        ]
-    )
+    return ",".join([f"{one.told}{chances.get(one.provider, 0)}{endings.get(one.provider, '}')}" for one in candidates])
 
 
 @cache

@@ -5,7 +5,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from understudy.engine import acceptance, background, recovery
+from understudy.engine import acceptance, background, commands, recovery
+from understudy.engine.commands import ClearOverride, SetOverride
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.errors import EngineClosed, InvalidRequest
 from understudy.engine.health import ProviderHealth, health
@@ -14,7 +15,7 @@ from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import System
-from understudy.engine.provider import Deadline, Provider, Reply, Request, settings_of
+from understudy.engine.provider import Deadline, Provider, Reply, Request, check_provider, settings_of
 from understudy.engine.restore import Restoration, restore
 from understudy.engine.runner import Runner
 from understudy.engine.system import RealSystem
@@ -25,7 +26,6 @@ from understudy.events.operations import (
     EngineStarted,
     EngineStopped,
     OverrideCleared,
-    OverrideSet,
     PolicyActivated,
 )
 from understudy.events.policy import Policy
@@ -54,8 +54,10 @@ class Engine:
 
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
         settings. `watch` off: no pings, no inbox, no look at the wall clock.
-        Errors: ValueError for repeated or unknown provider ids.
+        Errors: ValueError for repeated or unknown provider ids, TypeError for what is no provider.
         """
+        for one in providers:
+            check_provider(one)
         self._providers = {one.id: one for one in providers}
         if len(self._providers) != len(providers):
             raise ValueError("two providers have the same id; ids must be unique")
@@ -167,7 +169,7 @@ class Engine:
             key=idempotency_key,
             principal=principal,
             subject=subject,
-            deadline_ms=deadline_ms or declared.deadline_ms or self._policy.deadline_ms,
+            deadline_ms=acceptance.first_given(deadline_ms, declared.deadline_ms, self._policy.deadline_ms),
             preferred=preferred,
             free_to_abandon=declared.free_to_abandon if free_to_abandon is None else free_to_abandon,
         )
@@ -207,7 +209,7 @@ class Engine:
         await runner.side_call(
             event, ticket, function if operation == "ping" else lambda: function(request, deadline=deadline)
         )
-        return Reply(value=ticket.reply, reference=ticket.reference)
+        return ticket.answer if isinstance(ticket.answer, Reply) else Reply(value=ticket.answer.value)
 
     def override(
         self, provider: str, state: ForcedState | str, *, actor: str, reason: str, for_ms: int | None = None
@@ -218,15 +220,14 @@ class Engine:
         """
         journal = self._running().journal
         self._known(provider)
-        until_us = None if for_ms is None else journal.now_us() + for_ms * 1000
-        journal.note(
-            OverrideSet(provider=provider, state=ForcedState(state), until_us=until_us, actor=actor, reason=reason)
-        )
+        wish = commands.wished(SetOverride, provider=provider, state=state, for_ms=for_ms, actor=actor, reason=reason)
+        journal.note(commands.override_of(wish, journal.now_us()))
 
     def clear_override(self, provider: str, *, actor: str, reason: str) -> None:
         """Take a forced state back, or declare a misconfigured provider fixed."""
         self._known(provider)
-        self._running().journal.note(OverrideCleared(provider=provider, actor=actor, reason=reason))
+        wish = commands.wished(ClearOverride, provider=provider, actor=actor, reason=reason)
+        self._running().journal.note(OverrideCleared(provider=provider, actor=wish.actor, reason=wish.reason))
 
     def resolve(
         self, request_id: str, *, executed: bool, actor: str, reason: str, reference: str | None = None

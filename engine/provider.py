@@ -126,6 +126,45 @@ def provider(provider_id: str, /, **settings: Any) -> Callable[[AsyncFunction], 
     return wrap
 
 
+def check_provider(one: object) -> None:
+    """Refuse what cannot be called as a provider, before a request finds out.
+
+    Errors: TypeError, saying what is missing.
+    """
+    name = getattr(one, "id", None)
+    if not isinstance(name, str) or not callable(getattr(one, "call", None)):
+        raise TypeError(
+            f"{one!r} is no provider: it needs an `id` and an `async def call`, or make it one by provider(…)"
+        )
+    wanted = {
+        "call": ("an operation", "a request"),
+        "lookup": ("an operation", "a request"),
+        "stock": ("a request",),
+        "quote": ("a request",),
+        "ping": (),
+    }
+    keywords = {"call": {"key": "", "deadline": 0}, "lookup": {"key": "", "deadline": 0}, "ping": {}}
+    for method, given in wanted.items():
+        function = getattr(one, method, None)
+        if function is None:
+            continue
+        if inspect.ismethod(function) and not _may_await(function):
+            raise TypeError(f"provider {name!r}: `{method}` must be an `async def`")
+        try:
+            inspect.signature(function).bind(*given, **keywords.get(method, {"deadline": 0}))
+        except TypeError as error:
+            takes = ", ".join([*given, *keywords.get(method, {"deadline": 0})])
+            raise TypeError(f"provider {name!r}: `{method}` must take ({takes}): {error}") from error
+
+
+def _may_await(function: Callable[..., Any]) -> bool:
+    """Whether a method is a coroutine function, or at least may return something to await."""
+    return (
+        inspect.iscoroutinefunction(function)
+        or inspect.signature(function).return_annotation is not inspect.Parameter.empty
+    )
+
+
 def settings_of(one: Provider, configured: Mapping[str, ProviderSettings]) -> ProviderSettings:
     """A provider's settings: the policy's, else its own; what it is able to do is read off the object."""
     own = getattr(one, "settings", None)

@@ -74,7 +74,7 @@ class Runner:
                 match step:
                     case steps.Finish(event=done):
                         await self._conclude(ticket, self.journal.note(done, at_us=now_us))
-                        return answer_of(done, reply=ticket.reply, reference=ticket.reference)
+                        return answer_of(done, reply=ticket.answer.value, reference=ticket.answer.reference)
                     case steps.Fail(event=failed):
                         await self._conclude(ticket, self.journal.note(failed, at_us=now_us))
                         raise error_of(failed, ticket.vetoes())
@@ -175,19 +175,20 @@ class Runner:
         try:
             async with limit:
                 value = await ask()
-        except asyncio.CancelledError:
-            now_us = self.journal.now_us()
-            self.journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
-            raise
-        except ProviderError as failure:
-            error = failure
+        except asyncio.CancelledError as cancelled:
+            if not _is_cancelled():
+                error, error_type = self._foreign(cancelled, event, ticket)
+            else:
+                now_us = self.journal.now_us()
+                self.journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
+                raise
         except Exception as foreign:  # noqa: BLE001 - the boundary to providers: whatever they raise is put on record
             if isinstance(foreign, TimeoutError) and limit.expired():
                 error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
+            elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
+                error = foreign
             else:
-                error_type = type(foreign).__name__
-                surely_undone = event.operation == LOOKUP or ticket.request.effect is Effect.READ
-                error = (Transient if surely_undone else Ambiguous)(f"{error_type}: {foreign}")
+                error, error_type = self._foreign(foreign, event, ticket)
         else:
             self._note_success(started, value if isinstance(value, Reply | Found) else Reply(value=value), ticket)
             return None
@@ -195,6 +196,12 @@ class Runner:
         failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
         self.journal.note(failed, at_us=now_us)
         return error
+
+    def _foreign(self, foreign: BaseException, event: CallStarted, ticket: Ticket) -> tuple[ProviderError, str]:
+        """What an exception that is none of ours counts as: a write may have been executed, a read was not."""
+        name = type(foreign).__name__
+        surely_undone = event.operation == LOOKUP or ticket.request.effect is Effect.READ
+        return (Transient if surely_undone else Ambiguous)(f"{name}: {foreign}"), name
 
     def _note_success(self, started: Recorded, answer: Reply | Found, ticket: Ticket) -> None:
         now_us = self.journal.now_us()
@@ -236,6 +243,12 @@ class Runner:
             self.journal.note(step.event, at_us=now_us)
         elif not self._closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled us; a provider may also let the cancellation of a task of its own escape."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _look_at_its_error(task: "asyncio.Task[Answer]") -> None:

@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 class Ticket:
     """Kept while a request is driven; the log has all of it but what is sensitive and the reply as it came."""
 
-    __slots__ = ("decision", "discretion", "reference", "reply", "request", "subject")
+    __slots__ = ("answer", "decision", "discretion", "request", "subject")
 
     def __init__(self, request: Request, discretion: Discretion, subject: str) -> None:
         self.request = request
         self.discretion = discretion
         self.subject = subject
         self.decision: Decision | None = None
-        self.reply: object = None
-        self.reference: str | None = None
+        self.answer: Reply | Found = Reply()
 
     @property
     def request_id(self) -> str:
@@ -36,5 +35,4 @@ class Ticket:
         """Keep what the caller will be given."""
         if isinstance(answer, Found) and answer.finding is not Finding.SUCCEEDED:
             return
-        self.reply = answer.value
-        self.reference = answer.reference
+        self.answer = answer

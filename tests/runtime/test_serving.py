@@ -23,6 +23,7 @@ from understudy.engine import (
     Operation,
     OutcomeUnknown,
     Policy,
+    ProviderError,
     ProviderSettings,
     RateLimited,
     Rejected,
@@ -88,6 +89,34 @@ def test_a_foreign_exception_is_transient_for_reads_and_ambiguous_for_writes(
     stage.play(act)
 
 
+@pytest.mark.parametrize("raised", [ProviderError("of no kind"), asyncio.CancelledError()])
+def test_whatever_a_provider_raises_is_put_on_record_and_failed_over(stage: Any, raised: BaseException) -> None:
+    async def act() -> None:
+        async with stage.engine(Told("a", [raised]), Told("b"), policy=IN_ORDER) as engine:
+            assert (await engine.call("x")).provider == "b"
+            assert engine.unsettled == ()
+
+    stage.play(act)
+
+
+def test_what_is_no_provider_is_refused_before_anything_starts() -> None:
+    class Sync:
+        id = "sync"
+
+        def call(self, operation, request, *, key, deadline):  # type: ignore[no-untyped-def]
+            return 1
+
+    class Short:
+        id = "short"
+
+        async def call(self, operation: str) -> None:
+            pass
+
+    for wrong, words in ((Sync(), "async def"), (Short(), "must take"), ("x", "no provider")):
+        with pytest.raises(TypeError, match=words):
+            Engine(providers=[wrong], log=SqliteLog("never-opened.db"))  # type: ignore[list-item]
+
+
 def test_a_provider_that_hangs_is_left_at_its_limit(stage: Any) -> None:
     async def act() -> None:
         policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, request_timeout_ms=700)
@@ -143,6 +172,12 @@ def test_without_anybody_eligible_the_error_names_every_veto(stage: Any) -> None
             with pytest.raises(NoProviderAvailable) as caught:
                 await engine.call("x")
             assert caught.value.vetoes == {"a": "forced_open", "b": "drained"}
+            with pytest.raises(InvalidRequest, match="state"):
+                engine.override("b", "opn", actor="ann", reason="x")
+            with pytest.raises(InvalidRequest, match="for_ms"):
+                engine.override("b", "open", actor="ann", reason="x", for_ms=-5)
+            with pytest.raises(InvalidRequest, match="actor"):
+                engine.clear_override("b", actor="", reason="x")
             engine.clear_override("b", actor="ann", reason="done")
             assert (await engine.call("x")).provider == "b"
 
@@ -236,7 +271,10 @@ def test_wrong_arguments_are_refused_before_anything_happens(stage: Any) -> None
                 ({"amount": "many"}, InvalidRequest, "decimal number"),
                 ({"amount": Decimal("NaN")}, InvalidRequest, "finite"),
                 ({"preferred": "b"}, InvalidRequest, "unknown; known: a"),
-                ({"deadline_ms": -1}, InvalidRequest, "positive"),
+                ({"deadline_ms": -1}, InvalidRequest, "from 1 to"),
+                ({"deadline_ms": 0}, InvalidRequest, "from 1 to"),
+                ({"context": "us"}, InvalidRequest, "mapping"),
+                ({"idempotency_key": 17}, InvalidRequest, "must be text"),
                 ({"idempotency_key": ""}, InvalidRequest, "printable"),
                 ({"body": {"price": float("nan")}}, EventRefused, "JSON"),
                 ({"body": "x" * 70_000}, EventRefused, "too large"),
@@ -285,7 +323,8 @@ def test_side_calls_are_logged_in_lanes_of_their_own(stage: Any) -> None:
         async with stage.engine(
             Pingable("a", units=3), Told("b"), watch=False, policy=Policy(exploration=Decimal(0))
         ) as engine:
-            assert (await engine.ask("a", "stock", context={"country": "us"})).value == {"units": 3}
+            told = await engine.ask("a", "stock", context={"country": "us"})
+            assert (told.value, told.stock) == ({"units": 3}, 3)
             with pytest.raises(InvalidRequest, match="side calls"):
                 await engine.ask("b", "stock")
             one = engine.standing.stock
