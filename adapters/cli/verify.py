@@ -11,6 +11,7 @@ from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
 from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
 from understudy.adapters.cli.output import answer, answer_json, facts, painted, plain
 from understudy.adapters.cli.progress import Progress
+from understudy.adapters.parallel_verify import cores, verify_file
 from understudy.adapters.stores import SqliteReader
 from understudy.events.log import LogReader
 from understudy.replay.verify import Verification
@@ -24,9 +25,17 @@ _MOST_SHOWN: Final = 5
 @database
 @click.option("--through", type=click.IntRange(min=1), metavar="N", help="Only the events up to number N.")
 @at_option
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With up to N processes; as many as there are cores by default. Short logs need but one.",
+)
 @as_json
 @click.pass_context
-def verify(ctx: click.Context, db: Path, through: int | None, at_us: int | None, *, as_json: bool) -> None:
+def verify(
+    ctx: click.Context, db: Path, through: int | None, at_us: int | None, jobs: int | None, *, as_json: bool
+) -> None:
     """Recompute the hash chain of the log DB over every event, and every decision from the events alone.
 
     Works beside a running engine, and changes nothing.
@@ -43,7 +52,8 @@ def verify(ctx: click.Context, db: Path, through: int | None, at_us: int | None,
     """
     with SqliteReader.open(db) as reader:
         limit = last_seq(reader, through=through, at_us=at_us)
-        found = verified(reader, through=limit)
+        with Progress("verifying") as progress:
+            found = verify_file(db, stream=reader.stream, through=limit, jobs=jobs or cores(), progress=progress)
         damage = reader.damage() if limit is None else []
     ok = found.ok and not damage
     if as_json:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 from understudy.adapters.stores import schema
 from understudy.adapters.stores.faults import cannot_open, remedy
+from understudy.adapters.stores.side_damage import side_damage
 from understudy.adapters.stores.side_tables import request_rows
 from understudy.adapters.stores.transaction import stored_head
 from understudy.events.chain import genesis
@@ -27,6 +28,8 @@ _CHUNK: Final = 256
 """Rows read in one transaction."""
 
 _LAST: Final = 2**63 - 1
+_LONGEST: Final = 300
+"""Characters of SQLite's own words that are passed on."""
 
 # In the order of the table itself: through the index on (stream, seq), every row would be looked up twice.
 _RANGE: Final = " FROM events NOT INDEXED WHERE position > ? AND position <= ? AND stream = ? ORDER BY position LIMIT ?"
@@ -95,16 +98,17 @@ class SqliteReader:
         return schema.read_meta(self._connection).store_id
 
     def damage(self) -> Sequence[str]:
-        """What SQLite finds wrong with the file, in its words; nothing if it is whole.
+        """What is wrong with the file beside the chain, in words; nothing if it is whole.
 
-        The chain shows every change of an event; this shows what it does not cover: the indexes, and the order of
-        the pages. Takes about as long as reading the whole file.
+        The chain shows every change of an event; this shows what it does not cover: the indexes and the order of
+        the pages (as SQLite finds them), a tail that was cut off, claims that are gone. Takes about as long as
+        reading the whole file.
         """
         try:
-            found = [str(line) for (line,) in self._connection.execute("PRAGMA integrity_check")]
+            found = [str(line)[:_LONGEST] for (line,) in self._connection.execute("PRAGMA integrity_check(10)")]
+            return [*([] if found == ["ok"] else found), *side_damage(self._connection, stream=self._stream)]
         except sqlite3.Error as error:
-            return [str(error)]
-        return [] if found == ["ok"] else found
+            return [str(error)[:_LONGEST]]
 
     def head(self) -> Head:
         """The end of what is durable."""

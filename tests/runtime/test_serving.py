@@ -103,7 +103,7 @@ def test_what_is_no_provider_is_refused_before_anything_starts() -> None:
     class Sync:
         id = "sync"
 
-        def call(self, operation, request, *, key, deadline):  # type: ignore[no-untyped-def]
+        def call(self, operation: str, request: Any, *, key: str, deadline: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             return 1
 
     class Short:

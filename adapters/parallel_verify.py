@@ -1,0 +1,206 @@
+"""Verifying a long log with several cores: chain and decisions in parts, a process for each part, summed up at the end.
+
+The chain is cut into equal parts. The decisions are cut so that all workers are done at the same time: whoever begins
+further on has more rows to fold before, but folding is cheaper than asking the rules. What is found is what one
+process would find, to the last field.
+"""
+
+import gc
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Final
+
+from understudy.adapters.stores import SqliteReader
+from understudy.events.errors import UnderstudyError, UnreadableEvent
+from understudy.replay.verify import (
+    ChainChecked,
+    Recomputed,
+    Verification,
+    check_chain,
+    recompute,
+    seam,
+    summed_up,
+    verify,
+)
+
+Progress = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
+
+SMALL: Final = 200_000
+"""Events. A shorter log is verified before a second process has started."""
+
+_FORERUN_SHARE: Final = 0.3
+"""What folding an event in a fore-run costs, as a share of folding it and asking the rules."""
+
+Found = tuple[ChainChecked, Recomputed]
+
+
+class WorkerLost(UnderstudyError):
+    """A process that verified a part of the log ended before it was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """One worker's part: the events after `…_after` up to `…_through`, of the chain and of the decisions."""
+
+    path: Path
+    stream: str
+    chain_after: int
+    chain_through: int
+    rules_after: int
+    rules_through: int
+
+    @property
+    def work(self) -> int:
+        """The rows that it reads, those of the fore-run included."""
+        return self.chain_through - self.chain_after + self.rules_through
+
+
+def cores() -> int:
+    """How many processes are worth starting here."""
+    return os.cpu_count() or 1
+
+
+def verify_file(
+    path: Path,
+    *,
+    stream: str | None = None,
+    through: int | None = None,
+    jobs: int,
+    small: int = SMALL,
+    progress: Progress | None = None,
+) -> Verification:
+    """Verify a log in a file with up to `jobs` processes; a log of fewer than `small` events with this one alone.
+
+    Errors: as the reader's; WorkerLost, when a process was killed from outside or found a bug.
+    """
+    with SqliteReader.open(path, stream=stream) as reader:
+        end = reader.head().seq if through is None else through
+        shares = plan(reader, path, end=end, jobs=jobs) if jobs > 1 and end >= small else []
+        if len(shares) < 2:  # noqa: PLR2004 - one share is no sharing.
+            return verify(reader, through=end, progress=_alone(progress, end))
+        found = shared_out(shares, progress)
+        return summed_up(reader.stream, end, chains=[part[0] for part in found], recomputed=[part[1] for part in found])
+
+
+def plan(reader: SqliteReader, path: Path, *, end: int, jobs: int) -> list[Share]:
+    """The shares of up to `jobs` workers; fewer where the log cannot be cut so often."""
+    last = min(end, reader.head().seq)
+    rest = 1 - _FORERUN_SHARE
+    chain_cuts, rules_cuts = [0], [0]
+    for place in range(1, jobs):
+        chain_cut = last * place // jobs
+        try:
+            rules_cut = seam(reader, near=int(last * (1 - rest**place) / (1 - rest**jobs)), through=last)
+        except UnreadableEvent:  # The file is damaged there; whoever reads in order will tell.
+            return []
+        if rules_cut is None or rules_cut <= rules_cuts[-1] or reader.chain_at(chain_cut) is None:
+            return []
+        chain_cuts.append(chain_cut)
+        rules_cuts.append(rules_cut)
+    chain_ends, rules_ends = [*chain_cuts[1:], end], [*rules_cuts[1:], end]
+    return [
+        Share(
+            path=path,
+            stream=reader.stream,
+            chain_after=chain_after,
+            chain_through=chain_through,
+            rules_after=rules_after,
+            rules_through=rules_through,
+        )
+        for chain_after, chain_through, rules_after, rules_through in zip(
+            chain_cuts, chain_ends, rules_cuts, rules_ends, strict=True
+        )
+    ]
+
+
+def _alone(progress: Progress | None, end: int) -> Callable[[int], None] | None:
+    # Every event is looked at twice: once for the chain, once for the decisions.
+    return None if progress is None else lambda done: progress(done, 2 * end)
+
+
+def shared_out(shares: Sequence[Share], progress: Progress | None = None) -> list[Found]:
+    """What each worker found, in the order of the log; the first one's error, if any had one."""
+    total = sum(share.work for share in shares)
+    done = [0] * len(shares)
+    found: dict[int, Found | UnderstudyError] = {}
+    with _started(shares) as workers:
+        waiting = {pipe: place for place, (_, pipe) in enumerate(workers)}
+        while waiting:
+            for pipe in connection.wait(list(waiting)):
+                assert isinstance(pipe, connection.Connection)  # noqa: S101 - nothing else is waited for.
+                place = waiting[pipe]
+                told = _told(workers[place][0], pipe)
+                if not isinstance(told, int):
+                    found[place] = told
+                    del waiting[pipe]
+                    continue
+                done[place] = told
+                if progress is not None:
+                    progress(sum(done), total)
+    parts = []
+    for _, part in sorted(found.items()):
+        if isinstance(part, UnderstudyError):
+            raise part
+        parts.append(part)
+    return parts
+
+
+def _told(process: SpawnProcess, pipe: connection.Connection) -> int | Found | UnderstudyError:
+    try:
+        told: int | Found | UnderstudyError = pipe.recv()
+    except EOFError:
+        process.join()
+        raise WorkerLost(
+            f"a process that verified a part of the log ended with code {process.exitcode} before it was done;"
+            " verify with --jobs 1"
+        ) from None
+    return told
+
+
+@contextmanager
+def _started(shares: Sequence[Share]) -> Iterator[list[tuple[SpawnProcess, connection.Connection]]]:
+    """A process for each share, and the pipe that it tells through. However it ends, none is left behind."""
+    context = multiprocessing.get_context("spawn")  # A fork would share our connection to the file.
+    workers: list[tuple[SpawnProcess, connection.Connection]] = []
+    try:
+        for share in shares:
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(share, theirs), daemon=True)
+            workers.append((process, ours))
+            process.start()
+            theirs.close()  # So that its death is heard here.
+        yield workers
+    finally:
+        for process, pipe in workers:
+            pipe.close()
+            if process.pid is not None:
+                process.terminate()
+                process.join()
+
+
+def _work(share: Share, pipe: connection.Connection) -> None:
+    """What a worker does. An error that is none of ours ends it with a traceback, and its pipe with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by who started us, and who then ends us.
+    gc.disable()  # Nothing here makes cycles, and looking for them would take a tenth of the time.
+    chain_work = share.chain_through - share.chain_after
+    try:
+        with SqliteReader.open(share.path, stream=share.stream) as reader:
+            chain = check_chain(reader, after=share.chain_after, through=share.chain_through, progress=pipe.send)
+            found = recompute(
+                reader,
+                after=share.rules_after,
+                through=share.rules_through,
+                progress=lambda done: pipe.send(chain_work + done),
+            )
+    except UnderstudyError as error:
+        pipe.send(error)
+    else:
+        pipe.send((chain, found))

@@ -1,0 +1,39 @@
+"""Damage that the chain cannot show: a tail that was cut off, and side tables that say otherwise than the events."""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from understudy.engine.acceptance import KEY_LIFE_US
+
+_EVER: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+_LAST: Final = "SELECT position, seq, at_us FROM events WHERE stream = ? ORDER BY position DESC LIMIT 1"
+_KEPT: Final = (
+    "SELECT max(seq) FROM (SELECT max(seq) AS seq FROM snapshots WHERE stream = ?1"
+    " UNION ALL SELECT max(last_seq) FROM sealed_blocks WHERE stream = ?1)"
+)
+_OTHERS: Final = "SELECT stream, count(*) FROM events WHERE stream <> ? GROUP BY stream"
+_UNCLAIMED: Final = (
+    "SELECT count(*), min(seq) FROM events WHERE kind = 'request_accepted.v1' AND stream = ? AND at_us > ?"
+    " AND json_extract(payload, '$.key') IS NOT NULL AND request_id NOT IN (SELECT request_id FROM claims)"
+)
+
+
+def side_damage(connection: sqlite3.Connection, *, stream: str) -> Iterator[str]:
+    """What is wrong beside the chain, a sentence each."""
+    position, seq, at_us = connection.execute(_LAST, (stream,)).fetchone() or (0, 0, 0)
+    (ever,) = connection.execute(_EVER).fetchone() or (0,)
+    others = connection.execute(_OTHERS, (stream,)).fetchall()
+    if ever > position and not others:
+        yield f"the store has written {ever} events, and those after position {position} are gone"
+    (kept,) = connection.execute(_KEPT, (stream,)).fetchone()
+    if kept is not None and kept > seq:
+        yield f"snapshots and blocks were kept of events up to {kept}; the log ends at {seq}"
+    for other, count in others:
+        yield f"{count} events belong to a stream {other!r} that this log does not read"
+    unclaimed, first = connection.execute(_UNCLAIMED, (stream, at_us - KEY_LIFE_US)).fetchone()
+    if unclaimed:
+        yield (
+            f"{unclaimed} idempotency keys of accepted requests (the first of event {first}) are not claimed any more;"
+            " a repeat under one of them would be executed again"
+        )

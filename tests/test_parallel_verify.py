@@ -1,0 +1,124 @@
+"""Verifying with several processes: what is found is what one process finds, whatever became of the log."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli.command_line import run
+
+from understudy.adapters.parallel_verify import Share, WorkerLost, plan, shared_out, verify_file
+from understudy.adapters.stores import SqliteReader
+from understudy.events.errors import NotALog
+from understudy.replay.verify import Verification, check_chain, recompute, summed_up, verify
+
+HARM = {
+    "intact": None,
+    "changed early": "UPDATE events SET at_us = at_us + 1 WHERE seq = 9",
+    "changed late": "UPDATE events SET at_us = at_us + 1 WHERE seq = (SELECT max(seq) - 3 FROM events)",
+    "missing early": "DELETE FROM events WHERE seq = 20",
+    "missing in the middle": "DELETE FROM events WHERE seq = (SELECT max(seq) / 2 + 1 FROM events)",
+    "cut off": "DELETE FROM events WHERE seq > (SELECT max(seq) - 50 FROM events)",
+    "decided otherwise early": """UPDATE events SET payload = replace(payload, '"tier":1', '"tier":2')
+        WHERE seq = (SELECT min(seq) FROM events WHERE kind = 'decision_made.v1')""",
+    "decided otherwise late": """UPDATE events SET payload = replace(payload, '"rank":1', '"rank":7')
+        WHERE seq = (SELECT max(seq) FROM events WHERE kind = 'decision_made.v1')""",
+    "unreadable early": "UPDATE events SET payload = 'x' WHERE seq = 30",
+    "unreadable late": "UPDATE events SET payload = '{}' WHERE seq = (SELECT max(seq) FROM events "
+    "WHERE kind = 'call_succeeded.v1')",
+    "unknown kind in the middle": "UPDATE events SET kind = 'new.v9' WHERE seq = (SELECT max(seq) / 2 FROM events)",
+    "an acceptance gone": "DELETE FROM events WHERE seq = (SELECT min(seq) FROM events "
+    "WHERE kind = 'request_accepted.v1' AND seq > (SELECT max(seq) / 2 FROM events))",
+}
+
+
+@pytest.fixture(scope="module")
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("logs") / "calls.db"
+    result = run("simulate", "--scenario", "lost-half-open-probe", "--log", path)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+def harmed(log_file: Path, tmp_path: Path, harm: str) -> Path:
+    path = Path(shutil.copy(log_file, tmp_path / "calls.db"))
+    statement = HARM[harm]
+    if statement is not None:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            assert connection.execute(statement).rowcount
+    return path
+
+
+def in_parts(path: Path, *, jobs: int, through: int | None = None) -> Verification:
+    """What the workers would find, one after another in this process."""
+    with SqliteReader.open(path) as reader:
+        end = reader.head().seq if through is None else through
+        shares = plan(reader, path, end=end, jobs=jobs)
+        assert len(shares) == jobs
+        chains = [check_chain(reader, after=one.chain_after, through=one.chain_through) for one in shares]
+        rules = [recompute(reader, after=one.rules_after, through=one.rules_through) for one in shares]
+        return summed_up(reader.stream, end, chains=chains, recomputed=rules)
+
+
+def shares_of(path: Path) -> list[Share]:
+    with SqliteReader.open(path) as reader:
+        return plan(reader, path, end=reader.head().seq, jobs=2)
+
+
+def in_one_go(path: Path, *, through: int | None = None) -> Verification:
+    with SqliteReader.open(path) as reader:
+        return verify(reader, through=through)
+
+
+@pytest.mark.parametrize("jobs", [2, 3, 5])
+@pytest.mark.parametrize("harm", HARM)
+def test_parts_add_up_to_what_one_process_finds(log_file: Path, tmp_path: Path, harm: str, jobs: int) -> None:
+    path = harmed(log_file, tmp_path, harm)
+    found = in_one_go(path)
+    assert found.ok == (harm in {"intact", "cut off"})
+    assert in_parts(path, jobs=jobs) == found
+
+
+def test_an_end_that_is_expected_and_not_there_is_reported_by_parts_too(log_file: Path) -> None:
+    with SqliteReader.open(log_file) as reader:
+        beyond = reader.head().seq + 7
+    found = in_parts(log_file, jobs=2, through=beyond)
+    assert found.broken is not None
+    assert found == in_one_go(log_file, through=beyond)
+
+
+@pytest.mark.parametrize("harm", ["intact", "changed late", "decided otherwise early"])
+def test_two_processes_find_what_one_finds(log_file: Path, tmp_path: Path, harm: str) -> None:
+    path = harmed(log_file, tmp_path, harm)
+    assert verify_file(path, jobs=2, small=0) == in_one_go(path)
+
+
+def test_a_short_log_is_verified_alone_and_tells_how_far_it_is(log_file: Path) -> None:
+    assert verify_file(log_file, jobs=8) == in_one_go(log_file)
+
+
+def test_where_the_log_cannot_be_cut_one_process_does_it_all(log_file: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(log_file, tmp_path / "calls.db"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM events WHERE seq = (SELECT max(seq) / 2 FROM events)")
+    assert shares_of(path) == []
+    assert verify_file(path, jobs=2, small=0) == in_one_go(path)
+
+
+def test_a_log_too_short_to_be_cut_is_verified_all_the_same(log_file: Path) -> None:
+    assert verify_file(log_file, jobs=4, small=0, through=3) == in_one_go(log_file, through=3)
+
+
+def test_what_a_worker_cannot_read_is_said_by_who_started_it(log_file: Path, tmp_path: Path) -> None:
+    one, other = shares_of(log_file)
+    with pytest.raises(NotALog, match=r"gone\.db"):
+        shared_out([one, replace(other, path=tmp_path / "gone.db")])
+
+
+def test_a_worker_that_dies_is_missed(log_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    one, other = shares_of(log_file)
+    with pytest.raises(WorkerLost, match="ended with code 1 before it was done"):
+        shared_out([one, replace(other, chain_after=10**9)])
+    assert "ValueError: there is no event 1000000000" in capfd.readouterr().err
