@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from understudy.engine.eligibility import ASK_AGAIN_US
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
@@ -134,7 +135,10 @@ async def room(journal: Journal, policy: Policy) -> None:
 def events_of_a_request(policy: Policy) -> int:
     """How many events a request may add before it is settled or held: bounds what must always fit."""
     providers = policy.max_providers or len(policy.providers)
-    return 8 + providers * (policy.retry_attempts + 1) * 4
+    limits = (policy, *policy.providers)
+    limited = any(one.max_in_flight is not None or one.max_calls_per_second is not None for one in limits)
+    waits = policy.deadline_ms * 1000 // ASK_AGAIN_US if limited else 0
+    return 8 + providers * (policy.retry_attempts + 2) * 5 + 2 * waits
 
 
 def accept(journal: Journal, asked: Asked) -> Ticket:

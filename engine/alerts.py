@@ -35,17 +35,18 @@ def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
 
 
 def local_fault_suspected(standing: Standing) -> bool:
-    """Whether nearly all providers in use have failed on the network within seconds, so that we suspect ourselves."""
+    """Whether nearly all providers in use have failed on the network within seconds, so that we suspect ourselves.
+
+    Whoever answers after the failures began speaks for our own connection: then it is the others who are ill.
+    """
     policy = standing.policy
     since_us = standing.at_us - policy.local_fault_window_ms * 1000
-    failing = in_use = 0
-    for record in standing.providers.values():
-        if max(record.unreachable_us, record.answered_us) < since_us:
-            continue
-        in_use += 1
-        if record.unreachable_us >= since_us and record.answered_us < record.unreachable_us:
-            failing += 1
-    return in_use >= policy.local_fault_min_providers and failing >= policy.local_fault_share * in_use
+    in_use = [one for one in standing.providers.values() if max(one.unreachable_us, one.answered_us) >= since_us]
+    failing = [one for one in in_use if one.unreachable_us >= since_us and one.answered_us < one.unreachable_us]
+    if len(in_use) < policy.local_fault_min_providers or len(failing) < policy.local_fault_share * len(in_use):
+        return False
+    began_us = min(one.cut_off_us for one in failing)
+    return all(one.answered_us < began_us for one in in_use)
 
 
 def _after_failure(standing: Standing, event: CallFailed) -> AlertRaised | AlertCleared | None:

@@ -196,6 +196,8 @@ def _next_provider(
         return fail(progress, EndReason.EXHAUSTED)
     if policy.max_providers is not None and len(set(progress.asked)) >= policy.max_providers:
         return fail(progress, EndReason.EXHAUSTED)
+    if progress.attempts >= len(policy.providers) * (policy.retry_attempts + 2):
+        return fail(progress, EndReason.EXHAUSTED)  # Those who only throttle would be asked until the deadline.
     tried = done_with(state).tried
     return Decide(decide(standing, progress.accepted, tried=tried, now_us=now_us, draw=draw))
 

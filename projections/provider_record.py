@@ -27,6 +27,8 @@ class ProviderRecord:
     """Since when our account there lacks funds; 0 when it does not."""
     unreachable_us: int = 0
     """When a call last failed on the network."""
+    cut_off_us: int = 0
+    """When the first call failed on the network that no answer has followed since."""
     answered_us: int = 0
     """When it last answered anything at all."""
     rate_used_us: int = 0

@@ -107,6 +107,8 @@ def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) ->
     kind = event.outcome
     if event.network or kind is FailureKind.TIMED_OUT:
         record.unreachable_us = at_us
+        if record.cut_off_us <= record.answered_us:
+            record.cut_off_us = at_us
     else:
         record.answered_us = at_us
     match kind:

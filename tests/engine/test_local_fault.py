@@ -136,3 +136,13 @@ def test_the_alerts_come_at_the_time_of_what_raised_them() -> None:
     assert raised.at_us == story.now_us
     assert story.recorded[raised.seq - 2].at_us == raised.at_us
     assert raised.at_us % MS == 0
+
+
+def test_somebody_who_goes_on_answering_speaks_for_our_own_connection() -> None:
+    story = given(policy_for(*"abcde", max_failures=3))
+    for _ in range(4):
+        story.serves("e", succeeds())
+        for name in "abcd":
+            story.serves(name, CUT)
+    assert len(story.all(AlertRaised)) == 1
+    assert verdicts(story)[:4] == ["circuit_open"] * 4
