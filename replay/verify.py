@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from understudy.events.chain import link
 from understudy.events.errors import UnreadableEvent
-from understudy.events.log import LogReader
+from understudy.events.log import Link, LogReader
 from understudy.events.requests import RequestAccepted
 from understudy.replay.forerun import Forerun
 from understudy.replay.recompute import Difference, Recomputation
@@ -34,6 +34,8 @@ __all__ = [
 
 Progress = Callable[[int], None]
 
+_LONGEST: Final = 300
+"""Characters of an error that are shown."""
 PROGRESS_EVERY: Final = 10_000
 _SEAM_WITHIN: Final = 10_000
 
@@ -106,28 +108,38 @@ def verify(reader: LogReader, *, through: int | None = None, progress: Progress 
 
 
 def check_chain(reader: LogReader, *, after: int = 0, through: int, progress: Progress | None = None) -> ChainChecked:
-    """Count the events after a place and find the first that is missing or changed.
+    """Count the events after a place and find the first that is missing, changed or unreadable.
 
-    Errors: ValueError if there is no event `after`; UnreadableEvent where the file is damaged.
+    Errors: ValueError if there is no event `after`.
     """
     previous = reader.chain_at(after)
     if previous is None:
         raise ValueError(f"there is no event {after} to begin after")
     count = after
     broken: Breakage | None = None
-    for found in reader.links(after=after, through=through):
-        count += 1
-        if broken is None:
-            if found.seq != count:
-                broken = Breakage(seq=count, what=f"the event is missing; the next one there is {found.seq}")
-            elif not found.follows(previous) and not _really_follows(reader, found.seq, previous, found.chain):
-                broken = Breakage(seq=found.seq, what="the event or its chain value is not what was written")
-        previous = found.chain
-        if progress is not None and (count - after) % PROGRESS_EVERY == 0:
-            progress(count - after)
+    try:
+        for found in reader.links(after=after, through=through):
+            count += 1
+            if broken is None:
+                broken = _fault(reader, found, previous, count)
+            previous = found.chain
+            if progress is not None and (count - after) % PROGRESS_EVERY == 0:
+                progress(count - after)
+    except UnreadableEvent as error:
+        return ChainChecked(count - after, broken or Breakage(seq=count + 1, what=str(error)[:_LONGEST]), previous)
     if broken is None and count < through:
         broken = Breakage(seq=count + 1, what=f"the log ends after event {count}; {through} were expected")
     return ChainChecked(count - after, broken, previous)
+
+
+def _fault(reader: LogReader, found: Link, previous: bytes, expected: int) -> Breakage | None:
+    if found.seq > expected:
+        return Breakage(seq=expected, what=f"the event is missing; the next one there is {found.seq}")
+    if found.seq < expected:
+        return Breakage(seq=expected, what=f"event {found.seq} stands in its place")
+    if found.follows(previous) or _really_follows(reader, found.seq, previous, found.chain):
+        return None
+    return Breakage(seq=found.seq, what="the event or its chain value is not what was written")
 
 
 def _really_follows(reader: LogReader, seq: int, previous: bytes, chain: bytes) -> bool:
