@@ -19,7 +19,7 @@ from understudy.adapters.config_names import did_you_mean
 from understudy.adapters.config_schema import Setting
 from understudy.events.policy import Policy
 
-__all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy"]
+__all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy", "policy_from"]
 
 DEFAULT: Final = "default"
 """The provenance of a setting that nobody has set."""
@@ -50,6 +50,16 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
     take_environment(draft, environment or {})
     policy = _checked(draft, source="the environment" if path is None else str(path))
     return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy))
+
+
+def policy_from(values: Mapping[str, object], *, source: str) -> Policy:
+    """The policy that a table of settings makes, in whichever way they are spelt; `source` is named in faults.
+
+    Errors: PolicyFileError with all that is wrong.
+    """
+    draft = Draft()
+    draft.take(values, source=source)
+    return _checked(draft, source=source)
 
 
 def _checked(draft: Draft, *, source: str) -> Policy:

@@ -4,13 +4,13 @@ Two underscores go one level down; a provider is named by its id in capitals, wi
 a letter nor a digit. `UNDERSTUDY_PROVIDERS` itself takes all providers as JSON. An empty variable counts as not set.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place, unknown
 from understudy.adapters.config_faults import Origin
 from understudy.adapters.config_files import json_values
-from understudy.adapters.config_names import did_you_mean, setting, variable_part
+from understudy.adapters.config_names import did_you_mean, nearest, setting, variable_part
 from understudy.adapters.config_schema import Setting
 
 PREFIX: Final = "UNDERSTUDY_"
@@ -36,7 +36,7 @@ def _take(draft: Draft, origin: Origin, path: str, text: str) -> None:
         else:
             _take_providers(draft, origin, text)
     elif name is None:
-        draft.refuse(origin, unknown(path, POLICY))
+        draft.refuse(origin, _unknown(path, POLICY))
     elif rest:
         draft.refuse(origin, f"goes too deep: {name} has nothing below it")
     else:
@@ -57,9 +57,20 @@ def _take_provider_setting(draft: Draft, origin: Origin, path: list[str], text: 
     place = _provider(draft, origin, path[0])
     name = setting(path[1], known=PROVIDER)
     if name is None:
-        draft.refuse(origin, unknown(path[1], PROVIDER))
+        draft.refuse(origin, _unknown(path[1], PROVIDER, before=f"PROVIDERS__{path[0]}__"))
     elif place is not None:
         _put(draft, ("providers", place, name), PROVIDER[name], text, origin)
+
+
+def _unknown(name: str, known: Collection[str], *, before: str = "") -> str:
+    """As of a key in a file; what may have been meant is named as a variable."""
+    meant = nearest(name, known)
+    told = unknown(name, known)
+    return (
+        told.replace(f"did you mean {meant!r}?", f"did you mean {PREFIX}{before}{variable_part(meant)}?")
+        if meant
+        else told
+    )
 
 
 def _provider(draft: Draft, origin: Origin, part: str) -> int | None:

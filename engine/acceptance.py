@@ -135,8 +135,10 @@ async def room(journal: Journal, policy: Policy) -> None:
 def events_of_a_request(policy: Policy) -> int:
     """How many events a request may add before it is settled or held: bounds what must always fit."""
     providers = policy.max_providers or len(policy.providers)
-    limits = (policy, *policy.providers)
-    limited = any(one.max_in_flight is not None or one.max_calls_per_second is not None for one in limits)
+    limits = [policy.max_in_flight, policy.max_calls_per_second]
+    for one in policy.providers:
+        limits += [one.max_in_flight, one.max_calls_per_second]
+    limited = any(limit is not None for limit in limits)
     waits = policy.deadline_ms * 1000 // ASK_AGAIN_US if limited else 0
     return 8 + providers * (policy.retry_attempts + 2) * 5 + 2 * waits
 

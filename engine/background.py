@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from understudy.engine.commands import obey
-from understudy.engine.errors import ProviderError
+from understudy.engine.errors import EngineClosed, ProviderError
 from understudy.engine.pinging import next_ping_us
 from understudy.engine.runner import Runner
 from understudy.events.errors import LogUnavailable
@@ -31,7 +31,8 @@ async def _watch(runner: Runner, engine: "Engine") -> None:
     while True:
         await journal.system.sleep_until(journal.system.now_us() + INBOX_US)
         step_us = journal.system.clock_step_us()
-        if abs(step_us) > CLOCK_STEP_US:
+        if abs(step_us) > CLOCK_STEP_US and not journal.ledger.requests and not journal.ledger.standing.calls:
+            # Not while anything is open: its deadlines, and what a provider needs to settle, are real lengths of time.
             journal.system.reanchor(step_us)
             journal.note(ClockStepped(step_us=step_us))
         try:
@@ -56,3 +57,5 @@ async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:
             await engine.ask(provider, "ping")
         except ProviderError:
             continue  # It is on record; the next ping is due by that.
+        except EngineClosed:
+            return

@@ -14,7 +14,7 @@ from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
 from understudy.engine.operation import Answer, Operation
-from understudy.engine.ports import System
+from understudy.engine.ports import Identity, System
 from understudy.engine.provider import Deadline, Provider, Reply, Request, check_provider, settings_of
 from understudy.engine.restore import Restoration, restore
 from understudy.engine.runner import Runner
@@ -86,6 +86,13 @@ class Engine:
         """
         identity = self._system.identity()
         await self._log.open(identity.writer)
+        try:
+            await self._begin(identity)
+        finally:
+            if self._runner is None:
+                await self._log.close()  # A start that failed half-way leaves no lock and no thread behind.
+
+    async def _begin(self, identity: Identity) -> None:
         with self._log.reader() as reader:
             if self._log.lasting:
                 restoration = Restoration(reader)
@@ -110,11 +117,11 @@ class Engine:
         self._keeper = Keeper(journal, runner)
         journal.keep = self._keeper.take
         self._keyed = Keyed(journal, runner)
-        self._runner = runner
         for event in recovery.interruptions(ledger, journal.now_us()):
             journal.note(event)
         for ticket in await recovery.tickets(journal, self._operations):
             runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
+        self._runner = runner
         if self._watch:
             background.start(runner, self)
 

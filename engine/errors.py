@@ -45,10 +45,10 @@ class ProviderError(UnderstudyError):
         network: bool = False,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)  # Adapters write `raise Ambiguous(error) from error`.
         self.code = None if code is None else str(code)
-        self.retry_after_ms = retry_after_ms
-        self.network = network
+        self.retry_after_ms = retry_after_ms if isinstance(retry_after_ms, int | float) else None
+        self.network = bool(network)
 
 
 class Transient(ProviderError):

@@ -22,6 +22,8 @@ def surely_absent(state: Doubtful, settings: ProviderSettings) -> bool:
     """Whether the look-ups have proven that the call had no effect; an absence counts if asked for late enough."""
     if state.finding is Finding.FAILED:
         return True
+    if not settings.has_lookup:
+        return False  # What the provider needed to settle is not known any more.
     return state.finding is Finding.ABSENT and state.looked_us >= state.ended_us + settings.settle_ms * 1000
 
 

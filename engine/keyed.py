@@ -1,5 +1,6 @@
 """Requests with an idempotency key: a repeat joins the first, whether it is under way, settled, or held."""
 
+from dataclasses import replace
 from typing import Any
 
 from understudy.engine.acceptance import Asked, accept
@@ -32,7 +33,7 @@ class Keyed:
         first = self._under_way.get(name)
         if first is not None:
             _same(first[0], fingerprint, asked)
-            return await self._runner.follow(first[1])
+            return replace(await self._runner.follow(first[1]), joined=True)
         task = self._runner.spawn(self._first(asked, fingerprint), name=f"serve {asked.operation.name} by key")
         self._under_way[name] = (fingerprint, task)
         task.add_done_callback(lambda _: self._under_way.pop(name, None))

@@ -102,7 +102,9 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
     accepted = progress.accepted
     if progress.given_up is not None or now_us >= accepted.deadline_at_us:
         return fail(progress, progress.given_up or EndReason.DEADLINE)
-    if turn.retry and not _may_be_asked(standing, progress, turn.provider, now_us):
+    if turn.retry and not (
+        within_budget(standing, now_us) and _may_be_asked(standing, progress, turn.provider, now_us)
+    ):
         if turn.open_end is not None and _stays(accepted):
             return settle(state, standing, now_us=now_us)
         return _next_provider(state, progress, standing, now_us=now_us, draw=draw)

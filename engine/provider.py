@@ -49,6 +49,10 @@ class Found:
     value: Any = None
     reference: str | None = None
 
+    def __post_init__(self) -> None:
+        """Take the finding's plain name as well; ValueError for another."""
+        object.__setattr__(self, "finding", Finding(self.finding))
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:

@@ -1,6 +1,7 @@
 """How calls end, as events: what a provider answered or raised, put into our words, concealed and cut to size."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from pydantic import JsonValue
@@ -17,6 +18,7 @@ from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 MESSAGE_LIMIT: Final = 500
 """Characters of a provider's message that are kept."""
 _BYTES_MODES: Final[tuple[Literal["utf8", "base64"], ...]] = ("utf8", "base64")
+_MOST_UNITS: Final = 1 << 53
 _SHARED: Final = (
     "request_id",
     "provider",
@@ -62,12 +64,25 @@ def succeeded(
         started_seq=started.seq,
         latency_us=at_us - started.at_us,
         reply=cut(content),
-        reference=None if value.reference is None else _text(value.reference[:MESSAGE_LIMIT]),
-        cost=value.cost if isinstance(value, Reply) else None,
-        stock=value.stock if isinstance(value, Reply) else None,
+        reference=None if value.reference is None else _text(str(value.reference)[:MESSAGE_LIMIT]),
+        cost=_exact(value.cost) if isinstance(value, Reply) else None,
+        stock=_whole(value.stock) if isinstance(value, Reply) else None,
         finding=value.finding if isinstance(value, Found) else None,
     )
     return event, taken
+
+
+def _exact(cost: object) -> Decimal | None:
+    """A cost as it can be put on record; an adapter's nonsense is left out, for an outcome is never refused."""
+    try:
+        exact = None if cost is None else Decimal(str(cost))
+    except InvalidOperation:
+        return None
+    return exact if exact is None or exact.is_finite() else None
+
+
+def _whole(stock: object) -> int | None:
+    return stock if isinstance(stock, int) and 0 <= stock < _MOST_UNITS else None
 
 
 def failed(

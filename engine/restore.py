@@ -1,6 +1,7 @@
 """The ledger from the log: the newest snapshot that can be trusted, and every row after it."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from understudy.engine.ledger import Ledger
 from understudy.events.codec import recorded
@@ -10,6 +11,8 @@ from understudy.projections.snapshot import BrokenSnapshot, dump_standing, load_
 from understudy.projections.standing import FOLD_VERSION
 
 _IDS_END = b"\n"
+_DIGEST = 32
+"""Bytes of the SHA-256 that a snapshot begins with: one flipped bit must not decide anything."""
 
 
 def restore(reader: LogReader, *, through: int | None = None) -> Ledger:
@@ -51,6 +54,7 @@ def dump(ledger: Ledger, head: Head) -> Snapshot:
     """A snapshot: the ids of unsettled requests (their own rows restore them), and the standing."""
     ids = ",".join(ledger.requests).encode()
     content = ids + _IDS_END + dump_standing(ledger.standing)
+    content = sha256(content).digest() + content
     return Snapshot(fold_version=FOLD_VERSION, seq=head.seq, chain=head.chain, content=content)
 
 
@@ -58,7 +62,10 @@ def _from_snapshot(reader: LogReader, through: int | None) -> Ledger | None:
     snapshot = reader.snapshot(fold_version=FOLD_VERSION, through=through)
     if snapshot is None or reader.chain_at(snapshot.seq) != snapshot.chain:
         return None
-    ids, _, content = snapshot.content.partition(_IDS_END)
+    digest, whole = snapshot.content[:_DIGEST], snapshot.content[_DIGEST:]
+    if sha256(whole).digest() != digest:
+        return None
+    ids, _, content = whole.partition(_IDS_END)
     try:
         ledger = Ledger(standing=load_standing(content))
     except BrokenSnapshot:

@@ -175,6 +175,9 @@ class Runner:
         try:
             async with limit:
                 value = await ask()
+            answer = value if isinstance(value, Reply | Found) else Reply(value=value)
+            now_us = self.journal.now_us()
+            event_told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
         except asyncio.CancelledError as cancelled:
             if not _is_cancelled():
                 error, error_type = self._foreign(cancelled, event, ticket)
@@ -183,14 +186,16 @@ class Runner:
                 self.journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
                 raise
         except Exception as foreign:  # noqa: BLE001 - the boundary to providers: whatever they raise is put on record
-            if isinstance(foreign, TimeoutError) and limit.expired():
+            if limit.expired():  # Whatever an adapter makes of our own cancellation: it may have been executed.
                 error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
             elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
                 error = foreign
             else:
                 error, error_type = self._foreign(foreign, event, ticket)
         else:
-            self._note_success(started, value if isinstance(value, Reply | Found) else Reply(value=value), ticket)
+            side = [StoreSensitive(token=token, subject=ticket.subject, value=text) for token, text in taken.items()]
+            self.journal.note(event_told, at_us=now_us, side=side)
+            ticket.learn(answer)
             return None
         now_us = self.journal.now_us()
         failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
@@ -201,14 +206,11 @@ class Runner:
         """What an exception that is none of ours counts as: a write may have been executed, a read was not."""
         name = type(foreign).__name__
         surely_undone = event.operation == LOOKUP or ticket.request.effect is Effect.READ
-        return (Transient if surely_undone else Ambiguous)(f"{name}: {foreign}"), name
-
-    def _note_success(self, started: Recorded, answer: Reply | Found, ticket: Ticket) -> None:
-        now_us = self.journal.now_us()
-        event, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
-        side = [StoreSensitive(token=token, subject=ticket.subject, value=value) for token, value in taken.items()]
-        self.journal.note(event, at_us=now_us, side=side)
-        ticket.learn(answer)
+        try:
+            said = str(foreign)
+        except Exception:  # noqa: BLE001 - not even its text can be relied on
+            said = "no text"
+        return (Transient if surely_undone else Ambiguous)(f"{name}: {said}"), name
 
     async def _conclude(self, ticket: Ticket, recorded: Recorded) -> None:
         """Make the end of a `once` request durable before its caller hears of it."""

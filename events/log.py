@@ -18,15 +18,15 @@ class Head(NamedTuple):
 
 
 class Link(NamedTuple):
-    """What the chain is checked on: a seq, the stored chain value, and the row as its compact JSON array."""
+    """What the chain is checked on: a seq, the stored chain value, and the row as its compact JSON array, in UTF-8."""
 
     seq: int
     chain: bytes
-    body: str
+    body: bytes
 
     def follows(self, previous: bytes) -> bool:
         """Whether the stored chain value is the one that follows from the chain value before."""
-        return hashlib.sha256(previous + self.body.encode()).digest() == self.chain
+        return hashlib.sha256(previous + self.body).digest() == self.chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ class Recomputation:
         Errors: UnreadableEvent.
         """
         seq, at_us, kind = row[:3]
+        if kind == EngineStarted.kind:
+            self._alert_due = None  # A crash may have come between an event and its alert.
         event = None
         if kind in _CHOSEN or self._alert_due is not None:
             event = self._checked(row)
@@ -79,9 +81,7 @@ class Recomputation:
             self._differs(row, "order", logged=kind, recomputed=f"cannot happen here: {error}")
             return
         standing = ledger.standing
-        if isinstance(event, EngineStarted):
-            self._alert_due = None  # A crash may have come between an event and its alert.
-        elif standing.rules_version == RULES_VERSION:
+        if standing.rules_version == RULES_VERSION:
             if standing.alerts or type(event) in _HEEDED:
                 self._alert_due = self._next_alert(event)
             else:

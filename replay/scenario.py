@@ -1,17 +1,36 @@
 """Scenarios: made-up weather for providers and traffic for the engine, written in TOML and checked before use."""
 
 import tomllib
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationError, field_validator, model_validator
 
+from understudy.events.errors import UnderstudyError
 from understudy.events.policy import Policy, ProviderId, ProviderSettings, Settings
 from understudy.events.vocabulary import Effect, FailureKind
+from understudy.replay.files import unreadable
 from understudy.replay.runs import SimulationError
+from understudy.replay.scenario_faults import faults
 
+REQUESTS_AT_MOST: Final = 2_000_000
+"""The most that a scenario may ask for: a run is held in memory whole."""
+
+PolicyReader = Callable[[Mapping[str, object], str], Policy]
+"""Makes a policy of a table of settings, whose place it is told. Errors: UnderstudyError with a fault in each line."""
+
+
+def _printable(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError(f"it must be printable characters, at least one, and not {text[:50]!r}")
+    return text
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
+"""What the engine takes for a name."""
 Share = Decimal
 _SET_ELSEWHERE: Final = frozenset({"id", "settle_ms", "has_ping", "has_lookup"})
 
@@ -83,10 +102,8 @@ class Script(Settings):
         try:
             _ = self.for_policy
         except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            known = ", ".join(sorted(ProviderSettings.model_fields.keys() - _SET_ELSEWHERE))
-            raise ValueError(f"settings.{name}: {first['msg']}; known here: {known}") from error
+            found = faults(error, self.settings, model=ProviderSettings)
+            raise ValueError("\n".join(f"settings.{one}" for one in found)) from error
         return self
 
 
@@ -118,6 +135,12 @@ class Outage(Settings):
     from_s: Decimal = Field(ge=0)
     until_s: Decimal
 
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until_s <= self.from_s:
+            raise ValueError(f"until_s {self.until_s} is not after from_s {self.from_s}")
+        return self
+
 
 class Scenario(Settings):
     """A whole run. Everything random in it follows from `seed`.
@@ -132,10 +155,10 @@ class Scenario(Settings):
     seed: int = Field(default=1, ge=0)
     duration_s: Decimal = Field(gt=0, le=10**8)
     arrivals: Arrivals
-    operation: str = "fetch"
+    operation: Name = "fetch"
     effect: Effect = Effect.READ
     concurrency: int = Field(default=10_000, ge=1)
-    context: dict[str, str] = Field(default_factory=dict)
+    context: dict[Name, Name] = Field(default_factory=dict)
     deadline_ms: int | None = Field(default=None, ge=1)
     tries: int = Field(default=1, ge=1, le=10)
     cancel_after_ms: int | None = Field(default=None, ge=1)
@@ -154,40 +177,67 @@ class Scenario(Settings):
         return policy
 
     @model_validator(mode="after")
-    def _unique(self) -> Self:
+    def _consistent(self) -> Self:
+        """Everything that concerns several fields, told at once, a line each."""
+        found = []
         ids = [one.id for one in self.providers]
-        repeated = sorted({one for one in ids if ids.count(one) > 1})
-        if repeated:
-            raise ValueError(f"provider {repeated[0]!r} is scripted twice; ids must be unique")
+        found += [
+            f"provider {one!r} is scripted twice; ids must be unique" for one in sorted({*ids}) if ids.count(one) > 1
+        ]
+        if self.cancel_until_s is not None and self.cancel_until_s <= self.cancel_from_s:
+            found.append(f"cancel_until_s {self.cancel_until_s} is not after cancel_from_s {self.cancel_from_s}")
+        if (asked := self.requests) > REQUESTS_AT_MOST:
+            found.append(
+                f"it asks for {asked:,} requests, and everything is held in memory: {REQUESTS_AT_MOST:,} are the most;"
+                " make duration_s, arrivals.per_second or the bursts smaller"
+            )
+        if found:
+            raise ValueError("\n".join(found))
         return self
 
+    @property
+    def requests(self) -> int:
+        """About how many requests will come."""
+        steady = int(self.duration_s * (self.arrivals.per_second or 0))
+        return steady + sum(burst.requests for burst in self.arrivals.bursts)
 
-def read_scenario(path: Path) -> Scenario:
-    """A scenario from a file.
 
-    Errors: SimulationError naming file and place.
+def read_scenario(path: Path, *, policy: PolicyReader | None = None) -> Scenario:
+    """A scenario from a file; `policy` reads its table of that name where the model alone is too strict.
+
+    Errors: SimulationError naming file and place, one line for each fault.
     """
     try:
-        return parse_scenario(path.read_text(encoding="utf-8"), source=str(path))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SimulationError(f"{path}: cannot be read: {error}") from error
+        raise SimulationError(unreadable(path, error)) from error
+    return parse_scenario(text, source=str(path), policy=policy)
 
 
-def parse_scenario(text: str, *, source: str) -> Scenario:
-    """A scenario from TOML text; `source` is named in errors.
+def parse_scenario(text: str, *, source: str, policy: PolicyReader | None = None) -> Scenario:
+    """A scenario from TOML text; `source` is named in errors, `policy` as in `read_scenario`.
 
-    Errors: SimulationError naming the place.
+    Errors: SimulationError naming the place, one line for each fault.
     """
     try:
-        return Scenario.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        values: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SimulationError(f"{source}: not valid TOML: {error}") from error
+    found: list[str] = []
+    if policy is not None and isinstance(values.get("policy"), dict):
+        try:
+            values["policy"] = policy(values["policy"], f"{source}: policy")
+        except UnderstudyError as error:
+            found += str(error).splitlines()
+            del values["policy"]
+    try:
+        scenario = Scenario.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        known = _known_fields(first["loc"]) if first["type"] == "extra_forbidden" else ""
-        raise SimulationError(f"{source}: {place}: {first['msg']}{known}{more}") from error
+        found += [f"{source}: {one}" for one in faults(error, values, model=Scenario)]
+    else:
+        if not found:
+            return scenario
+    raise SimulationError("\n".join(found)) from None
 
 
 def bundled_scenarios() -> tuple[str, ...]:
@@ -206,22 +256,3 @@ def bundled_scenario(name: str) -> Scenario:
         raise SimulationError(f"there is no scenario {name!r} in the package; there are {', '.join(known)}")
     text = (files("understudy.replay") / "scenarios" / f"{name}.toml").read_text(encoding="utf-8")
     return parse_scenario(text, source=f"{name}.toml")
-
-
-def _known_fields(place: tuple[int | str, ...]) -> str:
-    """What might have been written instead of an unknown key."""
-    model: Any = Scenario
-    for part in place[:-1]:
-        if isinstance(part, str):
-            model = _PARTS.get(part, model)
-    return f"; known here: {', '.join(sorted(model.model_fields))}"
-
-
-_PARTS: Final[dict[str, type[Settings]]] = {
-    "arrivals": Arrivals,
-    "bursts": Burst,
-    "policy": Policy,
-    "providers": Script,
-    "phases": Phase,
-    "local_faults": Outage,
-}

@@ -8,18 +8,25 @@ a slot does not offer what the slot asks for: it answers `not_offered` at once, 
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
+from pydantic import TypeAdapter, ValidationError
+
 from understudy.events.errors import UnderstudyError
+from understudy.events.policy import ProviderId
 from understudy.events.vocabulary import FailureKind
+from understudy.replay.files import unreadable
 
 COLUMNS: Final = ("slot", "at_s", "provider", "ok", "latency_ms", "failure")
 _YES: Final = {"1": True, "true": True, "0": False, "false": False}
 _LONGEST_LATENCY_MS: Final = 10_000_000.0
 _BEYOND_MEASURE: Final = 1e12
+_ID: Final = TypeAdapter[str](ProviderId)
 
 
 class TraceError(UnderstudyError):
@@ -109,8 +116,8 @@ def _lines(path: Path) -> Iterator[_Line]:
             for number, row in enumerate(rows, start=2):
                 if row:
                     yield _line(path, number, row, places)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise TraceError(f"{path}: cannot be read: {error}") from error
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
+        raise TraceError(unreadable(path, error)) from error
 
 
 def _opened(path: Path) -> IO[str]:
@@ -135,12 +142,25 @@ def _line(path: Path, number: int, row: list[str], places: tuple[int, ...]) -> _
         raise _wrong(path, number, f"ok is {ok!r}; it must be 1 or 0")
     if not slot or not provider:
         raise _wrong(path, number, f"the {'provider' if slot else 'slot'} is empty")
+    if not _is_id(provider):
+        what = "1 to 100 letters, digits and any of _ . : -, beginning with a letter or a digit"
+        raise _wrong(path, number, f"provider is {provider!r}; it must be {what}")
     latency = _number(path, number, "latency_ms", latency_ms)
     if not 0 <= latency <= _LONGEST_LATENCY_MS:
         raise _wrong(path, number, f"latency_ms is {latency_ms}; it must be from 0 to {_LONGEST_LATENCY_MS:.0f}")
     at_us = round(_number(path, number, "at_s", at_s) * 1_000_000)
     kind = _kind(path, number, failure, ok=_YES[ok.lower()])
     return _Line(number, slot, at_us, provider, Outcome(round(latency * 1000), kind))
+
+
+@lru_cache(maxsize=1_000)
+def _is_id(text: str) -> bool:
+    """Whether a provider may have this id; remembered, because a trace has few of them and many lines."""
+    try:
+        _ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def _number(path: Path, number: int, name: str, text: str) -> float:

@@ -144,7 +144,10 @@ def _fault(reader: LogReader, found: Link, previous: bytes, expected: int) -> Br
 
 def _really_follows(reader: LogReader, seq: int, previous: bytes, chain: bytes) -> bool:
     """The slow way, over the row itself: a store may write the JSON of odd characters otherwise than we do."""
-    return any(link(previous, row) == chain for row in reader.rows(after=seq - 1, through=seq))
+    try:
+        return any(link(previous, row) == chain for row in reader.rows(after=seq - 1, through=seq))
+    except UnreadableEvent:
+        return False
 
 
 def recompute(reader: LogReader, *, after: int = 0, through: int, progress: Progress | None = None) -> Recomputed:

@@ -279,12 +279,12 @@ def test_a_mistake_in_json_is_named(text: str, sentence: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("variable", "text", "sentence"),
     [
-        ("UNDERSTUDY_RETRY_ATTEMPT", "3", "is unknown; did you mean 'retry_attempts'?"),
+        ("UNDERSTUDY_RETRY_ATTEMPT", "3", "is unknown; did you mean UNDERSTUDY_RETRY_ATTEMPTS?"),
         ("UNDERSTUDY_", "3", "is unknown"),
         ("UNDERSTUDY_WINDOW__DEEP", "3", "goes too deep: window has nothing below it"),
         ("UNDERSTUDY_PROVIDERS__SMS_ACTIVTE__WEIGHT", "3", "names no provider that is configured; did you mean"),
         ("UNDERSTUDY_PROVIDERS__SMS_ACTIVATE", "3", "must name a provider and one of its settings"),
-        ("UNDERSTUDY_PROVIDERS__SMS_ACTIVATE__WEIGTH", "3", "is unknown; did you mean 'weight'?"),
+        ("UNDERSTUDY_PROVIDERS__SMS_ACTIVATE__WEIGTH", "3", "is unknown; did you mean UNDERSTUDY_PROVIDERS__SMS_ACT"),
         ("UNDERSTUDY_PROVIDERS__A_B__WEIGHT", "3", "may mean a.b or a-b; set it in the file instead"),
         ("UNDERSTUDY_PROVIDERS", "[", "is not valid JSON: "),
         ("UNDERSTUDY_EXPLORE_ONCE", "perhaps", "is 'perhaps'; it must be true or false"),

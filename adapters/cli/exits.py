@@ -14,6 +14,9 @@ BUG: Final = 70
 INTERRUPTED: Final = 130
 """By Ctrl-C."""
 
+READER_GONE: Final = 141
+"""Nobody reads the answer any more (`| head -1`): 128 and the number of SIGPIPE, as of other tools."""
+
 
 class Refused(click.ClickException):
     """The command cannot do its work; the message is a sentence that says why and what would help."""

@@ -27,6 +27,11 @@ class KeptLog(MemoryLog):
         self._snapshots: list[Snapshot] = []
         self._blocks: list[SealedBlock] = []
 
+    @property
+    def lasting(self) -> bool:
+        """It outlives its process, once it is written."""
+        return True
+
     def append(self, event: Event, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
         """Give an event its place, and remember it.
 

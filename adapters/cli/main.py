@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import click
 
-from understudy.adapters.cli.exits import BUG, INTERRUPTED, Refused
+from understudy.adapters.cli.exits import BUG, INTERRUPTED, READER_GONE, Refused
+from understudy.adapters.cli.output import answering, give_up_on
 from understudy.events.errors import UnderstudyError
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -53,6 +54,21 @@ class Commands(click.Group):
             ctx.fail(f"there is no command {args[0]!r}{did_you_mean(args[0], COMMANDS) or known}")
         return super().resolve_command(ctx, args)
 
+    def __call__(self, *args: Any, **given: Any) -> Any:
+        """Run as a program; a sentence that ends it may be what nobody reads, too."""
+        try:
+            return super().__call__(*args, **given)
+        except BrokenPipeError:
+            give_up_on(sys.stdout, sys.stderr)
+            sys.exit(READER_GONE)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the words; `--help` and `--version` answer here."""
+        with answering():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what a user can do something about becomes a sentence, a bug of ours says that it is one."""
         if os.environ.get("NO_COLOR"):
@@ -60,13 +76,14 @@ class Commands(click.Group):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            with answering():
+                return super().invoke(ctx)
         except UnderstudyError as error:
             raise Refused(str(error)) from error
         except KeyboardInterrupt:
             click.echo("\nstopped", err=True)
             ctx.exit(INTERRUPTED)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception:  # noqa: BLE001 - The process ends here.
             traceback.print_exc()

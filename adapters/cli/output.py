@@ -1,13 +1,21 @@
 """What commands print: answers on standard output, everything else on standard error."""
 
+import errno
 import json
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple, TextIO
 
 import click
 
+from understudy.adapters.cli.exits import READER_GONE, Refused
+
 _GAP: Final = "  "
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class Cell(NamedTuple):
@@ -15,6 +23,36 @@ class Cell(NamedTuple):
 
     text: str
     colour: str
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """End in good order where what is printed cannot be written.
+
+    Errors: click's Exit with READER_GONE, in silence, if nobody reads it; Refused if there is no room for it.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        give_up_on(sys.stdout, sys.stderr)
+        raise click.exceptions.Exit(READER_GONE) from None
+    except OSError as error:
+        # Whoever opens a file names it in the error, and a log tells of its own: this was an output of ours.
+        if error.filename is not None or error.errno not in _NO_ROOM:
+            raise
+        give_up_on(sys.stdout)
+        raise Refused(f"the answer cannot be written: {error.strerror}") from error
+
+
+def give_up_on(*streams: TextIO) -> None:
+    """Lead streams into nowhere, if they cannot be written: what they still hold would fail again at the end."""
+    for stream in streams:
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def answer(text: str = "") -> None:

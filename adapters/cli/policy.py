@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 from pydantic_core import to_jsonable_python
 
-from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, Refused
+from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
+from understudy.adapters.cli.files import readable_once
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, note, painted, table
 from understudy.adapters.cli.policy_warnings import warnings
 from understudy.adapters.config import DEFAULT, LoadedPolicy, PolicyFileError, load_policy
+from understudy.adapters.config_environment import PREFIX
 from understudy.adapters.config_schema import settings
 from understudy.events.policy import Policy, ProviderSettings
 
@@ -29,8 +31,8 @@ def policy() -> None:
 def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     """Check the policy in FILE (TOML or JSON), and show what it comes to: every setting, and where it comes from.
 
-    Variables of the environment named UNDERSTUDY_... take the place of what FILE says. Everything that is wrong is told
-    at once; what is only odd is a warning.
+    FILE may be - for standard input. Variables of the environment named UNDERSTUDY_... take the place of what FILE
+    says. Everything that is wrong is told at once; what is only odd is a warning.
 
     \b
     Example:
@@ -41,10 +43,8 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     Exit codes: 0 the policy can be used (there may be warnings); 1 it cannot;
                 2 wrong usage, or FILE cannot be read.
     """
-    if not file.is_file():
-        raise Refused(f"{file} is a directory; name a file" if file.is_dir() else f"there is no file {file}")
     try:
-        loaded = load_policy(file, environment=os.environ)
+        loaded = load_policy(readable_once(file), environment=os.environ)
     except PolicyFileError as error:
         _refuse(file, error, as_json=as_json)
         ctx.exit(NOT_AS_IT_SHOULD_BE)
@@ -66,7 +66,8 @@ def _refuse(file: Path, error: PolicyFileError, *, as_json: bool) -> None:
     for fault in error.faults:
         note(f"{painted('error:', 'red')} {fault}")
     count = len(error.faults)
-    note(f"{file}: the policy cannot be used; {count} {'thing is' if count == 1 else 'things are'} wrong")
+    at_fault = "the environment" if all(fault.source.startswith(PREFIX) for fault in error.faults) else file
+    note(f"{at_fault}: the policy cannot be used; {count} {'thing is' if count == 1 else 'things are'} wrong")
 
 
 def _as_json(file: Path, loaded: LoadedPolicy, odd: list[str]) -> dict[str, object]:

@@ -10,13 +10,15 @@ from typing import Any
 import click
 
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, Refused
+from understudy.adapters.cli.files import readable_again, readable_once
 from understudy.adapters.cli.find_request import LAST_FAILOVER, find_request
 from understudy.adapters.cli.kept_log import KeptLog
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, facts, note, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.verify import findings, verified
-from understudy.adapters.config import load_policy
+from understudy.adapters.cli.what_next import say_what_next
+from understudy.adapters.config import load_policy, policy_from
 from understudy.adapters.config_names import did_you_mean, snake_case
 from understudy.adapters.stores import SqliteReader
 from understudy.events.log import LogReader
@@ -109,8 +111,8 @@ def simulate(
             _print(report, found)
         if with_story:
             _tell(reader)
-    if log_file is not None and not as_json:
-        _say_what_next(log_file)
+        if log_file is not None and not as_json:
+            say_what_next(log_file, reader, failovers=report.failovers)
     ctx.exit(FINE if found.ok else NOT_AS_IT_SHOULD_BE)
 
 
@@ -128,8 +130,9 @@ def _prepared(
     if (scenario is None) == (trace is None):
         bundled = ", ".join(bundled_scenarios())
         raise click.UsageError(f"name either a --scenario or a --trace; bundled scenarios: {bundled}")
-    own = None if policy is None else load_policy(policy, environment=os.environ).policy
+    own = None if policy is None else load_policy(readable_once(policy), environment=os.environ).policy
     if trace is not None:
+        readable_again(trace)
         chosen, dice = _with_strategy(own or Policy(), strategy), seed or 0
         if chosen.preferred_provider is not None:
             _expect_known(chosen, outline(trace).providers, where="trace")
@@ -164,7 +167,8 @@ def _expect_known(policy: Policy, providers: Sequence[str], *, where: str) -> No
 def _scenario(name: str) -> Scenario:
     """The bundled scenario of that name, or the one in that file: a name has no separator and no ending."""
     if os.sep in name or name.endswith(".toml"):
-        return read_scenario(Path(name))
+        path = readable_once(Path(name))
+        return read_scenario(path, policy=lambda values, source: policy_from(values, source=source))
     bundled = bundled_scenarios()
     if name in bundled:
         return bundled_scenario(name)
@@ -207,10 +211,3 @@ def _tell(reader: LogReader) -> None:
         return
     for line in explain(reader, request_id).lines():
         answer(plain(line))
-
-
-def _say_what_next(path: Path) -> None:
-    note("")
-    note("Next:")
-    for command in (f"status {path}", f"explain {path} last-failover", f"verify {path}"):
-        note(f"  understudy {command}")

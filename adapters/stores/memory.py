@@ -75,7 +75,7 @@ class Ledger:
     def links(self, *, after: int = 0, through: int | None = None) -> Iterator[Link]:
         """The same rows as chain material."""
         for row in self.rows(after=after, through=through):
-            yield Link(row.seq, self._chain[row.seq], to_json(row).decode())
+            yield Link(row.seq, self._chain[row.seq], to_json(row))
 
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""

@@ -53,7 +53,7 @@ _OPERATIONS: Final = f"SELECT {schema.COLUMNS}{_OF_KIND}"
 _SEALED_THROUGH: Final = (
     "SELECT last_seq FROM sealed_blocks WHERE stream = ? AND fold_version = ? ORDER BY first_seq DESC LIMIT 1"
 )
-_LINKS: Final = f"SELECT seq, chain, json_array({schema.COLUMNS}){_RANGE}"
+_LINKS: Final = f"SELECT seq, chain, CAST(json_array({schema.COLUMNS}) AS BLOB){_RANGE}"
 
 
 class SqliteReader:

@@ -4,14 +4,17 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import pytest
-from cli.command_line import ENDLESS, in_a_process, program, refused, run, said
+from cli.command_line import LONG, in_a_process, program, refused, run, said
 from click.testing import CliRunner
 from repository import ROOT
 
@@ -19,6 +22,8 @@ from understudy.adapters.cli import main
 from understudy.adapters.cli.main import COMMANDS, Commands
 
 EVERY_COMMAND = [("simulate",), ("verify",), ("explain",), ("status",), ("policy", "check")]
+PATIENCE_S = 30
+"""After so long without a word, a program is held to be stuck."""
 
 
 @pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
@@ -87,19 +92,43 @@ def test_a_mistake_ends_a_process_with_2_and_a_sentence(tmp_path: Path) -> None:
     assert re.fullmatch(r"Error: there is no file .*nothing\.db; .*\n", done.stderr)
 
 
-def test_a_reader_that_goes_away_early_is_no_trouble(short_log: Path) -> None:
+@pytest.mark.parametrize("words", [("explain", "DB", "last"), ("--help",), ("status", "--help")], ids=" ".join)
+def test_a_reader_that_goes_away_early_is_no_trouble(words: tuple[str, ...], short_log: Path) -> None:
     reading_end, writing_end = os.pipe()
     os.close(reading_end)
     with os.fdopen(writing_end, "w") as stdout:
         done = subprocess.run(
-            program("explain", short_log, "last-failover"),
+            program(*(str(short_log) if word == "DB" else word for word in words)),
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             check=False,
         )
-    assert "Traceback" not in done.stderr
-    assert "bug" not in done.stderr
+    assert (done.returncode, done.stderr) == (141, ""), "1 would mean that the answer is no"
+
+
+def test_a_sentence_that_nobody_reads_is_no_trouble_either() -> None:
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
+    with os.fdopen(writing_end, "w") as stderr:
+        done = subprocess.run(program("verfy"), stdout=subprocess.PIPE, stderr=stderr, check=False)
+    assert (done.returncode, done.stdout) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
+@pytest.mark.parametrize("words", [("status", "DB"), ("status", "DB", "--json"), ("--help",)], ids=" ".join)
+def test_an_answer_that_there_is_no_room_for_ends_with_2_and_a_sentence(
+    words: tuple[str, ...], short_log: Path
+) -> None:
+    with Path("/dev/full").open("w") as stdout:
+        done = subprocess.run(
+            program(*(str(short_log) if word == "DB" else word for word in words)),
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "Error: the answer cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
@@ -119,11 +148,14 @@ def test_text_that_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
 
 
 def test_control_c_ends_a_long_run_with_130_after_its_progress_was_shown(tmp_path: Path) -> None:
-    path = tmp_path / "endless.toml"
-    path.write_text(ENDLESS)
+    path = tmp_path / "long.toml"
+    path.write_text(LONG)
+    # A background shell has its children ignore SIGINT, which Python inherits.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    python, _, code, *words = program("simulate", "--scenario", path)
     terminal, end = pty.openpty()
-    with subprocess.Popen(
-        program("simulate", "--scenario", path), stdout=subprocess.PIPE, stderr=end, text=True, start_new_session=True
+    with ended_at_last(
+        subprocess.Popen([python, "-c", listening + code, *words], stdout=subprocess.PIPE, stderr=end, text=True)
     ) as process:
         os.close(end)
         shown = b""
@@ -132,7 +164,7 @@ def test_control_c_ends_a_long_run_with_130_after_its_progress_was_shown(tmp_pat
         process.send_signal(signal.SIGINT)
         while chunk := read_end(terminal):
             shown += chunk
-        stdout, _ = process.communicate(timeout=30)
+        stdout, _ = process.communicate(timeout=PATIENCE_S)
     os.close(terminal)
     assert process.returncode == 130
     assert (stdout, b"Traceback" in shown) == ("", False)
@@ -156,18 +188,36 @@ class Broken(Commands):
 def on_a_terminal(*words: str | Path, **environment: str) -> str:
     """What a program prints when its standard output is a terminal."""
     terminal, end = pty.openpty()
-    with subprocess.Popen(program(*words), stdout=end, env={**os.environ, **environment}) as process:
+    with ended_at_last(
+        subprocess.Popen(program(*words), stdout=end, text=True, env={**os.environ, **environment})
+    ) as process:
         os.close(end)
         shown = b""
         while chunk := read_end(terminal):
             shown += chunk
+        process.wait(timeout=PATIENCE_S)
     os.close(terminal)
     assert process.returncode == 0
     return shown.decode()
 
 
+@contextmanager
+def ended_at_last(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
+    """A process that does not outlive its test, whatever happens in it."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def read_end(terminal: int) -> bytes:
-    """What comes next; nothing, once the other side has let go: Linux makes an error of that."""
+    """What comes next; nothing, once the other side has let go: Linux makes an error of that.
+
+    Errors: TimeoutError if nothing comes and nobody lets go.
+    """
+    if not select.select([terminal], [], [], PATIENCE_S)[0]:
+        raise TimeoutError(f"nothing was shown for {PATIENCE_S} s")
     try:
         return os.read(terminal, 1_000)
     except OSError:

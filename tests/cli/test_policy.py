@@ -1,10 +1,12 @@
 """`understudy policy check`: what a policy comes to, what is wrong with it, and what is only odd."""
 
+import os
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cli.command_line import answered, refused, run
+from cli.command_line import answered, program, refused, run
 
 from understudy.adapters.cli.policy_warnings import warnings
 from understudy.events.policy import Policy, ProviderSettings
@@ -57,6 +59,32 @@ def test_a_wrong_policy_ends_with_1_and_every_mistake(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_ends_with_2(tmp_path: Path) -> None:
     assert refused("policy", "check", tmp_path / "nothing") == f"there is no file {tmp_path / 'nothing'}"
     assert refused("policy", "check", tmp_path) == f"{tmp_path} is a directory; name a file"
+
+
+def test_a_policy_may_come_from_a_pipe_and_not_from_a_device(tmp_path: Path) -> None:
+    done = subprocess.run(
+        program("policy", "check", "-"), input="windo = 1\n", capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        "error: /dev/stdin: windo is unknown; did you mean 'window'?",
+    )
+    reading_end, writing_end = os.pipe()
+    os.write(writing_end, b"maxFailures = 4")
+    os.close(writing_end)
+    assert answered("policy", "check", f"/dev/fd/{reading_end}")["policy"]["max_failures"] == 4
+    os.close(reading_end)
+    assert refused("policy", "check", "/dev/null") == "/dev/null is not a regular file"
+
+
+def test_a_variable_that_is_misspelt_is_blamed_on_the_environment(good: Path) -> None:
+    environment = {"UNDERSTUDY_WINDO": "3", "UNDERSTUDY_PROVIDERS__ALPHA__WEIGTH": "1"}
+    result = run("policy", "check", good, environment=environment)
+    assert result.stderr.splitlines() == [
+        "error: UNDERSTUDY_PROVIDERS__ALPHA__WEIGTH is unknown; did you mean UNDERSTUDY_PROVIDERS__ALPHA__WEIGHT?",
+        "error: UNDERSTUDY_WINDO is unknown; did you mean UNDERSTUDY_WINDOW?",
+        "the environment: the policy cannot be used; 2 things are wrong",
+    ]
 
 
 def test_warnings_stand_on_standard_error_and_change_no_exit_code(tmp_path: Path) -> None:

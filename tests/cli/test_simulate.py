@@ -1,11 +1,13 @@
 """`understudy simulate`: the figures, the options, and a log that verifies."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
 from cli.command_line import SHORT, answered, refused, run, said
 
+from understudy.adapters.cli.what_next import own_name
 from understudy.adapters.stores import SqliteReader
 from understudy.projections.standing import FOLD_VERSION
 
@@ -131,9 +133,13 @@ def test_a_place_where_no_log_can_be_is_refused_before_anything_is_run(scenario:
         (("--scenario", "outage", "--json", "--explain"), "--json has no story"),
         (("--scenario", "outage", "--seed", "-1"), "Invalid value for '--seed'"),
         (("--scenario", "outage", "--strategy", "fast"), "Invalid value for '--strategy'"),
-        (("--scenario", "./nothing.toml"), "nothing.toml: cannot be read"),
-        (("--trace", "nothing.csv"), "nothing.csv: cannot be read"),
-        (("--scenario", "outage", "--policy", "nothing.toml"), "nothing.toml: there is no such file"),
+        (("--scenario", "./nothing.toml"), "there is no file nothing.toml"),
+        (("--trace", "nothing.csv"), "there is no file nothing.csv"),
+        (("--trace", "."), ". is a directory; name a file"),
+        (("--trace", "/dev/null"), "/dev/null is not a regular file; it is read more than once"),
+        (("--scenario", f".{os.sep}"), ". is a directory; name a file"),
+        (("--scenario", "outage", "--policy", "."), ". is a directory; name a file"),
+        (("--scenario", "outage", "--policy", "nothing.toml"), "there is no file nothing.toml"),
     ],
 )
 def test_wrong_words_are_refused_with_a_sentence(words: tuple[str, ...], sentence: str) -> None:
@@ -145,6 +151,47 @@ def test_a_policy_that_is_wrong_is_refused_with_all_its_faults(scenario: Path, t
     sentence = refused("simulate", "--scenario", scenario, "--policy", tmp_path / "policy.toml")
     assert "windo is unknown; did you mean 'window'?" in sentence
     assert "max_failures is 0; it must be a whole number of at least 1" in sentence
+
+
+def test_a_scenarios_policy_is_spelt_as_in_a_policy_file_and_all_its_faults_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = SHORT.replace("retry_attempts = 0", "retryAttempts = 0").replace('"in_order"', '"in-order"')
+    path.write_text(text)
+    assert answered("simulate", "--scenario", path)["failovers"] == 3
+    path.write_text(text.replace("retryAttempts = 0", "max-failuers = 0\nwindow = 0").replace("8", "-8", 1))
+    assert refused("simulate", "--scenario", path).splitlines() == [
+        f"{path}: policy: max-failuers is unknown; did you mean 'max_failures'?",
+        f"{path}: policy: window is 0; it must be a whole number from 1 to 10,000",
+        f"{path}: duration_s is -8; it must be above 0",
+    ]
+
+
+def test_a_scenario_that_is_not_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b"\xff")
+    assert refused("simulate", "--scenario", tmp_path / "mine.toml").endswith("is not text: its byte 0 is not UTF-8")
+
+
+def test_a_failover_is_advised_only_where_there_was_one(tmp_path: Path) -> None:
+    path = tmp_path / "calm.toml"
+    path.write_text(SHORT.replace('{ from_s = 3, state = "refuses" }', ""))
+    result = run("simulate", "--scenario", path, "--log", tmp_path / "my calls.db")
+    assert f"  understudy explain '{tmp_path}/my calls.db' last\n" in result.stderr
+
+
+def test_the_command_is_named_as_it_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "bin" / "understudy"
+    script.parent.mkdir()
+    script.touch(mode=0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(tmp_path)
+    assert own_name(str(script)) == "bin/understudy"
+    monkeypatch.chdir(script.parent)
+    assert own_name(str(script)) == "./understudy"
+    monkeypatch.chdir("/")
+    assert own_name(str(script)) == str(script).removeprefix("/")
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert own_name(str(script)) == "understudy"
+    assert own_name("/usr/lib/pytest/__main__.py") == "understudy"
 
 
 def test_a_policy_for_other_providers_is_refused(scenario: Path, tmp_path: Path) -> None:

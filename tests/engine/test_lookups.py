@@ -239,7 +239,7 @@ def test_a_settling_time_that_the_policy_takes_back_lets_the_request_go_on() -> 
     assert isinstance(wait, Wait)
     story.note(wait.event)
     story.now_us = wait.event.until_us
-    story.adopts(policy_for("a", "b"))
+    story.adopts(policy_for(*(ProviderSettings(id=name, has_lookup=True) for name in ("a", "b"))))
     assert story.plays(succeeds()).called == ["a", "b"]
 
 

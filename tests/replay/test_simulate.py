@@ -12,7 +12,7 @@ from understudy.adapters.stores import MemoryLog, SqliteLog
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Strategy
 from understudy.replay.play_scenario import arrivals_us
-from understudy.replay.scenario import Scenario
+from understudy.replay.scenario import REQUESTS_AT_MOST, Scenario
 from understudy.replay.simulate import (
     SimulationError,
     bundled_scenario,
@@ -47,20 +47,32 @@ def small(more: str = "") -> Scenario:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (SMALL % "concurency = 3", r"concurency: Extra inputs are not permitted; known here: arrivals, .*concurrency"),
-        (SMALL % '[policy]\nstrategy = "best"', r"policy\.strategy: Input should be 'score', "),
-        (SMALL % "[policy]\nwindow = 0", r"policy\.window: Input should be greater than or equal to 1"),
+        (SMALL % "concurency = 3", r"concurency is unknown; did you mean 'concurrency'\?"),
+        (SMALL % "zzz = 3", r"zzz is unknown; known here: arrivals, .*concurrency"),
+        (SMALL % '[policy]\nstrategy = "best"', r"policy\.strategy is 'best'; it must be 'score', "),
+        (SMALL % "[policy]\nwindow = 0", r"policy\.window is 0; it must be at least 1"),
         (SMALL % '[[policy.providers]]\nid = "x"', r"policy: .*not configured in policy but in each provider's"),
-        (SMALL.replace("0.2 }", "1.2 }") % "", r"providers\.0\.phases\.0: .*shares in failures must be from 0 to 1"),
+        (SMALL.replace("0.2 }", "1.2 }") % "", r"provider 'alpha', phase 1: .*shares in failures must be from 0 to 1"),
         (SMALL.replace("p95_ms = 300", "p95_ms = 30") % "", r"p95_ms 30 must not be below latency_ms 100"),
         (SMALL.replace("latency_ms = 200", "until_s = 0") % "", r"until_s 0 is not after from_s 0"),
         (SMALL.replace("latency_ms = 200", "up_s = 1") % "", r"up_s and down_s belong together"),
-        (SMALL.replace("latency_ms = 200", "delay = 1") % "", r"phases\.0\.delay: .*known here: capacity, "),
+        (
+            SMALL.replace("latency_ms = 200", "delay = 1") % "",
+            r"provider 'beta', phase 1, delay is unknown; known here: capacity, ",
+        ),
+        (SMALL.replace("transient = 0.2", "quota = 0.2") % "", r"phase 1, failures\.quota is 'quota'; it must be 'tra"),
+        (SMALL % "[[local_faults]]\nfrom_s = 5\nuntil_s = 4", r"local fault 1: until_s 4 is not after from_s 5"),
+        (SMALL % "cancel_from_s = 5\ncancel_until_s = 4", r"cancel_until_s 4 is not after cancel_from_s 5"),
+        (SMALL % 'operation = ""', r"operation: it must be printable characters, at least one, and not ''"),
+        (SMALL % 'operation = "a\\u0000"', r"operation: it must be printable characters"),
+        (SMALL % 'context = { country = "\\n" }', r"context\.country: it must be printable characters"),
+        (SMALL % 'concurrency = "many"', r"concurrency is 'many'; it must be a whole number"),
+        (SMALL % "providers_ = 1\narrivals_ = 2", r"did you mean 'providers'\?\nsmall\.toml: arrivals_ is unknown"),
         (SMALL.replace('"beta"', '"alpha"') % "", r"provider 'alpha' is scripted twice"),
         (SMALL.replace("per_second = 4", "") % "", r"arrivals: .*no request would ever come"),
         (
             SMALL.replace('id = "beta"', 'id = "beta"\nsettings = { colour = 1 }') % "",
-            r"providers\.1: .*settings\.colour: .*known here: burst, ",
+            r"provider 'beta': settings\.colour is unknown; known here: burst",
         ),
         (SMALL.replace('id = "beta"', 'id = "beta"\nsettings = { id = "x" }') % "", r"settings\.id is not set here"),
         (SMALL % "duration_s = 5", r"not valid TOML"),
@@ -74,8 +86,30 @@ def test_a_scenario_that_makes_no_sense_is_refused_by_place(text: str, told: str
 def test_a_scenario_is_read_from_a_file_and_a_missing_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(SMALL % "")
     assert read_scenario(tmp_path / "small.toml") == small()
-    with pytest.raises(SimulationError, match=r"absent\.toml: cannot be read"):
+    with pytest.raises(SimulationError, match=r"^there is no file .*absent\.toml$"):
         read_scenario(tmp_path / "absent.toml")
+
+
+def test_more_requests_than_memory_may_hold_are_refused_with_their_number() -> None:
+    def of(requests: int) -> Scenario:
+        text = SMALL.replace("per_second = 4", "per_second = 50, bursts = [%s, %s]")
+        burst = "{ at_s = 1, requests = %d }"
+        return parse_scenario(text % (burst % 1_000_000, burst % (requests - 1_001_500), ""), source="small.toml")
+
+    assert of(2_000_000).requests == REQUESTS_AT_MOST
+    with pytest.raises(SimulationError, match=r"asks for 2,000,001 requests, and .*: 2,000,000 are the most"):
+        of(2_000_001)
+
+
+def test_all_faults_of_a_scenario_are_told_a_line_each() -> None:
+    text = SMALL.replace('id = "beta"', 'id = "beta"\nsettings = { colour = 1, weight = -1 }') % "tries = 0\nseed = -1"
+    with pytest.raises(SimulationError) as refused:
+        parse_scenario(text, source="small.toml")
+    one, two, three, four = sorted(str(refused.value).splitlines())
+    assert one.startswith("small.toml: provider 'beta': settings.colour is unknown; known here: ")
+    assert two == "small.toml: provider 'beta': settings.weight is -1; it must be at least 0"
+    assert three == "small.toml: seed is -1; it must be at least 0"
+    assert four == "small.toml: tries is 0; it must be at least 1"
 
 
 def test_the_bundled_scenarios_are_named_like_their_files_and_an_unknown_one_is_refused() -> None:

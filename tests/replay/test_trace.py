@@ -66,6 +66,8 @@ def test_columns_may_stand_in_any_order_and_others_beside_them(tmp_path: Path) -
         ("2,later,a,1,5,", r":3: at_s is 'later'"),
         ("2,1,a", r":3: there are 3 fields where 6 are needed"),
         ("2,1,,1,5,", r":3: the provider is empty"),
+        ("2,1,a b,1,5,", r":3: provider is 'a b'; it must be 1 to 100 letters, digits and any of _ \. : -"),
+        (f"2,1,{'a' * 101},1,5,", r":3: provider is 'aaa"),
         ("1,1,a,1,5,", r":3: 'a' has a row in slot '1' already"),
         ("2,1,a,1,5,\n1,1,b,1,5,", r":4: slot '1' has ended before"),
     ],
@@ -81,11 +83,18 @@ def test_a_trace_without_a_column_without_slots_or_without_file_is_refused(tmp_p
         outline(trace(tmp_path / "t.csv", header="slot,at_s,provider,ok,latency_ms"))
     with pytest.raises(TraceError, match="there is no slot in this trace"):
         outline(trace(tmp_path / "u.csv"))
-    with pytest.raises(TraceError, match=r"absent\.csv: cannot be read"):
+    with pytest.raises(TraceError, match=r"^there is no file .*absent\.csv$"):
         outline(tmp_path / "absent.csv")
     (tmp_path / "broken.csv.gz").write_bytes(b"not gzip")
-    with pytest.raises(TraceError, match=r"broken\.csv\.gz: cannot be read"):
+    with pytest.raises(TraceError, match=r"broken\.csv\.gz cannot be read: Not a gzipped file"):
         outline(tmp_path / "broken.csv.gz")
+    whole = trace(tmp_path / "whole.csv.gz", "1,1,a,1,5,").read_bytes()
+    (tmp_path / "broken.csv.gz").write_bytes(whole[:10] + b"\xff" * 20)
+    with pytest.raises(TraceError, match=r"broken\.csv\.gz cannot be read: "):
+        outline(tmp_path / "broken.csv.gz")
+    (tmp_path / "binary.csv").write_bytes(b"slot\xff")
+    with pytest.raises(TraceError, match=r"binary\.csv is not text: its byte 4 is not UTF-8"):
+        outline(tmp_path / "binary.csv")
 
 
 def test_time_counts_until_success_or_giving_up_and_failed_tries_are_in_it(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def assert_whole(reader: LogReader) -> int:
     for link in reader.links():
         count += 1
         assert link.seq == count
-        value = hashlib.sha256(value + link.body.encode()).digest()
+        value = hashlib.sha256(value + link.body).digest()
         assert link.chain == value, f"event {link.seq} does not fit"
     assert reader.head() == (count, value)
     return count
