@@ -64,13 +64,8 @@ def _take_provider_setting(draft: Draft, origin: Origin, path: list[str], text: 
 
 def _unknown(name: str, known: Collection[str], *, before: str = "") -> str:
     """As of a key in a file; what may have been meant is named as a variable."""
-    meant = nearest(name, known)
-    told = unknown(name, known)
-    return (
-        told.replace(f"did you mean {meant!r}?", f"did you mean {PREFIX}{before}{variable_part(meant)}?")
-        if meant
-        else told
-    )
+    meant = nearest(name, known) or ""
+    return unknown(name, known).replace(repr(meant), f"{PREFIX}{before}{variable_part(meant)}")
 
 
 def _provider(draft: Draft, origin: Origin, part: str) -> int | None:

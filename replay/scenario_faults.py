@@ -30,6 +30,11 @@ _KINDS: Final = {
     "tuple": "a list",
 }
 """What should stand in a place, by the first word of pydantic's name for the error."""
+_NAMES: Final = {
+    "^[a-z0-9][a-z0-9-]*$": "a name of small letters, digits and -, which does not stand first",
+    "^[A-Za-z0-9][A-Za-z0-9_.:-]*$": "a name of letters, digits and any of _ . : -, none of which stands first",
+}
+"""What a pattern asks for."""
 
 
 def faults(error: ValidationError, values: Any, *, model: type[BaseModel]) -> list[str]:
@@ -65,7 +70,8 @@ def _told(one: Any, *, model: type[BaseModel]) -> Iterator[str]:
     elif kind.startswith(("string_too", "string_pattern")):
         yield f"{told} {_name_rule(context)}"
     elif kind == "too_short":
-        yield f"{told} a list of at least {context['min_length']}"
+        if len(value) < context["min_length"]:  # Else its entries are wrong, which is told of each.
+            yield f"{told} a list of at least {context['min_length']}"
     elif kind.partition("_")[0] in _KINDS:
         yield f"{told} {_KINDS[kind.partition('_')[0]]}"
     else:
@@ -74,7 +80,7 @@ def _told(one: Any, *, model: type[BaseModel]) -> Iterator[str]:
 
 def _name_rule(context: Mapping[str, Any]) -> str:
     if "pattern" in context:
-        return "a name of letters, digits and signs that fits " + str(context["pattern"])
+        return _NAMES.get(context["pattern"], f"a text that fits {context['pattern']}")
     if "min_length" in context:
         return f"at least {context['min_length']} characters long"
     return f"at most {context['max_length']} characters long"

@@ -13,7 +13,6 @@ BUG: Final = 70
 """We are at fault; what went wrong is on standard error."""
 INTERRUPTED: Final = 130
 """By Ctrl-C."""
-
 READER_GONE: Final = 141
 """Nobody reads the answer any more (`| head -1`): 128 and the number of SIGPIPE, as of other tools."""
 

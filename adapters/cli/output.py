@@ -14,7 +14,6 @@ from understudy.adapters.cli.exits import READER_GONE, Refused
 
 _GAP: Final = "  "
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
-
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 

@@ -14,7 +14,6 @@ from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, note, painted, table
 from understudy.adapters.cli.policy_warnings import warnings
 from understudy.adapters.config import DEFAULT, LoadedPolicy, PolicyFileError, load_policy
-from understudy.adapters.config_environment import PREFIX
 from understudy.adapters.config_schema import settings
 from understudy.events.policy import Policy, ProviderSettings
 
@@ -43,8 +42,9 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     Exit codes: 0 the policy can be used (there may be warnings); 1 it cannot;
                 2 wrong usage, or FILE cannot be read.
     """
+    file = readable_once(file)
     try:
-        loaded = load_policy(readable_once(file), environment=os.environ)
+        loaded = load_policy(file, environment=os.environ)
     except PolicyFileError as error:
         _refuse(file, error, as_json=as_json)
         ctx.exit(NOT_AS_IT_SHOULD_BE)
@@ -66,7 +66,7 @@ def _refuse(file: Path, error: PolicyFileError, *, as_json: bool) -> None:
     for fault in error.faults:
         note(f"{painted('error:', 'red')} {fault}")
     count = len(error.faults)
-    at_fault = "the environment" if all(fault.source.startswith(PREFIX) for fault in error.faults) else file
+    at_fault = file if any(fault.source == str(file) for fault in error.faults) else "the environment"
     note(f"{at_fault}: the policy cannot be used; {count} {'thing is' if count == 1 else 'things are'} wrong")
 
 

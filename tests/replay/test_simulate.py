@@ -63,6 +63,8 @@ def small(more: str = "") -> Scenario:
         (SMALL.replace("transient = 0.2", "quota = 0.2") % "", r"phase 1, failures\.quota is 'quota'; it must be 'tra"),
         (SMALL % "[[local_faults]]\nfrom_s = 5\nuntil_s = 4", r"local fault 1: until_s 4 is not after from_s 5"),
         (SMALL % "cancel_from_s = 5\ncancel_until_s = 4", r"cancel_until_s 4 is not after cancel_from_s 5"),
+        (SMALL.replace('"small"', '"Not small"') % "", r"name is 'Not small'; it must be a name of small letters, "),
+        (SMALL.replace('"beta"', '"b c"') % "", r"provider 'b c', id is 'b c'; it must be a name of letters, digits"),
         (SMALL % 'operation = ""', r"operation: it must be printable characters, at least one, and not ''"),
         (SMALL % 'operation = "a\\u0000"', r"operation: it must be printable characters"),
         (SMALL % 'context = { country = "\\n" }', r"context\.country: it must be printable characters"),
