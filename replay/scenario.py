@@ -186,7 +186,7 @@ class Scenario(Settings):
         ]
         if self.cancel_until_s is not None and self.cancel_until_s <= self.cancel_from_s:
             found.append(f"cancel_until_s {self.cancel_until_s} is not after cancel_from_s {self.cancel_from_s}")
-        if (asked := self.requests) > REQUESTS_AT_MOST:
+        if (asked := self.requests) > REQUESTS_AT_MOST + 1:
             found.append(
                 f"it asks for {asked:,} requests, and everything is held in memory: {REQUESTS_AT_MOST:,} are the most;"
                 " make duration_s, arrivals.per_second or the bursts smaller"
