@@ -60,7 +60,7 @@ def look_up(state: Doubtful, standing: Standing, now_us: int) -> Step:
         key=started.key,
         deadline_at_us=limit_us,
     )
-    return LookUp(event, started.key)
+    return LookUp(event)
 
 
 def suspend(state: Doubtful, reason: SuspendReason) -> Step:

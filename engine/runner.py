@@ -18,7 +18,7 @@ from understudy.events.errors import LogUnavailable
 from understudy.events.log import StoreSensitive
 from understudy.events.requests import RequestCancelled
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import AbandonReason, Effect, EndReason
+from understudy.events.vocabulary import AbandonReason, Effect, EndReason, FailureKind
 
 
 class Runner:
@@ -205,12 +205,13 @@ class Runner:
     def _foreign(self, foreign: BaseException, event: CallStarted, ticket: Ticket) -> tuple[ProviderError, str]:
         """What an exception that is none of ours counts as: a write may have been executed, a read was not."""
         name = type(foreign).__name__
-        surely_undone = event.operation == LOOKUP or ticket.request.effect is Effect.READ
+        effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
+        kind = Transient if reports.foreign_kind(effect) is FailureKind.TRANSIENT else Ambiguous
         try:
             said = str(foreign)
         except Exception:  # noqa: BLE001 - not even its text can be relied on
             said = "no text"
-        return (Transient if surely_undone else Ambiguous)(f"{name}: {said}"), name
+        return kind(f"{name}: {said}"), name
 
     async def _conclude(self, ticket: Ticket, recorded: Recorded) -> None:
         """Make the end of a `once` request durable before its caller hears of it."""

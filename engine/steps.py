@@ -26,7 +26,6 @@ class LookUp:
     """Ask a provider what became of an earlier call."""
 
     event: CallStarted
-    key: str
 
 
 @dataclass(frozen=True, slots=True)

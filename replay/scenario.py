@@ -16,7 +16,7 @@ from understudy.replay.files import unreadable
 from understudy.replay.runs import SimulationError
 from understudy.replay.scenario_faults import faults
 
-REQUESTS_AT_MOST: Final = 2_000_000
+REQUESTS_AT_MOST: Final = 300_000
 """The most that a scenario may ask for: a run is held in memory whole."""
 
 PolicyReader = Callable[[Mapping[str, object], str], Policy]
@@ -186,7 +186,7 @@ class Scenario(Settings):
         ]
         if self.cancel_until_s is not None and self.cancel_until_s <= self.cancel_from_s:
             found.append(f"cancel_until_s {self.cancel_until_s} is not after cancel_from_s {self.cancel_from_s}")
-        if (asked := self.requests) > REQUESTS_AT_MOST + 1:
+        if (asked := self.requests) > REQUESTS_AT_MOST:
             found.append(
                 f"it asks for {asked:,} requests, and everything is held in memory: {REQUESTS_AT_MOST:,} are the most;"
                 " make duration_s, arrivals.per_second or the bursts smaller"

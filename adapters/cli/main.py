@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from understudy.adapters.cli.exits import BUG, INTERRUPTED, READER_GONE, Refused
-from understudy.adapters.cli.output import answering, give_up_on
+from understudy.adapters.cli.output import answering
 from understudy.events.errors import UnderstudyError
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -59,7 +59,6 @@ class Commands(click.Group):
         try:
             return super().__call__(*args, **given)
         except BrokenPipeError:
-            give_up_on(sys.stdout, sys.stderr)
             sys.exit(READER_GONE)
 
     def make_context(

@@ -2,11 +2,9 @@
 
 import errno
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple, TextIO
+from typing import Final, NamedTuple
 
 import click
 
@@ -33,25 +31,12 @@ def answering() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        give_up_on(sys.stdout, sys.stderr)
         raise click.exceptions.Exit(READER_GONE) from None
     except OSError as error:
         # Whoever opens a file names it in the error, and a log tells of its own: this was an output of ours.
         if error.filename is not None or error.errno not in _NO_ROOM:
             raise
-        give_up_on(sys.stdout)
         raise Refused(f"the answer cannot be written: {error.strerror}") from error
-
-
-def give_up_on(*streams: TextIO) -> None:
-    """Lead streams into nowhere, if they cannot be written: what they still hold would fail again at the end."""
-    for stream in streams:
-        try:
-            stream.flush()
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
 
 
 def answer(text: str = "") -> None:

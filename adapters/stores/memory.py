@@ -46,7 +46,7 @@ class _Done:
 _DONE: Final = _Done()
 
 
-class Ledger:
+class Book:
     """The events of one stream in memory, and a `LogReader` of them; positions are seqs."""
 
     def __init__(self, stream: str) -> None:
@@ -127,7 +127,7 @@ class MemoryLog:
     """An `EventLog` that lasts as long as the object: for tests, simulation, and those who need no record."""
 
     def __init__(self, *, stream: str = "main", capacity: int = 100_000, salt: bytes | None = None) -> None:
-        self._ledger = Ledger(stream)
+        self._ledger = Book(stream)
         self._capacity = capacity
         self._salt = secrets.token_bytes(32) if salt is None else salt
         self._owner: str | None = None

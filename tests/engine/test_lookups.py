@@ -45,7 +45,7 @@ def test_the_look_up_asks_at_once_for_the_call_in_doubt_under_its_key() -> None:
     step = story.when()
     assert isinstance(step, LookUp)
     assert (step.event.provider, step.event.operation, step.event.attempt) == ("a", "lookup", 1)
-    assert step.key == step.event.key == story.calls[0].key
+    assert step.event.key == story.calls[0].key
     assert step.event.deadline_at_us == story.now_us + 5_000 * MS
 
 
