@@ -57,5 +57,7 @@ async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:
             await engine.ask(provider, "ping")
         except ProviderError:
             continue  # It is on record; the next ping is due by that.
+        except LogUnavailable:
+            await journal.system.sleep_until(now_us + interval_us)  # Nothing is asked that cannot be put on record.
         except EngineClosed:
             return

@@ -191,9 +191,11 @@ class Engine:
     async def ask(self, provider: str, operation: str, *, context: Mapping[str, str] | None = None) -> Reply:
         """Make one side call (`ping`, `stock` or `quote`) at one provider; it is logged, and its lane is its own.
 
-        Errors: InvalidRequest if the provider cannot do that; ProviderError as the provider raised it.
+        Errors: InvalidRequest if the provider cannot do that; ProviderError as the provider raised it;
+                LogUnavailable if it could not be put on record.
         """
         runner = self._running()
+        self._log.check()
         one = self._providers.get(provider)
         function = getattr(one, operation, None) if operation in {"ping", "stock", "quote"} else None
         if function is None:

@@ -1,10 +1,12 @@
 """How providers stand, in three words and a score: the same rules as decisions use, for people."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from understudy.engine import eligibility, score
 from understudy.engine.assess import assess
+from understudy.events.policy import ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import Effect
 from understudy.projections.standing import Standing
@@ -52,29 +54,42 @@ class ProviderHealth:
 
 
 def health(standing: Standing, now_us: int) -> list[ProviderHealth]:
-    """Every provider of the policy, in configured order, as a request without context would find it."""
+    """Every provider of the policy, in configured order; where its record is split by context, as its worst lane is."""
     anybody = RequestAccepted(request_id="", operation="", effect=Effect.READ, deadline_at_us=now_us)
     asked = eligibility.asking(standing, anybody, tried=(), now_us=now_us)
     found = []
     for settings in standing.policy.providers:
-        one = assess(standing, settings, asked)
-        record = standing.providers.get(settings.id)
-        if one.verdict in _UNAVAILABLE:
-            status = Status.UNAVAILABLE
-        else:
-            status = Status.DEGRADED if one.degraded else Status.HEALTHY
-        found.append(
-            ProviderHealth(
-                provider=settings.id,
-                tier=int(settings.priority),
-                status=status,
-                verdict=one.verdict,
-                until_us=one.until_us,
-                degraded=one.degraded,
-                score=score.shown(one.score),
-                success_bp=one.success_bp,
-                average_us=one.average_us,
-                in_flight=record.in_flight if record else 0,
-            )
-        )
+        views = [
+            _viewed(standing, settings, asked._replace(context=context, plain=False))
+            for context in _contexts(standing, settings.id)
+        ]
+        found.append(max(views, key=lambda one: (_SEVERITY.index(one.status), -one.score)))
     return found
+
+
+def _contexts(standing: Standing, provider: str) -> list[Mapping[str, str | None]]:
+    """The contexts that the provider's serving lanes stand for; an empty one if it has none yet."""
+    names = standing.policy.lane_by
+    lanes = [key for key, _ in standing.lanes.of(provider) if key[1] == "serve" and len(key) == len(names) + 2]
+    return [dict(zip(names, key[2:], strict=True)) for key in lanes] or [{}]
+
+
+def _viewed(standing: Standing, settings: ProviderSettings, asked: eligibility.Asking) -> ProviderHealth:
+    one = assess(standing, settings, asked)
+    record = standing.providers.get(settings.id)
+    status = Status.DEGRADED if one.degraded else Status.HEALTHY
+    return ProviderHealth(
+        provider=settings.id,
+        tier=int(settings.priority),
+        status=Status.UNAVAILABLE if one.verdict in _UNAVAILABLE else status,
+        verdict=one.verdict,
+        until_us=one.until_us,
+        degraded=one.degraded,
+        score=score.shown(one.score),
+        success_bp=one.success_bp,
+        average_us=one.average_us,
+        in_flight=record.in_flight if record else 0,
+    )
+
+
+_SEVERITY = (Status.HEALTHY, Status.DEGRADED, Status.UNAVAILABLE)

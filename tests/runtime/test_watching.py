@@ -102,3 +102,14 @@ def test_a_misconfigured_provider_is_out_until_somebody_says_it_is_fixed(stage: 
             assert engine.standing.alerts == {}
 
     stage.play(act)
+
+
+def test_health_shows_the_worst_lane_of_a_record_that_is_split(stage: Any) -> None:
+    async def act() -> None:
+        policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, max_failures=2, lane_by=("country",))
+        async with stage.engine(Told("a", [Transient("down")] * 2), Told("b"), policy=policy) as engine:
+            for country in ("us", "us", "de"):
+                await engine.call("x", context={"country": country})
+            assert [one.verdict for one in engine.health()] == ["circuit_open", "eligible"]
+
+    stage.play(act)
