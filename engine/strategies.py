@@ -55,17 +55,20 @@ def order(
     blind = strategy is _IN_ORDER or (strategy is _FASTEST and first_try)
     well: list[Assessed] = []
     poorly: list[Assessed] = []
+    unweighted: list[Assessed] = []
     probes: list[Assessed] = []
     for one in tier:
         if one.verdict == PROBE:
             probes.append(one)
+        elif strategy is _WEIGHTED and not policy.weights_ppm[one.provider]:
+            unweighted.append(one)  # Never by weight, not even before a degraded one that has some.
         elif one.degraded is None or blind:
             well.append(one)
         else:
             poorly.append(one)
     ranked: list[Assessed] = []
     chances: dict[str, int] = {}
-    for group in (well, poorly, probes):
+    for group in (well, poorly, unweighted, probes):
         if group:
             arranged, its_chances = _arrange(group, policy, draw=draw, last_first=last_first, rolled=len(ranked))
             ranked = ranked + arranged if ranked else arranged

@@ -3,10 +3,10 @@
 from collections import Counter
 
 import pytest
-from given import given, policy_for
+from given import fails, given, policy_for
 
 from understudy.events.policy import ProviderSettings
-from understudy.events.vocabulary import ForcedState
+from understudy.events.vocabulary import FailureKind, ForcedState
 
 
 def weights(**shares: object) -> list[ProviderSettings]:
@@ -59,3 +59,9 @@ def test_places_behind_the_first_are_drawn_by_weight_too() -> None:
         story.decides(draw=draw).order[1] for draw in range(0, 2**31, 2**20) if story.decides(draw=draw).order[0] == "a"
     )
     assert 0.85 < seconds["c"] / sum(seconds.values()) < 0.93
+
+
+def test_a_provider_without_weight_stands_behind_degraded_ones_that_have_some() -> None:
+    story = given(policy_for(*weights(a=1, b=0), strategy="weighted", max_failures=100))
+    story.serves("a", fails(FailureKind.TRANSIENT), times=3)
+    assert story.decides().order == ("a", "b")
