@@ -65,13 +65,13 @@ def request(number: int, dice: random.Random, *, started_seq: int) -> Iterator[t
         "attempt": 1,
         "country": "us",
     }
-    yield 0, CallStarted.model_validate({**call, "key": request_id, "deadline_at_us": 0})
+    yield 0, CallStarted.of({**call, "key": request_id, "deadline_at_us": 0})
     ended = {**call, "started_seq": started_seq, "latency_us": latency_us}
     if dice.random() < FAILING:
-        yield latency_us, CallFailed.model_validate({**ended, "outcome": FailureKind.TRANSIENT})
+        yield latency_us, CallFailed.of({**ended, "outcome": FailureKind.TRANSIENT})
         yield 0, RequestFailed(request_id=request_id, operation="rent", reason=EndReason.EXHAUSTED, attempt=1)
     else:
-        yield latency_us, CallSucceeded.model_validate(ended)
+        yield latency_us, CallSucceeded.of(ended)
         yield (
             0,
             RequestCompleted(request_id=request_id, operation="rent", provider=provider, attempt=1, failovers=0),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -13,7 +12,7 @@ from understudy.engine.eligibility import ASK_AGAIN_US
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
-from understudy.engine.operation import Operation
+from understudy.engine.operation import Operation, effect_named
 from understudy.engine.provider import Request
 from understudy.engine.reports import Discretion
 from understudy.engine.ticket import Ticket
@@ -85,7 +84,7 @@ def check(
     columns, labels = split(context)
     return Asked(
         operation=operation,
-        effect=_effect(effect, operation),
+        effect=operation.effect if effect is None else effect_named(effect),
         columns=columns,
         labels=labels,
         body=_json(body),
@@ -187,7 +186,7 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, salt: 
         operation=asked.operation.name,
         effect=asked.effect,
         deadline_at_us=now_us + asked.deadline_ms * 1000,
-        free_to_abandon=asked.free_to_abandon,
+        free_to_abandon=bool(asked.free_to_abandon),
         preferred=asked.preferred,
         labels=hidden["labels"],
         amount=asked.amount,
@@ -197,18 +196,6 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, salt: 
         body_hash=None if asked.key is None else asked.fingerprint(salt),
         **asked.columns,
     )
-
-
-def _effect(effect: Effect | str | None, operation: Operation) -> Effect:
-    if effect is None:
-        return operation.effect
-    known = [one.value for one in Effect]
-    if effect not in known:
-        near = get_close_matches(str(effect), known, n=1)
-        raise InvalidRequest(
-            f"effect {effect!r} is unknown; use {', '.join(known)}" + (f" (did you mean {near[0]!r}?)" if near else "")
-        )
-    return Effect(effect)
 
 
 def _amount(amount: Decimal | int | str | None) -> Decimal | None:

@@ -1,7 +1,9 @@
 """What callers may ask for: an operation's effect class, and what of it must not be in the log in clear."""
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
+from understudy.engine.errors import InvalidRequest
 from understudy.events.vocabulary import Effect
 
 
@@ -18,6 +20,24 @@ class Operation:
     sensitive: frozenset[str] = field(default_factory=frozenset)
     free_to_abandon: bool = False
     deadline_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take the plain name of an effect class as well; InvalidRequest for another."""
+        object.__setattr__(self, "effect", effect_named(self.effect))
+
+
+def effect_named(name: Effect | str) -> Effect:
+    """An effect class by its name.
+
+    Errors: InvalidRequest, with the names that there are.
+    """
+    known = [one.value for one in Effect]
+    if name not in known:
+        near = get_close_matches(str(name), known, n=1)
+        raise InvalidRequest(
+            f"effect {name!r} is unknown; use {', '.join(known)}" + (f" (did you mean {near[0]!r}?)" if near else "")
+        )
+    return Effect(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,15 @@
 """How calls end, as events: what a provider answered or raised, put into our words, concealed and cut to size."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from understudy.engine.errors import ProviderError
 from understudy.engine.provider import Found, Reply
-from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import PAYLOAD_LIMIT
 from understudy.events.row import Recorded
 from understudy.events.sensitive import conceal, redact
@@ -19,17 +19,6 @@ MESSAGE_LIMIT: Final = 500
 """Characters of a provider's message that are kept."""
 _BYTES_MODES: Final[tuple[Literal["utf8", "base64"], ...]] = ("utf8", "base64")
 _MOST_UNITS: Final = 1 << 53
-_SHARED: Final = (
-    "request_id",
-    "provider",
-    "operation",
-    "attempt",
-    "retry",
-    "service",
-    "country",
-    "rental_id",
-    "pair",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,15 @@ def succeeded(
     call = _call(started)
     content, taken = conceal(plain_json(value.value), discretion.names, discretion.salt)
     event = CallSucceeded(
-        **{name: getattr(call, name) for name in _SHARED},
+        request_id=call.request_id,
+        provider=call.provider,
+        operation=call.operation,
+        attempt=call.attempt,
+        retry=call.retry,
+        service=call.service,
+        country=call.country,
+        rental_id=call.rental_id,
+        pair=call.pair,
         started_seq=started.seq,
         latency_us=at_us - started.at_us,
         reply=cut(content),
@@ -98,7 +95,7 @@ def failed(
     ended_us = min(at_us, call.deadline_at_us) if error.kind is FailureKind.TIMED_OUT else at_us
     pause_ms = error.retry_after_ms
     return CallFailed(
-        **{name: getattr(call, name) for name in _SHARED},
+        **_shared(call),
         outcome=error.kind,
         started_seq=started.seq,
         latency_us=max(0, ended_us - started.at_us),
@@ -114,7 +111,7 @@ def abandoned(started: Recorded, reason: AbandonReason, *, at_us: int) -> CallAb
     """The event of a call that we walked away from."""
     call = _call(started)
     return CallAbandoned(
-        **{name: getattr(call, name) for name in _SHARED},
+        **_shared(call),
         started_seq=started.seq,
         latency_us=at_us - started.at_us,
         reason=reason,
@@ -142,6 +139,11 @@ def _type_of(value: object) -> str:
 def _text(text: str) -> str:
     """A text that can be stored: without halves of characters."""
     return text.encode(errors="replace").decode()
+
+
+def _shared(call: CallStarted) -> dict[str, Any]:
+    """What the end of a call repeats of its start."""
+    return {field.name: getattr(call, field.name) for field in fields(CallFact)}
 
 
 def _call(started: Recorded) -> CallStarted:

@@ -1,9 +1,8 @@
 """What a request can be: one small state for each stage of its life. A state holds only what is true in it."""
 
-from dataclasses import dataclass
-
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decision, DecisionMade
+from understudy.events.record import record
 from understudy.events.requests import (
     RequestAccepted,
     RequestCancelled,
@@ -21,7 +20,7 @@ MAYBE_EXECUTED = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, Failur
 """Endings that leave open whether a write was executed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Progress:
     """What stays true of a request through its stages.
 
@@ -42,7 +41,7 @@ class Progress:
         return max(0, len(self.asked) - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpenEnd:
     """A call that may have been executed, and when we stopped listening to it."""
 
@@ -50,7 +49,7 @@ class OpenEnd:
     ended_us: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Turn:
     """The turn of one provider within a request: the decision's draw, and which try this is.
 
@@ -63,14 +62,14 @@ class Turn:
     open_end: OpenEnd | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ready:
     """A decision is due."""
 
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chosen:
     """A provider has its turn: a call is due."""
 
@@ -78,7 +77,7 @@ class Chosen:
     turn: Turn
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Nobody:
     """Nobody was eligible; `until_us` is when a passing veto ends, None if there is none."""
 
@@ -86,7 +85,7 @@ class Nobody:
     until_us: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Calling:
     """A call is under way."""
 
@@ -95,7 +94,7 @@ class Calling:
     started: CallStarted
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answered:
     """A success is known; the request is about to be completed."""
 
@@ -105,7 +104,7 @@ class Answered:
     via: Via
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LetDown:
     """A call failed. `throttled_us` is the instant until which the provider asked us to wait, 0 if it did not."""
 
@@ -117,7 +116,7 @@ class LetDown:
     throttled_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Doubtful:
     """A call may have been executed and must be settled first.
 
@@ -136,7 +135,7 @@ class Doubtful:
     held: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LookingUp:
     """A look-up is under way."""
 
@@ -148,7 +147,7 @@ class LookingUp:
         return self.doubt.progress
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Waiting:
     """Nothing to do before `until_us`; then it goes on as `then`."""
 
@@ -161,14 +160,14 @@ class Waiting:
         return self.then.progress
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NotExecuted:
     """An operator, or the writer itself, knows that nothing was executed."""
 
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settled:
     """The request has ended."""
 

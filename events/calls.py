@@ -3,12 +3,14 @@
 from decimal import Decimal
 from typing import ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from understudy.events.fact import Fact
+from understudy.events.record import record
 from understudy.events.vocabulary import AbandonReason, FailureKind, Finding
 
 
+@record(kw_only=True)
 class CallFact(Fact):
     """What all call events share: whose call it was, and for what.
 
@@ -28,19 +30,22 @@ class CallFact(Fact):
     pair: str | None = None
 
 
+@record(kw_only=True)
 class CallStarted(CallFact):
     """A provider is about to be called.
 
     Shape:  ended by the one `CallSucceeded`, `CallFailed` or `CallAbandoned` whose `started_seq` is this event's seq.
+            `key` is the provider-side idempotency key: the same on every try of one request here.
     Units:  `deadline_at_us` is the instant at which we stop listening.
     Source: `engine.request.next_step` for requests, the runner for pings and side calls.
     """
 
     kind: ClassVar[str] = "call_started.v1"
-    key: str = Field(description="The provider-side idempotency key: the same on every try of one request here.")
+    key: str
     deadline_at_us: int
 
 
+@record(kw_only=True)
 class CallSucceeded(CallFact):
     """A provider answered, and the answer passed validation.
 
@@ -60,6 +65,7 @@ class CallSucceeded(CallFact):
     finding: Finding | None = None
 
 
+@record(kw_only=True)
 class CallFailed(CallFact):
     """A provider did not deliver.
 
@@ -79,6 +85,7 @@ class CallFailed(CallFact):
     retry_after_us: int | None = None
 
 
+@record(kw_only=True)
 class CallAbandoned(CallFact):
     """We walked away from a call: outcome unknown, nobody's fault."""
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import partial
 from operator import attrgetter, itemgetter
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -12,14 +13,12 @@ from pydantic_core import from_json
 from understudy.events import calls, decisions, operations, requests
 from understudy.events.decisions import Decision, Event
 from understudy.events.errors import EventRefused, UnreadableEvent
-from understudy.events.fact import Fact
+from understudy.events.fact import Fact, adapter
 from understudy.events.row import COLUMNS, ENVELOPE, Recorded, Row
 from understudy.events.upcast import UPCASTERS, Upcaster, upcast
 
 PAYLOAD_LIMIT: Final = 65_536
 """Bytes that the payload of a `RequestAccepted` may have, and the reply of a call; a longer reply is cut."""
-
-F = TypeVar("F", bound=Fact)
 
 _FIRST_COLUMN: Final = len(ENVELOPE)
 _row: Final = partial(tuple.__new__, Row)
@@ -43,20 +42,22 @@ class _Layout(NamedTuple):
     """The columns that are fields of the event, and by `fields_of` their values in a row."""
     fields_of: Callable[[Row], tuple[Any, ...]]
     payload_of: Callable[[Fact], bytes]
+    validate: Callable[[dict[str, Any]], Fact]
 
 
 def _layout(event: type[Fact]) -> _Layout:
-    names = tuple(name for name in COLUMNS if name in event.model_fields)
+    own = {field.name for field in fields(event)}
+    names = tuple(name for name in COLUMNS if name in own)
     present = [name if name in names or hasattr(event, name) else "nothing" for name in COLUMNS]
     places = [_FIRST_COLUMN + COLUMNS.index(name) for name in names]
     fields_of = itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[place] for place in places)
-    serialize = event.__pydantic_serializer__.to_json
     return _Layout(
         event=event,
         columns_of=attrgetter(*present),
         names=names,
         fields_of=fields_of,
-        payload_of=partial(serialize, exclude=set(names), exclude_none=True),
+        payload_of=partial(adapter(event).serializer.to_json, exclude=set(names), exclude_none=True),
+        validate=adapter(event).validator.validate_python,
     )
 
 
@@ -88,38 +89,22 @@ def decode(row: Row, *, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Fact:
     Errors: UnreadableEvent, naming the place, for an unknown kind, a newer version, or a payload that does not fit.
     """
     try:
-        fields: Any = from_json(row.payload)
+        told: Any = from_json(row.payload)
     except ValueError as error:
         raise UnreadableEvent(f"event {row.seq} ({row.kind}): broken payload: {error}") from error
-    if not isinstance(fields, dict):
+    if not isinstance(told, dict):
         raise UnreadableEvent(f"event {row.seq} ({row.kind}): broken payload: not a JSON object")
     layout = _BY_KIND.get(row.kind)
     if layout is None or row.kind in upcasters:
-        layout, fields = _upcast(row, fields, upcasters)
+        layout, told = _upcast(row, told, upcasters)
     else:
-        fields.update(zip(layout.names, layout.fields_of(row), strict=True))
+        told.update(zip(layout.names, layout.fields_of(row), strict=True))
     try:
-        return layout.event.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
+        return layout.validate(told)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UnreadableEvent(f"event {row.seq} ({row.kind}): field {place!r}: {first['msg']}") from error
-
-
-def trusted(event: type[F], fields: dict[str, Any]) -> F:
-    """An event of fields that are right already, not validated: for a reader that needs but some of them, fast.
-
-    The values must be of the types that validation would make of them (enums, Decimals), and what is not given is not
-    there: reading it raises AttributeError. Such an event may be folded, never encoded or kept.
-    """
-    made = event.__new__(event)
-    # What pydantic's own constructor sets; through `object`, because facts are frozen.
-    set_field = object.__setattr__
-    set_field(made, "__dict__", fields)
-    set_field(made, "__pydantic_fields_set__", fields.keys())
-    set_field(made, "__pydantic_extra__", None)
-    set_field(made, "__pydantic_private__", None)
-    return made
 
 
 def recorded(row: Row) -> Recorded:
@@ -127,16 +112,16 @@ def recorded(row: Row) -> Recorded:
     return Recorded(row.seq, row.at_us, decode(row))
 
 
-def _upcast(row: Row, fields: dict[str, Any], upcasters: Mapping[str, Upcaster]) -> tuple[_Layout, dict[str, Any]]:
+def _upcast(row: Row, told: dict[str, Any], upcasters: Mapping[str, Upcaster]) -> tuple[_Layout, dict[str, Any]]:
     """The layout and the fields of an event that was stored under another name than today's."""
     columns = zip(COLUMNS, row[_FIRST_COLUMN:-1], strict=True)
-    fields |= {name: value for name, value in columns if value is not None}
-    kind, fields = upcast(row.kind, fields, upcasters=upcasters)
+    told |= {name: value for name, value in columns if value is not None}
+    kind, told = upcast(row.kind, told, upcasters=upcasters)
     layout = _BY_KIND.get(kind)
     if layout is None:
         raise UnreadableEvent(f"event {row.seq}: {_unknown(kind)}")
-    of_the_kind = layout.event.model_fields
-    return layout, {name: value for name, value in fields.items() if name in of_the_kind or name not in COLUMNS}
+    of_the_kind = {field.name for field in fields(layout.event)}
+    return layout, {name: value for name, value in told.items() if name in of_the_kind or name not in COLUMNS}
 
 
 def _unknown(kind: str) -> str:

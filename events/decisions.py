@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic_core import from_json
 
 from understudy.events.fact import Fact
+from understudy.events.record import record
 from understudy.events.vocabulary import Strategy
 
 
@@ -42,6 +43,7 @@ class Candidate:
     rank: int | None = None
 
 
+@record(kw_only=True)
 class DecisionMade(Fact):
     """Who is asked, in which order, and why: a pure function of the standing, the policy, the request, now and `draw`.
 
@@ -106,7 +108,7 @@ class Decision:
     def made(self) -> DecisionMade:
         """The same as the event that is read back."""
         columns = {"request_id": self.request_id, "provider": self.provider}
-        return DecisionMade.model_validate({**from_json(self.payload()), **columns})
+        return DecisionMade.of({**from_json(self.payload()), **columns})
 
     def payload(self) -> str:
         """All that is no column, as JSON in the order of `DecisionMade`'s fields. Ids and verdicts need no escaping."""

@@ -4,9 +4,11 @@ from typing import ClassVar
 
 from understudy.events.fact import Fact
 from understudy.events.policy import Policy
+from understudy.events.record import record
 from understudy.events.vocabulary import ForcedState
 
 
+@record(kw_only=True)
 class EngineStarted(Fact):
     """An engine took the stream over.
 
@@ -20,6 +22,7 @@ class EngineStarted(Fact):
     writer: str
 
 
+@record(kw_only=True)
 class EngineStopped(Fact):
     """An engine let the stream go in good order."""
 
@@ -27,6 +30,7 @@ class EngineStopped(Fact):
     writer: str
 
 
+@record(kw_only=True)
 class ClockStepped(Fact):
     """The wall clock was set while we ran; engine time was anchored anew.
 
@@ -38,6 +42,7 @@ class ClockStepped(Fact):
     step_us: int
 
 
+@record(kw_only=True)
 class PolicyActivated(Fact):
     """From here on this policy decides. It is written whole, so that the log alone suffices."""
 
@@ -46,6 +51,7 @@ class PolicyActivated(Fact):
     policy_hash: str
 
 
+@record(kw_only=True)
 class OverrideSet(Fact):
     """An operator forced a provider's state; `until_us` None means until cleared."""
 
@@ -57,6 +63,7 @@ class OverrideSet(Fact):
     reason: str
 
 
+@record(kw_only=True)
 class OverrideCleared(Fact):
     """An operator took a forced state back, or declared a misconfigured provider fixed."""
 
@@ -66,6 +73,7 @@ class OverrideCleared(Fact):
     reason: str
 
 
+@record(kw_only=True)
 class AlertRaised(Fact):
     """Something needs a person.
 
@@ -79,6 +87,7 @@ class AlertRaised(Fact):
     message: str
 
 
+@record(kw_only=True)
 class AlertCleared(Fact):
     """The cause of an alert is gone."""
 

@@ -1,20 +1,25 @@
 """The life of a request, from its acceptance to its end."""
 
+from dataclasses import field
 from decimal import Decimal
 from typing import ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from understudy.events.fact import Fact
+from understudy.events.record import record
 from understudy.events.vocabulary import Effect, EndReason, SuspendReason, Via
 
 
+@record(kw_only=True)
 class RequestAccepted(Fact):
     """A caller asked for something, and we took it on.
 
     Shape:  `labels` is the caller's context beyond the four columns. `body` is what providers will be given, with
             sensitive values concealed. `key` is the caller's idempotency key, unique with `principal` and `operation`;
-            `body_hash` tells a repeat from a different request under the same key.
+            `body_hash` tells a repeat from a different request under the same key. `free_to_abandon` marks an
+            idempotent write whose half-done leftovers at a provider cost nothing. `preferred` is the provider that
+            this caller wants first, when it is eligible.
     Units:  `deadline_at_us` is an instant, handed down to every call, so that retries cannot stretch it.
     Errors: the only event that may be refused at append.
     Source: `Engine.call`.
@@ -25,15 +30,13 @@ class RequestAccepted(Fact):
     operation: str
     effect: Effect
     deadline_at_us: int
-    free_to_abandon: bool = Field(
-        default=False, description="An idempotent write whose half-done leftovers at a provider cost nothing."
-    )
-    preferred: str | None = Field(default=None, description="A provider this caller wants first, when eligible.")
+    free_to_abandon: bool = False
+    preferred: str | None = None
     service: str | None = None
     country: str | None = None
     rental_id: str | None = None
     pair: str | None = None
-    labels: dict[str, JsonValue] = Field(default_factory=dict)
+    labels: dict[str, JsonValue] = field(default_factory=dict)
     amount: Decimal | None = None
     body: JsonValue = None
     principal: str = ""
@@ -41,17 +44,21 @@ class RequestAccepted(Fact):
     body_hash: str | None = None
 
 
+@record(kw_only=True)
 class RequestCancelled(Fact):
     """The caller went away, or the engine was restarted, before the request was settled.
 
     What the world did to us; what follows from it (`RequestFailed`, or look-ups) is ours and comes after.
+
+    Shape:  `reason` is `cancelled` or `interrupted`.
     """
 
     kind: ClassVar[str] = "request_cancelled.v1"
     request_id: str
-    reason: EndReason = Field(description="`cancelled` or `interrupted`.")
+    reason: EndReason
 
 
+@record(kw_only=True)
 class RetryScheduled(Fact):
     """We wait before the next step of a request.
 
@@ -66,6 +73,7 @@ class RetryScheduled(Fact):
     reason: str
 
 
+@record(kw_only=True)
 class RequestCompleted(Fact):
     """A request was served.
 
@@ -81,19 +89,24 @@ class RequestCompleted(Fact):
     via: Via = Via.CALL
 
 
+@record(kw_only=True)
 class RequestFailed(Fact):
-    """A request ended without success, and surely without effect unless `last_outcome` says otherwise."""
+    """A request ended without success, and surely without effect unless `last_outcome` says otherwise.
+
+    Shape:  `attempt` tells how many calls were made.
+    """
 
     kind: ClassVar[str] = "request_failed.v1"
     request_id: str
     operation: str
     reason: EndReason
-    attempt: int = Field(description="How many calls were made.")
+    attempt: int
     tried: tuple[str, ...] = ()
     last_outcome: str | None = None
     last_message: str | None = None
 
 
+@record(kw_only=True)
 class RequestSuspended(Fact):
     """The outcome of a request is unknown. Look-ups go on in the background; an operator may decide.
 
@@ -109,6 +122,7 @@ class RequestSuspended(Fact):
     reason: SuspendReason
 
 
+@record(kw_only=True)
 class RequestResumed(Fact):
     """An operator decided what became of a suspended request.
 

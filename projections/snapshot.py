@@ -73,8 +73,7 @@ def _standing(head: Mapping[str, Any], *, words: bytes) -> Standing:
         lanes=Lanes.restored(policy, keys=map(tuple, head["keys"]), state=state),
         providers={name: _provider(record) for name, record in head["providers"].items()},
         calls={
-            seq: OpenCall(lane, started_us, CallStarted.model_validate(started))
-            for seq, lane, started_us, started in head["calls"]
+            seq: OpenCall(lane, started_us, CallStarted.of(started)) for seq, lane, started_us, started in head["calls"]
         },
         spared={request: set(who) for request, who in head["spared"].items()},
         stock={key: StockBelief(**belief) for key, belief in head["stock"].items()},
@@ -86,5 +85,5 @@ def _standing(head: Mapping[str, Any], *, words: bytes) -> Standing:
 def _provider(record: Mapping[str, Any]) -> ProviderRecord:
     found = ProviderRecord(**{field.name: record[field.name] for field in fields(ProviderRecord)})
     if record["override"] is not None:
-        found.override = OverrideSet.model_validate(record["override"])
+        found.override = OverrideSet.of(record["override"])
     return found

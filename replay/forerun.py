@@ -15,11 +15,11 @@ from understudy.engine.ledger import Ledger
 from understudy.engine.request import EVOLUTIONS, accept
 from understudy.engine.request_state import OpenState, Settled
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
-from understudy.events.codec import decode, trusted
+from understudy.events.codec import decode
 from understudy.events.decisions import Decision, DecisionMade, Event
 from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed
 from understudy.events.row import Recorded, Row
-from understudy.events.vocabulary import Effect, Strategy, Via
+from understudy.events.vocabulary import Effect, Strategy
 from understudy.projections.standing import Standing
 
 _recorded: Final = partial(tuple.__new__, Recorded)
@@ -109,21 +109,18 @@ def _decision(row: Row) -> Event | None:
 def _started(row: Row) -> Event | None:
     if type(row.retry) is not int or type(row.provider) is not str or type(row.operation) is not str:
         return None
-    return trusted(
-        CallStarted,
-        {
-            "request_id": row.request_id,
-            "provider": row.provider,
-            "operation": row.operation,
-            "attempt": row.attempt,
-            "retry": row.retry,
-            "service": row.service,
-            "country": row.country,
-            "rental_id": row.rental_id,
-            "pair": row.pair,
-            "key": "",
-            "deadline_at_us": 0,
-        },
+    return CallStarted(
+        request_id=row.request_id,
+        provider=row.provider,
+        operation=row.operation,
+        attempt=row.attempt or 0,
+        retry=row.retry,
+        service=row.service,
+        country=row.country,
+        rental_id=row.rental_id,
+        pair=row.pair,
+        key="",
+        deadline_at_us=0,
     )
 
 
@@ -131,13 +128,13 @@ def _succeeded(row: Row) -> Event | None:
     found = _STARTED_SEQ.match(row.payload)
     if found is None or type(row.latency_us) is not int or '"stock":' in row.payload:
         return None
-    return trusted(CallSucceeded, {"started_seq": int(found[1]), "latency_us": row.latency_us, "stock": None})
+    return CallSucceeded(provider="", operation="", started_seq=int(found[1]), latency_us=row.latency_us)
 
 
 def _completed(row: Row) -> Event | None:
-    if not row.payload.startswith('{"failovers":0,'):
+    if row.request_id is None or not row.payload.startswith('{"failovers":0,'):
         return None
-    return trusted(RequestCompleted, {"request_id": row.request_id, "failovers": 0, "via": Via.CALL})
+    return RequestCompleted(request_id=row.request_id, operation="", provider="", attempt=0, failovers=0)
 
 
 _BRIEF: Final[Mapping[str, Callable[[Row], Event | None]]] = {

@@ -1,6 +1,7 @@
 """Events of every kind: made up by hypothesis, and one full example of each for the golden files."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any, Final
 
@@ -99,8 +100,7 @@ _BY_TYPE: Final[Mapping[Any, st.SearchStrategy[Any]]] = {
 def facts(kind: str) -> st.SearchStrategy[Fact]:
     """Events of a kind with anything that its fields may hold."""
     event = KINDS[kind]
-    fields = {name: _values(name, field.annotation) for name, field in event.model_fields.items()}
-    return st.builds(event, **fields)
+    return st.builds(event, **{field.name: _values(field.name, field.type) for field in fields(event)})
 
 
 def _values(name: str, annotation: Any) -> st.SearchStrategy[Any]:

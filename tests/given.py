@@ -113,13 +113,13 @@ class Story:
     ) -> Self:
         deadline_at_us = self.now_us + deadline_ms * MS
         accepted = {"request_id": request_id, "operation": "rent", "effect": effect, "deadline_at_us": deadline_at_us}
-        self.note(RequestAccepted.model_validate({**accepted, **fields}))
+        self.note(RequestAccepted.of({**accepted, **fields}))
         return self
 
     def starts(self, provider: str, operation: str = "rent", **fields: Any) -> Recorded:
         """A call outside any request begins."""
         call = {"provider": provider, "operation": operation, "key": "", "deadline_at_us": self.now_us + 5_000_000}
-        return self.note(CallStarted.model_validate({**call, **fields}))
+        return self.note(CallStarted.of({**call, **fields}))
 
     def ends(self, started: Recorded, ending: Ending) -> Self:
         """A call ends; time passes to that end, which is no later than the call's limit."""
@@ -235,7 +235,7 @@ class Story:
     def decides(self, *, draw: int = 0, tried: tuple[str, ...] = (), **fields: Any) -> DecisionMade:
         """The decision that a request would get now, which leaves no trace."""
         asked = {"request_id": "r", "operation": "rent", "effect": Effect.READ, "deadline_at_us": self.now_us + 1}
-        accepted = RequestAccepted.model_validate({**asked, **fields})
+        accepted = RequestAccepted.of({**asked, **fields})
         return decide(self.standing, accepted, tried=tried, now_us=self.now_us, draw=draw).made()
 
     def sees(self, provider: str, **fields: Any) -> Candidate:

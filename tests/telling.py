@@ -1,6 +1,6 @@
 """Histories for the tests of the fold: told by hand, one short line an event, or at random by hypothesis."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -64,7 +64,7 @@ class Telling:
     def end(self, started: CallStarted, how: str, *, at: float, latency: float = 0.1, **fields: Any) -> int:
         """A call ends: `success`, `abandoned`, or a failure kind."""
         shared = {
-            **started.model_dump(exclude={"key", "deadline_at_us"}),
+            **shared_with_the_end_of(started),
             "started_seq": self.seq_of(started),
             "latency_us": round(latency * SECOND),
             **fields,
@@ -180,3 +180,8 @@ def tellings(draw: st.DrawFn, *, changes: bool = True, ended: bool = False) -> T
     for started in under_way if ended else ():
         telling.end(started, "abandoned", at=now)
     return telling
+
+
+def shared_with_the_end_of(started: CallStarted) -> dict[str, Any]:
+    """The fields that a call's start and its end have in common."""
+    return {name: value for name, value in asdict(started).items() if name not in {"key", "deadline_at_us"}}

@@ -62,7 +62,7 @@ def test_when_nobody_is_eligible_from_the_start_the_request_fails_at_once() -> N
 
 
 def test_without_providers_nobody_is_eligible() -> None:
-    assert given(policy_for()).accepts().plays().end.model_dump()["reason"] is EndReason.NO_PROVIDER
+    assert given(policy_for()).accepts().plays().last(RequestFailed).reason is EndReason.NO_PROVIDER
 
 
 # --- our account

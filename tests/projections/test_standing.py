@@ -1,9 +1,10 @@
 """What the standing remembers beside its lanes: providers, stock, limits, alerts, totals."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from telling import NOON, Telling, policy
+from telling import NOON, Telling, policy, shared_with_the_end_of
 
 from understudy.events.calls import CallSucceeded
 from understudy.events.decisions import DecisionMade
@@ -94,7 +95,7 @@ def test_no_answer_at_all_is_remembered_apart_from_a_bad_one(how: str, *, networ
 def test_stock_is_believed_as_told_and_as_revealed_by_a_refusal() -> None:
     telling = Telling()
     asked = telling.start(at=1, operation="stock", country="us", service="wa")
-    shared = asked.model_dump(exclude={"key", "deadline_at_us"})
+    shared = shared_with_the_end_of(asked)
     telling.say(CallSucceeded(**shared, started_seq=telling.seq_of(asked), latency_us=1, stock=7), at=2)
     key = stock_key("alpha", "wa", "us")
     assert telling.standing.stock[key] == StockBelief(units=7, at_us=NOON + 2_000_000, revealed=False)
@@ -143,7 +144,7 @@ def test_requests_are_counted_by_how_they_fared() -> None:
     completed = RequestCompleted(request_id="a", operation="rent", provider="beta", attempt=2, failovers=1)
     telling.say(completed, at=1)
     telling.call("rate_limited", at=1, request_id="b")
-    telling.say(completed.model_copy(update={"request_id": "b", "failovers": 0}), at=1)
+    telling.say(replace(completed, request_id="b", failovers=0), at=1)
     telling.request_fails("c", at=1)
     telling.say(
         RequestSuspended(
