@@ -52,7 +52,7 @@ def timed(act: Callable[[], A]) -> tuple[A, float]:
 def main() -> None:
     """Write, verify, print."""
     parser = argparse.ArgumentParser(description="How fast a log is verified.")
-    parser.add_argument("--requests", type=int, default=60_000)
+    parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--jobs", type=int, default=cores())
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

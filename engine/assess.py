@@ -29,8 +29,8 @@ class Assessed:
     """One provider at the instant of a decision; units as in `events.decisions.Candidate`. Nobody changes it once made.
 
     Unknown counts as favourable: without a record that says anything, the terms are those of a provider that is well,
-    fast and recent. `told` is the beginning of its JSON object, up to its chance; the order adds that, and its rank.
-    What was found at `good_from_us` stays true until `good_until_us`, if no event concerns the provider meanwhile.
+    fast and recent. What was found at `good_from_us` stays true until `good_until_us`, if no event concerns the
+    provider meanwhile.
     """
 
     __slots__ = (
@@ -50,10 +50,10 @@ class Assessed:
         "stock_points",
         "success_bp",
         "tier",
-        "told",
         "until_us",
         "used_60s",
         "verdict",
+        "words",
     )
 
     def __init__(self, settings: ProviderSettings, name: str, until_us: int | None, stock: int | None) -> None:
@@ -74,13 +74,16 @@ class Assessed:
         self.used_60s: int | None = None
         self.score = 0
         self.by_score = (0, 0)
-        self.told = ""
+        self.words = ""
         self.good_from_us = self.good_until_us = 0
 
     def complete(self) -> None:
-        """Sum the terms up and put everything into words, in the order of `Candidate`'s fields."""
+        """Sum the terms up."""
         self.score = self.rate_points + self.speed_points + self.stock_points + self.recency_points
         self.by_score = (-self.score, self.average_us or 0)
+
+    def tell(self) -> str:
+        """The beginning of its JSON object, up to its chance, in the order of `Candidate`'s fields; kept in `words`."""
         until = "" if self.until_us is None else f',"until_us":{self.until_us}'
         degraded = "" if self.degraded is None else f',"degraded":"{self.degraded}"'
         known = ""
@@ -92,11 +95,12 @@ class Assessed:
             known += f',"stock":{self.stock}'
         if self.used_60s is not None:
             known += f',"used_60s":{self.used_60s}'
-        self.told = (
+        self.words = (
             f'{{"provider":"{self.provider}","tier":{self.tier},"verdict":"{self.verdict}"{until}{degraded}'
             f',"score":{self.score},"rate_points":{self.rate_points},"speed_points":{self.speed_points}'
             f',"stock_points":{self.stock_points},"recency_points":{self.recency_points}{known},"propensity_ppm":'
         )
+        return self.words
 
 
 def assess_all(standing: Standing, asked: Asking) -> list[Assessed]:
@@ -141,8 +145,7 @@ def _keep(standing: Standing, found: Assessed, index: int | None, now_us: int) -
     if record is not None and (record.override is not None or record.rate_interval_us):
         return
     lanes = standing.lanes
-    found.good_from_us = now_us
-    found.good_until_us = _FOR_EVER
+    until_us = _FOR_EVER
     if index is not None:
         state, base, params = lanes.state, lane.GLOBAL_WORDS + index * lanes.words, lanes.params[index]
         if state[base + lane.OPENED_US]:
@@ -154,8 +157,9 @@ def _keep(standing: Standing, found: Assessed, index: int | None, now_us: int) -
             success_us + score.HOUR_US,
             success_us + score.DAY_US + 1,
         ):
-            if now_us < changes_us < found.good_until_us:
-                found.good_until_us = changes_us
+            if now_us < changes_us < until_us:
+                until_us = changes_us
+    found.good_from_us, found.good_until_us = now_us, until_us
     lanes.kept[found.provider] = found
 
 
@@ -167,13 +171,15 @@ def _read_lane(standing: Standing, found: Assessed, index: int, now_us: int) -> 
     if strategy is _LEAST_USED:
         found.used_60s = lane.recent(state, base + lane.USED, now_us)
     if lane.known(state, base, params, now_us):
-        found.success_bp = score.success_bp(state, base)
-        found.average_us = average_us = score.average_us(state, base)
+        (
+            found.success_bp,
+            found.average_us,
+            found.rate_points,
+            found.speed_points,
+            found.recency_points,
+        ) = score.terms(state, base, now_us)
         if strategy is _FASTEST:
             found.expected_us = score.expected_us(state, base)
-        found.rate_points = score.rate_points(state, base)
-        found.speed_points = score.speed_points(average_us)
-        found.recency_points = score.recency_points(state[base + lane.LAST_SUCCESS_US], now_us)
         if not lane.rested(state, base, params, now_us):
             found.degraded = _MISSED[lane.degraded(state, base, params)]
     found.complete()

@@ -1,7 +1,7 @@
 """The decision: from the standing, the request, one clock reading and one draw to a plan with all its reasons."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from understudy.engine.assess import Assessed, assess_all
@@ -20,15 +20,20 @@ def decide(
 ) -> Decision:
     """Who is asked next, and in which order the others would be."""
     policy = standing.policy
-    asked = asking(standing, accepted, tried=tried, now_us=now_us)
-    candidates = assess_all(standing, asked)
-    eligible = [one for one in candidates if one.eligible]
-    tier = min([one.tier for one in eligible], default=None)
+    candidates = assess_all(standing, asking(standing, accepted, tried=tried, now_us=now_us))
+    tier: int | None = None
+    contenders: list[Assessed] = []
+    for one in candidates:
+        if one.eligible:
+            if tier is None or one.tier < tier:
+                tier, contenders = one.tier, [one]
+            elif one.tier == tier:
+                contenders.append(one)
     arranged = _NOBODY
     pinned = False
     if tier is not None:
         arranged = order(
-            [one for one in eligible if one.tier == tier],
+            contenders,
             policy,
             draw=draw,
             effect=accepted.effect,
@@ -37,7 +42,7 @@ def decide(
         )
         preferred = accepted.preferred or policy.preferred_provider
         if preferred is not None:
-            arranged, pinned = _pin(arranged, eligible, preferred)
+            arranged, pinned = _pin(arranged, candidates, preferred)
         if not policy.fallback_enabled:
             arranged = Order(arranged.ranked[:1], arranged.chances, explored=arranged.explored)
     ids = tuple([one.provider for one in arranged.ranked])
@@ -49,14 +54,17 @@ def decide(
         explored=arranged.explored,
         pinned=pinned,
         order=ids,
-        told=_told(candidates, ids, arranged.chances),
+        tell=partial(_tell, candidates, ids, arranged.chances),
     )
 
 
-def _told(candidates: list[Assessed], order: tuple[str, ...], chances: Mapping[str, int]) -> str:
+def _tell(candidates: list[Assessed], order: tuple[str, ...], chances: Mapping[str, int]) -> str:
     """The candidates in words, each with its chance of having come first, and its rank where it has one."""
-    endings = dict(zip(order, _endings(len(order)), strict=True))
-    return ",".join([f"{one.told}{chances.get(one.provider, 0)}{endings.get(one.provider, '}')}" for one in candidates])
+    ranks = dict(zip(order, _endings(len(order)), strict=True))
+    chance, rank = chances.get, ranks.get
+    return ",".join(
+        [f"{one.words or one.tell()}{chance(one.provider, 0)}{rank(one.provider, '}')}" for one in candidates]
+    )
 
 
 @cache
@@ -68,9 +76,9 @@ def _endings(count: int) -> tuple[str, ...]:
 _NOBODY: Final = Order([], {})
 
 
-def _pin(arranged: Order, eligible: list[Assessed], preferred: str) -> tuple[Order, bool]:
+def _pin(arranged: Order, candidates: list[Assessed], preferred: str) -> tuple[Order, bool]:
     """The preferred provider goes first whenever it is eligible, whatever its tier."""
-    chosen = next((one for one in eligible if one.provider == preferred), None)
+    chosen = next((one for one in candidates if one.provider == preferred and one.eligible), None)
     if chosen is None:
         return arranged, False
     rest = [one for one in arranged.ranked if one is not chosen]

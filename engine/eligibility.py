@@ -106,6 +106,10 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
         veto = asked.common
     if veto is not None or forced is ForcedState.CLOSED or index is None:
         return veto or _ELIGIBLE
+    lanes = standing.lanes
+    base = lane.GLOBAL_WORDS + index * lanes.words
+    if not lanes.state[base + lane.OPENED_US]:
+        return _ELIGIBLE
     return _of_the_circuit(standing, index, asked.now_us)
 
 
@@ -163,8 +167,6 @@ def _of_the_stock(standing: Standing, settings: ProviderSettings, asked: Asking)
 def _of_the_circuit(standing: Standing, index: int, now_us: int) -> Verdict:
     lanes = standing.lanes
     base = lanes.base(index)
-    if not lanes.state[base + lane.OPENED_US]:
-        return _ELIGIBLE
     match lane.circuit(lanes.state, base, lanes.params[index], now_us):
         case lane.IS_CLOSED:
             return _ELIGIBLE

@@ -60,11 +60,11 @@ def _waiting(state: Waiting, standing: Standing, now_us: int, draw: int) -> Step
     return next_step(state.then, standing, now_us=now_us, draw=draw)
 
 
-def _not_executed(state: NotExecuted) -> Step:
+def _not_executed(state: NotExecuted, _: Standing, __: int, ___: int) -> Step:
     return fail(state.progress, state.progress.given_up or EndReason.NOT_EXECUTED)
 
 
-def _answered(state: Answered) -> Step:
+def _answered(state: Answered, _: Standing, __: int, ___: int) -> Step:
     accepted = state.progress.accepted
     return Finish(
         RequestCompleted(
@@ -78,7 +78,7 @@ def _answered(state: Answered) -> Step:
     )
 
 
-def _nobody(state: Nobody, now_us: int) -> Step:
+def _nobody(state: Nobody, _: Standing, now_us: int, __: int) -> Step:
     progress = state.progress
     if progress.given_up is not None:
         return fail(progress, progress.given_up)
@@ -230,11 +230,11 @@ def _doubtful(state: Doubtful, standing: Standing, now_us: int, draw: int) -> St
 _STEPS: Final[Mapping[type[RequestState], Callable[[Any, Standing, int, int], Step]]] = {
     Ready: _ready,
     Chosen: _chosen,
-    Answered: lambda state, _, __, ___: _answered(state),
+    Answered: _answered,
     LetDown: _let_down,
-    Nobody: lambda state, _, now_us, __: _nobody(state, now_us),
+    Nobody: _nobody,
     Doubtful: _doubtful,
     Waiting: _waiting,
-    NotExecuted: lambda state, _, __, ___: _not_executed(state),
+    NotExecuted: _not_executed,
 }
 """What follows from each state; while a call is under way, nothing does."""

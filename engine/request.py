@@ -56,12 +56,12 @@ def evolve(state: RequestState, event: RequestEvent, at_us: int) -> RequestState
 def done_with(state: RequestState) -> Progress:
     """The progress as the next decision sees it: who let us down has been tried; who throttles has not."""
     match state:
+        case Ready(progress=progress):
+            return progress
         case LetDown(progress=progress, turn=turn, throttled_us=throttled_us):
             return progress if throttled_us else _tried(progress, turn.provider)
         case Chosen(progress=progress, turn=turn) | Doubtful(progress=progress, turn=turn):
             return _tried(progress, turn.provider)
-        case Ready(progress=progress):
-            return progress
         case Waiting(then=then):
             return done_with(then)
         case _:

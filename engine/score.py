@@ -19,15 +19,21 @@ HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * HOUR_US
 
 
-def success_bp(state: Words, base: int) -> int:
-    """The success rate over the window, in basis points."""
-    return state[base + lane.SUCCESSES] * 10_000 // state[base + lane.COUNT]
+def terms(state: Words, base: int, now_us: int) -> tuple[int, int, int, int, int]:
+    """What the window is worth: success rate in basis points, average in microseconds, points of rate, speed, recency.
 
-
-def average_us(state: Words, base: int) -> int:
-    """The average response over the window: successes, and timed-out calls at their limit; 0 without any."""
-    timed = state[base + lane.TIMED]
-    return state[base + lane.TIMED_LATENCY_US] // timed if timed else 0
+    The average is over successes, and timed-out calls at their limit; 0 without any. One function, not five: this is
+    asked at every decision.
+    """
+    count, successes, timed = state[base + lane.COUNT], state[base + lane.SUCCESSES], state[base + lane.TIMED]
+    average_us = state[base + lane.TIMED_LATENCY_US] // timed if timed else 0
+    return (
+        successes * 10_000 // count,
+        average_us,
+        successes * (100 * POINT) // count,
+        speed_points(average_us),
+        recency_points(state[base + lane.LAST_SUCCESS_US], now_us),
+    )
 
 
 def expected_us(state: Words, base: int) -> int:
@@ -35,11 +41,6 @@ def expected_us(state: Words, base: int) -> int:
     successes = state[base + lane.SUCCESSES]
     own = state[base + lane.SUCCESS_LATENCY_US] // successes if successes else 0
     return own + state[base + lane.FAILURE_LATENCY_US] // (successes + 1)
-
-
-def rate_points(state: Words, base: int) -> int:
-    """The success rate as points: 0 to 100."""
-    return state[base + lane.SUCCESSES] * 100 * POINT // state[base + lane.COUNT]
 
 
 def speed_points(average: int) -> int:

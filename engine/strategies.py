@@ -66,13 +66,15 @@ def order(
             well.append(one)
         else:
             poorly.append(one)
-    ranked: list[Assessed] = []
-    chances: dict[str, int] = {}
-    for group in (well, poorly, unweighted, probes):
-        if group:
-            arranged, its_chances = _arrange(group, policy, draw=draw, last_first=last_first, rolled=len(ranked))
-            ranked = ranked + arranged if ranked else arranged
-            chances = chances or its_chances
+    if len(well) == len(tier):  # As a rule.
+        ranked, chances = _arrange(well, policy, draw=draw, last_first=last_first, rolled=0)
+    else:
+        ranked, chances = [], {}
+        for group in (well, poorly, unweighted, probes):
+            if group:
+                arranged, its_chances = _arrange(group, policy, draw=draw, last_first=last_first, rolled=len(ranked))
+                ranked = ranked + arranged
+                chances = chances or its_chances
     if not first_try:
         return Order(ranked, chances)
     if 0 < len(probes) < len(ranked) and policy.fallback_enabled and policy.max_providers != 1:
@@ -145,9 +147,10 @@ def _explore(ranked: list[Assessed], chances: dict[str, int], policy: Policy, *,
         return Order(ranked, chances)
     others = ranked[1:]
     each = share_ppm // len(others)
-    told = dict.fromkeys([one.provider for one in others], each)
-    told[ranked[0].provider] = MILLION - each * len(others)
-    if dice.below(draw, dice.WHETHER_TO_EXPLORE, MILLION) >= each * len(others):
+    elsewhere = each * len(others)
+    told = dict.fromkeys([one.provider for one in ranked], each)
+    told[ranked[0].provider] = MILLION - elsewhere
+    if dice.below(draw, dice.WHETHER_TO_EXPLORE, MILLION) >= elsewhere:
         return Order(ranked, told)
     chosen = others.pop(dice.below(draw, dice.WHOM_TO_EXPLORE, len(others)))
     return Order([chosen, ranked[0], *others], told, explored=True)

@@ -3,9 +3,7 @@
 from decimal import Decimal
 from typing import ClassVar
 
-from pydantic import JsonValue
-
-from understudy.events.fact import Fact
+from understudy.events.fact import Fact, Json
 from understudy.events.record import record
 from understudy.events.vocabulary import AbandonReason, FailureKind, Finding
 
@@ -58,7 +56,7 @@ class CallSucceeded(CallFact):
     outcome: ClassVar[str] = "success"
     started_seq: int
     latency_us: int
-    reply: JsonValue = None
+    reply: Json = None
     reference: str | None = None
     cost: Decimal | None = None
     stock: int | None = None

@@ -21,6 +21,8 @@ PAYLOAD_LIMIT: Final = 65_536
 """Bytes that the payload of a `RequestAccepted` may have, and the reply of a call; a longer reply is cut."""
 
 _FIRST_COLUMN: Final = len(ENVELOPE)
+_NO_MORE_COLUMNS: Final = (None,) * (len(COLUMNS) - 2)
+"""A decision has but a request and a provider."""
 _row: Final = partial(tuple.__new__, Row)
 
 KINDS: Final[Mapping[str, type[Fact]]] = {
@@ -71,8 +73,7 @@ def encode(event: Event, *, seq: int, at_us: int) -> Row:
     Errors: EventRefused when a `RequestAccepted` is larger than `PAYLOAD_LIMIT`.
     """
     if isinstance(event, Decision):
-        own = (event.request_id, event.provider, None, None, None, None, None, None, None, None, None)
-        return _row((seq, at_us, event.kind, *own, event.payload()))
+        return _row((seq, at_us, event.kind, event.request_id, event.provider, *_NO_MORE_COLUMNS, event.payload()))
     layout = _LAYOUTS[type(event)]
     payload = layout.payload_of(event)
     if len(payload) > PAYLOAD_LIMIT and isinstance(event, requests.RequestAccepted):

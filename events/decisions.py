@@ -1,5 +1,6 @@
 """What was decided, and all that it was decided on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -66,14 +67,14 @@ class DecisionMade(Fact):
 
 
 class Decision:
-    """A decision as the rules make it: `DecisionMade` with its candidates told as JSON already.
+    """A decision as the rules make it: `DecisionMade`, with candidates that are put into words on demand.
 
     The rules decide many thousand times a second, and what they say of a provider seldom changes from one decision
-    to the next. So they keep the words, and build no objects that nobody looks at: `candidates` are made on demand.
+    to the next. So they keep the words, and build no objects that nobody looks at.
     What is stored is the same to the byte as for the `DecisionMade` that is read back.
     """
 
-    __slots__ = ("draw", "explored", "order", "pinned", "provider", "request_id", "strategy", "tier", "told")
+    __slots__ = ("draw", "explored", "order", "pinned", "provider", "request_id", "strategy", "tell", "tier")
 
     kind: ClassVar[str] = DecisionMade.kind
 
@@ -87,9 +88,9 @@ class Decision:
         explored: bool,
         pinned: bool,
         order: tuple[str, ...],
-        told: str,
+        tell: Callable[[], str],
     ) -> None:
-        """A decision; `told` are the candidates as JSON objects, separated by commas."""
+        """A decision; `tell` gives the candidates as JSON objects, separated by commas, whenever it is asked."""
         self.request_id = request_id
         self.provider = order[0] if order else None
         self.strategy = strategy
@@ -98,7 +99,7 @@ class Decision:
         self.explored = explored
         self.pinned = pinned
         self.order = order
-        self.told = told
+        self.tell = tell
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -117,7 +118,7 @@ class Decision:
         explored, pinned = "true" if self.explored else "false", "true" if self.pinned else "false"
         return (
             f'{{"strategy":"{self.strategy}","draw":{self.draw},{tier}"explored":{explored},"pinned":{pinned},'
-            f'"order":[{order}],"candidates":[{self.told}]}}'
+            f'"order":[{order}],"candidates":[{self.tell()}]}}'
         )
 
     def __eq__(self, other: object) -> bool:

@@ -1,9 +1,14 @@
 """The base of everything that is written down: a record with a name for ever."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, JsonValue, SkipValidation, TypeAdapter
+
+
+Json = Annotated[JsonValue, SkipValidation]
+"""What was read from JSON, or made of it with care: looking at every value of it again would take longer than the rest
+of an event."""
 
 
 class Fact:

@@ -4,9 +4,7 @@ from dataclasses import field
 from decimal import Decimal
 from typing import ClassVar
 
-from pydantic import JsonValue
-
-from understudy.events.fact import Fact
+from understudy.events.fact import Fact, Json
 from understudy.events.record import record
 from understudy.events.vocabulary import Effect, EndReason, SuspendReason, Via
 
@@ -36,9 +34,9 @@ class RequestAccepted(Fact):
     country: str | None = None
     rental_id: str | None = None
     pair: str | None = None
-    labels: dict[str, JsonValue] = field(default_factory=dict)
+    labels: dict[str, Json] = field(default_factory=dict)
     amount: Decimal | None = None
-    body: JsonValue = None
+    body: Json = None
     principal: str = ""
     key: str | None = None
     body_hash: str | None = None

@@ -28,6 +28,8 @@ BLOCK_EVENTS: Final = 4_096
 _RECORD: Final = Struct("<6q")
 _NOTHING: Final = (lane.NOTHING, 0, 0, 0, 0, 0)
 
+_ENDINGS: Final = (CallSucceeded, CallFailed, CallAbandoned)
+
 Record = tuple[int, int, int, int, int, int]
 AtBarrier = Callable[[int], None]
 """Told the seq of an event that the lanes must be taken through by hand: read its row and call `lanes.turn`."""
@@ -166,7 +168,7 @@ def check_block(block: SealedBlock, rows: Iterable[Row], *, standing: Standing) 
 
 def _ending_record(recorded: Recorded, standing: Standing) -> Record | None:
     _, at_us, event = recorded
-    if not isinstance(event, CallSucceeded | CallFailed | CallAbandoned):
+    if not isinstance(event, _ENDINGS):
         return None
     call = standing.calls.get(event.started_seq)
     if call is None:

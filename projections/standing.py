@@ -64,13 +64,9 @@ class Standing:
 
     def fold(self, recorded: Recorded) -> int:
         """Take one more event in; tells by `lane_step`'s bits what changed in the lane that it concerned."""
-        seq, at_us, event = recorded
-        self.seq = seq
-        self.at_us = at_us
+        self.seq, self.at_us, event = recorded
         react = REACTIONS.get(type(event))
-        if react is None:
-            return 0
-        return react(self, recorded, event) or 0
+        return 0 if react is None else react(self, recorded, event) or 0
 
     def provider(self, provider_id: str) -> ProviderRecord:
         """A provider's own record, which is made if it is new."""
@@ -81,7 +77,9 @@ class Standing:
 
     def serving_lane(self, provider_id: str, context: Mapping[str, str | None]) -> int | None:
         """The index of the lane that a request with this context reads, None if it has no record yet."""
-        return self.lanes.find(self.lane_key(provider_id, "serve", context))
+        if self.policy.lane_by:
+            return self.lanes.find(self.lane_key(provider_id, "serve", context))
+        return self.lanes.places.get((provider_id, "serve"))
 
     def lane_key(self, provider_id: str, kind: str, context: Mapping[str, str | None]) -> LaneKey:
         """The name of the lane for a provider, a class and a context."""

@@ -25,6 +25,7 @@ from understudy.projections.standing import Standing
 _recorded: Final = partial(tuple.__new__, Recorded)
 
 _ENDS: Final = frozenset({RequestCompleted.kind, RequestFailed.kind})
+_ENDINGS: Final = (CallSucceeded, CallFailed, CallAbandoned)
 _STARTED_SEQ: Final = re.compile(r'\{"started_seq":(\d+)[,}]')
 
 
@@ -49,7 +50,7 @@ class Forerun:
         self.standing.fold(_recorded((row.seq, row.at_us, event)))
         if type(event) is CallStarted:
             self._starts[row.seq] = row
-        elif isinstance(event, CallSucceeded | CallFailed | CallAbandoned):
+        elif isinstance(event, _ENDINGS):
             self._starts.pop(event.started_seq, None)
         if request_id is None:
             return
@@ -95,7 +96,7 @@ def _unsettled(rows: list[Row]) -> OpenState:
 # The fold counts these, and reads nothing of them.
 _ACCEPTED: Final = RequestAccepted(request_id="", operation="", effect=Effect.READ, deadline_at_us=0)
 _DECIDED: Final = Decision(
-    request_id="", strategy=Strategy.SCORE, draw=0, tier=None, explored=False, pinned=False, order=(), told=""
+    request_id="", strategy=Strategy.SCORE, draw=0, tier=None, explored=False, pinned=False, order=(), tell=str
 )
 
 

@@ -3,6 +3,7 @@
 What was known there gives what must have been chosen there, to the byte.
 """
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -28,10 +29,10 @@ _STEPS: Final = frozenset(
     kind.kind for kind in (DecisionMade, RetryScheduled, RequestCompleted, RequestFailed, RequestSuspended)
 ) | {_CALL_STARTED}
 _ALERTS: Final = frozenset({AlertRaised.kind, AlertCleared.kind})
-_CHOSEN: Final = _STEPS | _ALERTS
+_IDLE: Final = (Hold, Sleep)
 _HEEDED: Final = alerts.RAISING | {AlertRaised, AlertCleared}
 """After these an alert may be due even where none stands."""
-_DRAW: Final = '"draw":'
+_DRAW: Final = re.compile(r'\{"strategy":"\w+","draw":(\d{1,10}),')
 
 _recorded: Final = partial(tuple.__new__, Recorded)
 
@@ -66,17 +67,19 @@ class Recomputation:
 
         Errors: UnreadableEvent.
         """
-        seq, at_us, kind = row[:3]
+        kind = row.kind
         if kind == EngineStarted.kind:
             self._alert_due = None  # A crash may have come between an event and its alert.
-        event = None
-        if kind in _CHOSEN or self._alert_due is not None:
-            event = self._checked(row)
+        event: Event | None = None
+        if self._alert_due is not None or kind in _ALERTS:
+            event = self._check_alert(row)
+        elif kind in _STEPS:
+            event = self._check_step(row)
         if event is None:
             event = decode(row)
         ledger = self.ledger
         try:
-            ledger.fold(_recorded((seq, at_us, event)))
+            ledger.fold(_recorded((row.seq, row.at_us, event)))
         except BrokenRule as error:
             self._differs(row, "order", logged=kind, recomputed=f"cannot happen here: {error}")
             return
@@ -96,28 +99,26 @@ class Recomputation:
         self._trigger = event
         return alerts.due(self.ledger.standing, event)
 
-    def _checked(self, row: Row) -> Event | None:
+    def _check_step(self, row: Row) -> Event | None:
         """The recomputed event of a row that the rules chose, if it is the same; None if it must be decoded."""
-        if self._alert_due is not None or row.kind in _ALERTS:
-            return self._check_alert(row)
-        if row.request_id is None:
+        kind, request_id = row.kind, row.request_id
+        if request_id is None:
             return None
-        decision = row.kind == _DECISION
         standing = self.ledger.standing
         if standing.rules_version != RULES_VERSION:
-            self.other_rules += decision
+            self.other_rules += kind == _DECISION
             return None
-        state = self.ledger.requests.get(row.request_id)
+        state = self.ledger.requests.get(request_id)
         if state is None:
-            self.input_missing += decision
+            self.input_missing += kind == _DECISION
             return None
         try:
-            step = next_step(state, standing, now_us=row.at_us, draw=_draw_of(row) if decision else 0)
+            step = next_step(state, standing, now_us=row.at_us, draw=_draw_of(row) if kind == _DECISION else 0)
         except BrokenRule as error:
-            self._differs(row, "order", logged=row.kind, recomputed=f"cannot happen here: {error}")
+            self._differs(row, "order", logged=kind, recomputed=f"cannot happen here: {error}")
             return None
-        if isinstance(step, Hold | Sleep):
-            self._differs(row, "kind", logged=row.kind, recomputed="nothing is due")
+        if isinstance(step, _IDLE):
+            self._differs(row, "kind", logged=kind, recomputed="nothing is due")
             return None
         return self._compare(row, step.event)
 
@@ -158,9 +159,8 @@ class Recomputation:
 
 def _draw_of(row: Row) -> int:
     """The recorded draw, without decoding the whole decision: it comes before anything that a user could have named."""
-    first = row.payload.find(_DRAW) + len(_DRAW)
-    digits = row.payload[first : first + 11].partition(",")[0]
-    return int(digits) if digits.isdigit() else 0
+    found = _DRAW.match(row.payload)
+    return 0 if found is None else int(found[1])
 
 
 def _first_in_payload(logged: str, recomputed: str) -> tuple[str, str, str]:
