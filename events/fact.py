@@ -5,7 +5,6 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import ConfigDict, JsonValue, SkipValidation, TypeAdapter
 
-
 Json = Annotated[JsonValue, SkipValidation]
 """What was read from JSON, or made of it with care: looking at every value of it again would take longer than the rest
 of an event."""
