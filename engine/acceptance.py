@@ -1,8 +1,8 @@
 """Taking a request on: its arguments are checked, its sensitive values put aside, and its acceptance noted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -19,6 +19,7 @@ from understudy.engine.ticket import Ticket
 from understudy.events.errors import EventRefused, LogUnavailable
 from understudy.events.log import ClaimKey, SideWrite, StoreSensitive
 from understudy.events.policy import Policy
+from understudy.events.record import record
 from understudy.events.requests import RequestAccepted
 from understudy.events.sensitive import conceal
 from understudy.events.vocabulary import Effect
@@ -27,11 +28,12 @@ CONTEXT_COLUMNS: Final = ("service", "country", "rental_id", "pair")
 KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
 """How long an idempotency key is kept: thirty days."""
 NOTHING_HIDDEN: Final = Discretion()
+_NOTHING: Final[Mapping[str, str]] = {}
 _NAME_LIMIT: Final = 200
 _LONGEST_MS: Final = 30 * 24 * 3_600_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Asked:
     """A caller's request with its arguments checked."""
 
@@ -50,7 +52,8 @@ class Asked:
 
     def fingerprint(self, salt: bytes) -> str:
         """What tells a repeat from another request under the same key, salted: sensitive values are part of it."""
-        content = (self.operation.name, self.effect, self.columns, self.labels, self.body, self.amount)
+        amount = None if self.amount is None else str(self.amount.normalize())
+        content = (self.operation.name, self.effect, self.columns, self.labels, self.body, amount)
         return body_hash(content, salt)
 
 
@@ -72,13 +75,10 @@ def check(
 
     Errors: InvalidRequest and EventRefused say which argument is wrong and what would be right.
     """
-    for what, name in (
-        ("operation", operation.name),
-        ("idempotency_key", key),
-        ("principal", principal or None),
-    ):
-        if name is not None:
-            _check_name(what, name)
+    if key is not None:
+        _check_name("idempotency_key", key)
+    if principal != "":
+        _check_name("principal", principal)
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
     columns, labels = split(context)
@@ -87,7 +87,7 @@ def check(
         effect=operation.effect if effect is None else effect_named(effect),
         columns=columns,
         labels=labels,
-        body=_json(body),
+        body=None if body is None else _json(body),
         amount=_amount(amount),
         key=key,
         principal=principal,
@@ -98,6 +98,21 @@ def check(
     )
 
 
+def declared(name: str, operations: Mapping[str, Operation]) -> Operation:
+    """The operation of that name as it was declared, or a plain one.
+
+    Errors: InvalidRequest.
+    """
+    if not _is_name(name):
+        _check_name("operation", name)
+    return operations.get(name) or _undeclared(name)
+
+
+@lru_cache(maxsize=1_000)
+def _undeclared(name: str) -> Operation:
+    return Operation(name=name)
+
+
 def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """A context as the part that has columns of its own, and the rest."""
     if not isinstance(context, Mapping):
@@ -105,29 +120,31 @@ def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     for name, value in context.items():
         if not isinstance(value, str):
             raise InvalidRequest(f"context[{name!r}] must be text, not {type(value).__name__}: use str(…)")
-        _check_name(f"context[{name!r}]", value)
-    columns = {name: context[name] for name in CONTEXT_COLUMNS if name in context}
-    return columns, {name: value for name, value in context.items() if name not in columns}
+        if not _is_name(value):
+            _check_name(f"context[{name!r}]", value)
+    columns: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    for name, value in context.items():
+        (columns if name in CONTEXT_COLUMNS else labels)[name] = value
+    return columns, labels
 
 
-def first_given(*lengths_ms: int | None) -> int:
-    """The first length of time that somebody has given; 0 is given, and wrong."""
-    return next((length_ms for length_ms in lengths_ms if length_ms is not None), 0)
+def has_room(journal: Journal, each: int) -> bool:
+    """Whether the log has room for all events of one more request, besides those under way; each may need so many."""
+    log = journal.log
+    return log.pending + (len(journal.ledger.requests) + 1) * each <= log.capacity
 
 
-async def room(journal: Journal, policy: Policy) -> None:
-    """Wait until the log has room for all events that one more request may need.
+async def make_room(journal: Journal, each: int) -> None:
+    """Wait until what is pending is durable.
 
     Errors: LogUnavailable if too many requests are under way, or the log cannot be written.
     """
-    needed = (len(journal.ledger.requests) + 1) * events_of_a_request(policy)
     log = journal.log
-    if log.pending + needed <= log.capacity:
-        return
     await log.durable(log.head.seq)
     log.check()
-    if needed > log.capacity:
-        under_way = len(journal.ledger.requests)
+    under_way = len(journal.ledger.requests)
+    if (under_way + 1) * each > log.capacity:
         raise LogUnavailable(f"{under_way} requests are under way, as many as the log's buffer holds; try again later")
 
 
@@ -150,12 +167,15 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
     log, now_us = journal.log, journal.now_us()
     request_id = journal.system.new_id()
     names = asked.operation.sensitive
-    hidden, taken = conceal({"body": asked.body, "labels": dict(asked.labels)}, names, log.salt)
+    hidden: Any = {"body": asked.body, "labels": asked.labels}
+    taken: Mapping[str, str] = _NOTHING
+    if names:
+        hidden, taken = conceal(hidden, names, log.salt)
     event = _accepted(asked, request_id, hidden, now_us=now_us, salt=log.salt)
     subject = asked.subject or request_id
-    side: list[SideWrite] = [
-        StoreSensitive(token=token, subject=subject, value=value) for token, value in taken.items()
-    ]
+    side: list[SideWrite] = []
+    for token, value in taken.items():
+        side.append(StoreSensitive(token=token, subject=subject, value=value))
     if event.key is not None and event.body_hash is not None:
         side.append(
             ClaimKey(
@@ -176,7 +196,8 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
         amount=asked.amount,
         body=asked.body,
     )
-    return Ticket(request, Discretion(names, log.salt, frozenset(taken.values())), subject)
+    discretion = Discretion(names, log.salt, frozenset(taken.values())) if names else NOTHING_HIDDEN
+    return Ticket(request, discretion, subject)
 
 
 def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, salt: bytes) -> RequestAccepted:
@@ -219,8 +240,12 @@ def _json(body: Any) -> JsonValue:
         raise EventRefused(f"the body cannot be put on record as JSON: {error}") from error
 
 
+def _is_name(value: str) -> bool:
+    return 0 < len(value) <= _NAME_LIMIT and value.isprintable()
+
+
 def _check_name(what: str, value: str) -> None:
     if not isinstance(value, str):
         raise InvalidRequest(f"{what} must be text, not {type(value).__name__}")
-    if not 0 < len(value) <= _NAME_LIMIT or not value.isprintable():
+    if not _is_name(value):
         raise InvalidRequest(f"{what} must be 1 to {_NAME_LIMIT} printable characters, not {value[:50]!r}")

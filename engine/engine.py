@@ -62,6 +62,7 @@ class Engine:
         if len(self._providers) != len(providers):
             raise ValueError("two providers have the same id; ids must be unique")
         self._policy = _effective(policy or Policy(), self._providers)
+        self._events_each = acceptance.events_of_a_request(self._policy)
         self._log = log
         self._system: System = system or RealSystem()
         self._operations = {one.name: one for one in operations}
@@ -166,7 +167,9 @@ class Engine:
         if preferred is not None and preferred not in self._providers:
             raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(self._providers)}")
         self._log.check()
-        declared = self._operations.get(operation) or Operation(name=operation)
+        declared = acceptance.declared(operation, self._operations)
+        if deadline_ms is None:
+            deadline_ms = declared.deadline_ms
         asked = acceptance.check(
             declared,
             context=context or {},
@@ -176,11 +179,12 @@ class Engine:
             key=idempotency_key,
             principal=principal,
             subject=subject,
-            deadline_ms=acceptance.first_given(deadline_ms, declared.deadline_ms, self._policy.deadline_ms),
+            deadline_ms=self._policy.deadline_ms if deadline_ms is None else deadline_ms,
             preferred=preferred,
             free_to_abandon=declared.free_to_abandon if free_to_abandon is None else free_to_abandon,
         )
-        await acceptance.room(runner.journal, self._policy)
+        if not acceptance.has_room(runner.journal, self._events_each):
+            await acceptance.make_room(runner.journal, self._events_each)
         if asked.key is not None and self._keyed is not None:
             return await self._keyed.serve(asked)
         ticket = acceptance.accept(runner.journal, asked)

@@ -22,7 +22,8 @@ class Journal:
 
     def now_us(self) -> int:
         """Engine time, never before the last event."""
-        return max(self.system.now_us(), self.ledger.standing.at_us)
+        now_us, last_us = self.system.now_us(), self.ledger.standing.at_us
+        return max(last_us, now_us)
 
     def note(self, event: Event, *, at_us: int | None = None, side: Sequence[SideWrite] = ()) -> Recorded:
         """Append an event and fold it; then append the alerts that it raises or clears.
@@ -30,11 +31,13 @@ class Journal:
         Errors: EventRefused for a `RequestAccepted` that cannot be put on record.
         """
         when_us = self.now_us() if at_us is None else at_us
+        ledger = self.ledger
         recorded = self.log.append(event, at_us=when_us, side=side)
-        self.ledger.fold(recorded)
-        while (alert := alerts.due(self.ledger.standing, event)) is not None:
-            self.ledger.fold(self.log.append(alert, at_us=when_us))
-        builder = self.ledger.builder
+        ledger.fold(recorded)
+        if ledger.standing.alerts or type(event) in alerts.RAISING:
+            while (alert := alerts.due(ledger.standing, event)) is not None:
+                ledger.fold(self.log.append(alert, at_us=when_us))
+        builder = ledger.builder
         if builder is not None and builder.full:
             self.seal()
         return recorded

@@ -1,9 +1,8 @@
 """Keys and hashes that are functions of a request: the same on every attempt, in every replay."""
 
 import hashlib
+import json
 from typing import Any
-
-from pydantic_core import to_json
 
 
 def provider_key(request_id: str, provider: str, part: str = "call") -> str:
@@ -12,5 +11,8 @@ def provider_key(request_id: str, provider: str, part: str = "call") -> str:
 
 
 def body_hash(content: Any, salt: bytes) -> str:
-    """What tells a repeated request from another one under the same key: the salted SHA-256 of its JSON, in hex."""
-    return hashlib.sha256(salt + to_json(content)).hexdigest()
+    """What tells a repeated request from another one under the same key: the salted SHA-256 of its JSON, in hex.
+
+    `content` is plain JSON; the order in which a caller names things does not matter.
+    """
+    return hashlib.sha256(salt + json.dumps(content, sort_keys=True).encode()).hexdigest()

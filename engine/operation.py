@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from understudy.engine.errors import InvalidRequest
+from understudy.events.record import record
 from understudy.events.vocabulary import Effect
 
 
@@ -31,6 +32,8 @@ def effect_named(name: Effect | str) -> Effect:
 
     Errors: InvalidRequest, with the names that there are.
     """
+    if isinstance(name, Effect):
+        return name
     known = [one.value for one in Effect]
     if name not in known:
         near = get_close_matches(str(name), known, n=1)
@@ -40,7 +43,7 @@ def effect_named(name: Effect | str) -> Effect:
     return Effect(name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Answer:
     """What a caller gets.
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import JsonValue
 
 from understudy.events.policy import ProviderSettings
+from understudy.events.record import record
 from understudy.events.vocabulary import Effect, Finding
 
 
@@ -27,7 +28,7 @@ class Request:
     body: JsonValue = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Reply:
     """A provider's answer with what the engine wants to know of it. A bare value counts as `Reply(value=value)`.
 

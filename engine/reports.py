@@ -1,6 +1,6 @@
 """How calls end, as events: what a provider answered or raised, put into our words, concealed and cut to size."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 
@@ -11,6 +11,7 @@ from understudy.engine.errors import ProviderError
 from understudy.engine.provider import Found, Reply
 from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import PAYLOAD_LIMIT
+from understudy.events.record import record
 from understudy.events.row import Recorded
 from understudy.events.sensitive import conceal, redact
 from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
@@ -21,7 +22,7 @@ _BYTES_MODES: Final[tuple[Literal["utf8", "base64"], ...]] = ("utf8", "base64")
 _MOST_UNITS: Final = 1 << 53
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Discretion:
     """What must not reach the log in clear: names of fields, the store's salt, and values known so far (as JSON)."""
 
@@ -30,16 +31,16 @@ class Discretion:
     values: frozenset[str] = field(default=frozenset())
 
 
-def plain_json(value: object) -> JsonValue:
-    """Any value as JSON: Decimals and dates become text, bytes that are no text Base64, unknown objects their type."""
+def plain_json(value: object) -> tuple[JsonValue, bytes]:
+    """Any value as JSON, and that encoded: Decimals and dates become text, bytes Base64, unknown objects their type."""
     for bytes_mode in _BYTES_MODES:
         try:
-            return from_json(  # type: ignore[no-any-return]
-                to_json(value, bytes_mode=bytes_mode, inf_nan_mode="strings", fallback=_type_of)
-            )
+            encoded = to_json(value, bytes_mode=bytes_mode, inf_nan_mode="strings", fallback=_type_of)
+            return from_json(encoded), encoded
         except (PydanticSerializationError, ValueError):
             continue  # Broken text, or a list within itself: an outcome is never refused for that.
-    return _type_of(value)
+    name = _type_of(value)
+    return name, to_json(name)
 
 
 def succeeded(
@@ -47,7 +48,7 @@ def succeeded(
 ) -> tuple[CallSucceeded, dict[str, str]]:
     """The event of an answer, and the sensitive values in it by token."""
     call = _call(started)
-    content, taken = conceal(plain_json(value.value), discretion.names, discretion.salt)
+    content, taken = _told(value.value, discretion)
     event = CallSucceeded(
         request_id=call.request_id,
         provider=call.provider,
@@ -60,13 +61,22 @@ def succeeded(
         pair=call.pair,
         started_seq=started.seq,
         latency_us=at_us - started.at_us,
-        reply=cut(content),
+        reply=content,
         reference=None if value.reference is None else _text(str(value.reference)[:MESSAGE_LIMIT]),
         cost=_exact(value.cost) if isinstance(value, Reply) else None,
         stock=_whole(value.stock) if isinstance(value, Reply) else None,
         finding=value.finding if isinstance(value, Found) else None,
     )
     return event, taken
+
+
+def _told(value: object, discretion: Discretion) -> tuple[JsonValue, dict[str, str]]:
+    """A reply as it is put on record, and the sensitive values in it by token."""
+    content, encoded = plain_json(value)
+    content, taken = conceal(content, discretion.names, discretion.salt)
+    if taken:
+        encoded = to_json(content)
+    return content if len(encoded) <= PAYLOAD_LIMIT else cut(encoded), taken
 
 
 def _exact(cost: object) -> Decimal | None:
@@ -123,11 +133,8 @@ def foreign_kind(effect: Effect) -> FailureKind:
     return FailureKind.TRANSIENT if effect is Effect.READ else FailureKind.AMBIGUOUS
 
 
-def cut(content: JsonValue) -> JsonValue:
-    """A reply as it is, or a marker with its size and beginning where it is too large for the log."""
-    encoded = to_json(content)
-    if len(encoded) <= PAYLOAD_LIMIT:
-        return content
+def cut(encoded: bytes) -> JsonValue:
+    """What stands for a reply that is too large for the log: its size and beginning."""
     return {"$cut": {"bytes": len(encoded), "beginning": encoded[:1000].decode(errors="replace")}}
 
 

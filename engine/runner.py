@@ -70,8 +70,10 @@ class Runner:
         """
         try:
             while True:
-                step, now_us = self._next(ticket.request_id)
+                step, now_us = self._next(ticket)
                 match step:
+                    case steps.Call(event=call):
+                        await self._call(self.journal.note(call, at_us=now_us), call, ticket)
                     case steps.Finish(event=done):
                         await self._conclude(ticket, self.journal.note(done, at_us=now_us))
                         return answer_of(done, reply=ticket.answer.value, reference=ticket.answer.reference)
@@ -96,7 +98,7 @@ class Runner:
         """Drive a request that nobody waits for to its end, however long that takes."""
         try:
             while ticket.request_id in self.journal.ledger.requests:
-                step, now_us = self._next(ticket.request_id)
+                step, now_us = self._next(ticket)
                 match step:
                     case steps.Finish() | steps.Fail() | steps.Suspend():
                         self.journal.note(step.event, at_us=now_us)
@@ -111,19 +113,21 @@ class Runner:
         if error is not None:
             raise error
 
-    def _next(self, request_id: str) -> tuple[steps.Step, int]:
-        """The next step of a request, and the instant of it, which is to be the time of its event."""
+    def _next(self, ticket: Ticket) -> tuple[steps.Step, int]:
+        """The next step that is more than a decision, and its instant, which is to be the time of its event."""
         journal = self.journal
-        ledger, now_us = journal.ledger, journal.now_us()
-        return next_step(
-            ledger.requests[request_id], ledger.standing, now_us=now_us, draw=journal.system.draw()
-        ), now_us
+        ledger = journal.ledger
+        while True:
+            now_us = journal.now_us()
+            state = ledger.requests[ticket.request_id]
+            step = next_step(state, ledger.standing, now_us=now_us, draw=journal.system.draw())
+            if not isinstance(step, steps.Decide):
+                return step, now_us
+            journal.note(step.event, at_us=now_us)
+            ticket.decision = step.event
 
     async def _carry_out(self, step: steps.Step, ticket: Ticket, now_us: int) -> None:
         match step:
-            case steps.Decide(event=decided):
-                self.journal.note(decided, at_us=now_us)
-                ticket.decision = decided
             case steps.Call(event=call):
                 await self._call(self.journal.note(call, at_us=now_us), call, ticket)
             case steps.LookUp(event=call):
@@ -241,7 +245,7 @@ class Runner:
         if ticket.request_id not in self.journal.ledger.requests:
             return
         self.journal.note(RequestCancelled(request_id=ticket.request_id, reason=reason))
-        step, now_us = self._next(ticket.request_id)
+        step, now_us = self._next(ticket)
         if isinstance(step, steps.Fail | steps.Finish):
             self.journal.note(step.event, at_us=now_us)
         elif not self._closing:

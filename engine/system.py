@@ -4,7 +4,6 @@ import asyncio
 import os
 import platform
 import random
-import secrets
 import socket
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -16,14 +15,15 @@ class RealSystem:
     """Engine time is the wall clock at the start plus what the monotonic clock has counted since."""
 
     def __init__(self) -> None:
-        self._offset_us = _wall_us() - _monotonic_us()
+        self._offset_us = _wall_us() - time.monotonic_ns() // 1000
         self._ahead_us = 0
         self._last_id_us = 0
-        self._dice = random.Random()  # noqa: S311 - dice for routing, not for secrets
+        self._dice = random.Random()  # noqa: S311 - dice for routing, and for ids that need not be secret
+        self._shaken_by = os.getpid()
 
     def now_us(self) -> int:
         """Engine time."""
-        return _monotonic_us() + self._offset_us
+        return time.monotonic_ns() // 1000 + self._offset_us
 
     def start_after(self, at_us: int) -> None:
         """Run ahead of a wall clock that is behind an instant which the log has seen already."""
@@ -38,8 +38,11 @@ class RealSystem:
 
     def new_id(self) -> str:
         """Thirteen hex digits of time and eleven of chance: 24 characters, ordered by time."""
+        if os.getpid() != self._shaken_by:  # Made before a fork: parent and child must not roll the same numbers.
+            self._dice.seed()
+            self._shaken_by = os.getpid()
         self._last_id_us = max(self._last_id_us + 1, self.now_us())
-        return f"{self._last_id_us:013x}{secrets.randbits(44):011x}"
+        return f"{self._last_id_us:013x}{self._dice.getrandbits(44):011x}"
 
     def identity(self) -> Identity:
         """Who writes: `host:pid`."""
@@ -66,7 +69,3 @@ class RealSystem:
 
 def _wall_us() -> int:
     return time.time_ns() // 1000
-
-
-def _monotonic_us() -> int:
-    return time.monotonic_ns() // 1000

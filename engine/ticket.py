@@ -1,6 +1,6 @@
 """A request in hand: what its providers are given, and what has been learnt for its caller."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from understudy.engine.provider import Found, Reply, Request
 from understudy.engine.reports import Discretion
@@ -10,22 +10,21 @@ if TYPE_CHECKING:
     from understudy.events.decisions import Decision
 
 
+_NO_ANSWER: Final = Reply()
+
+
 class Ticket:
     """Kept while a request is driven; the log has all of it but what is sensitive and the reply as it came."""
 
-    __slots__ = ("answer", "decision", "discretion", "request", "subject")
+    __slots__ = ("answer", "decision", "discretion", "request", "request_id", "subject")
 
     def __init__(self, request: Request, discretion: Discretion, subject: str) -> None:
         self.request = request
+        self.request_id = request.request_id
         self.discretion = discretion
         self.subject = subject
         self.decision: Decision | None = None
-        self.answer: Reply | Found = Reply()
-
-    @property
-    def request_id(self) -> str:
-        """The request's id."""
-        return self.request.request_id
+        self.answer: Reply | Found = _NO_ANSWER
 
     def vetoes(self) -> dict[str, str]:
         """What the latest decision says of each candidate."""

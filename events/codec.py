@@ -77,11 +77,24 @@ def encode(event: Event, *, seq: int, at_us: int) -> Row:
     layout = _LAYOUTS[type(event)]
     payload = layout.payload_of(event)
     if len(payload) > PAYLOAD_LIMIT and isinstance(event, requests.RequestAccepted):
-        raise EventRefused(
-            f"the request is too large to be put on record: {len(payload)} bytes of JSON, at most {PAYLOAD_LIMIT};"
-            " pass large content by reference"
-        )
+        raise _too_large(len(payload))
     return _row((seq, at_us, event.kind, *layout.columns_of(event), payload.decode()))
+
+
+def refuse_if_too_large(event: requests.RequestAccepted) -> None:
+    """For a store that encodes later: raises EventRefused where `encode` will."""
+    if event.body is None and not event.labels:
+        return  # All else is of limited length.
+    size = len(_LAYOUTS[requests.RequestAccepted].payload_of(event))
+    if size > PAYLOAD_LIMIT:
+        raise _too_large(size)
+
+
+def _too_large(size: int) -> EventRefused:
+    return EventRefused(
+        f"the request is too large to be put on record: {size} bytes of JSON, at most {PAYLOAD_LIMIT};"
+        " pass large content by reference"
+    )
 
 
 def decode(row: Row, *, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Fact:
