@@ -83,7 +83,7 @@ class SqliteReader:
                 raise NotALog(f"{path} is empty: no engine has written to it yet")
             try:
                 stream = stream or schema.read_meta(connection).stream
-            except (sqlite3.Error, KeyError) as error:
+            except sqlite3.Error as error:
                 raise LogUnavailable(f"{path} cannot be read: {remedy(error)}") from error
             yield cls(connection, stream=stream)
 
@@ -186,7 +186,7 @@ class SqliteReader:
             except sqlite3.Error as error:
                 yield from found  # A list keeps what it was given before the fault.
                 place = found[-1].seq if found else after
-                raise UnreadableEvent(f"event {place + 1} cannot be read from the file: {error}") from error
+                raise UnreadableEvent(f"event {place + 1} cannot be read from the file: {remedy(error)}") from error
             yield from found
             if len(found) < _CHUNK:
                 return
