@@ -13,8 +13,8 @@ SCRIPTS = [
     path for path in project_files() if path.suffix == ".py" and path.parts[0] in {"tools", "benchmarks", "examples"}
 ]
 
-# The one file that awaits, and the one that knows the clock, the dice and the ids.
-IMPURE = {Path("engine/runner.py"), Path("engine/system.py")}
+# The one file that awaits providers, the one that holds the tasks, and the one that knows the clock, dice and ids.
+IMPURE = {Path("engine/runner.py"), Path("engine/tasks.py"), Path("engine/system.py")}
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
 # Where whatever comes must be caught: what a provider's code throws has to become an event, and a command
