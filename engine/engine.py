@@ -164,12 +164,8 @@ class Engine:
                 after.
         """
         runner = self._running()
-        if preferred is not None and preferred not in self._providers:
-            raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(self._providers)}")
         self._log.check()
         declared = acceptance.declared(operation, self._operations)
-        if deadline_ms is None:
-            deadline_ms = declared.deadline_ms
         asked = acceptance.check(
             declared,
             context=context or {},
@@ -179,9 +175,10 @@ class Engine:
             key=idempotency_key,
             principal=principal,
             subject=subject,
-            deadline_ms=self._policy.deadline_ms if deadline_ms is None else deadline_ms,
+            deadline_ms=deadline_ms,
+            policy=self._policy,
             preferred=preferred,
-            free_to_abandon=declared.free_to_abandon if free_to_abandon is None else free_to_abandon,
+            free_to_abandon=free_to_abandon,
         )
         if not acceptance.has_room(runner.journal, self._events_each):
             await acceptance.make_room(runner.journal, self._events_each)

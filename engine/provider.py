@@ -13,7 +13,7 @@ from understudy.events.record import record
 from understudy.events.vocabulary import Effect, Finding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Request:
     """What a provider is asked: the caller's request, in the clear.
 
@@ -55,7 +55,7 @@ class Found:
         object.__setattr__(self, "finding", Finding(self.finding))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Deadline:
     """The instant at which the engine stops listening, in engine time.
 

@@ -49,6 +49,12 @@ def succeeded(
     """The event of an answer, and the sensitive values in it by token."""
     call = _call(started)
     content, taken = _told(value.value, discretion)
+    cost, stock, finding = None, None, None
+    if isinstance(value, Found):
+        finding = value.finding
+    else:
+        cost = None if value.cost is None else _exact(value.cost)
+        stock = None if value.stock is None else _whole(value.stock)
     event = CallSucceeded(
         request_id=call.request_id,
         provider=call.provider,
@@ -63,9 +69,9 @@ def succeeded(
         latency_us=at_us - started.at_us,
         reply=content,
         reference=None if value.reference is None else _text(str(value.reference)[:MESSAGE_LIMIT]),
-        cost=_exact(value.cost) if isinstance(value, Reply) else None,
-        stock=_whole(value.stock) if isinstance(value, Reply) else None,
-        finding=value.finding if isinstance(value, Found) else None,
+        cost=cost,
+        stock=stock,
+        finding=finding,
     )
     return event, taken
 
@@ -82,10 +88,10 @@ def _told(value: object, discretion: Discretion) -> tuple[JsonValue, dict[str, s
 def _exact(cost: object) -> Decimal | None:
     """A cost as it can be put on record; an adapter's nonsense is left out, for an outcome is never refused."""
     try:
-        exact = None if cost is None else Decimal(str(cost))
+        exact = Decimal(str(cost))
     except InvalidOperation:
         return None
-    return exact if exact is None or exact.is_finite() else None
+    return exact if exact.is_finite() else None
 
 
 def _whole(stock: object) -> int | None:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, Final
 
 from understudy.engine import reports, steps
 from understudy.engine.errors import Ambiguous, OutcomeUnknown, ProviderError, TimedOut, Transient
 from understudy.engine.journal import Journal
+from understudy.engine.limit import Limits
 from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, unknown_of
@@ -20,6 +21,8 @@ from understudy.events.requests import RequestCancelled
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import AbandonReason, Effect, EndReason, FailureKind
 
+_ANSWERS: Final = (Reply, Found)
+
 
 class Runner:
     """Drives requests to their end. Holds every task that it starts, until `close`."""
@@ -29,6 +32,7 @@ class Runner:
         self.providers = providers
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wakes: dict[str, asyncio.Event] = {}
+        self._limits = Limits(asyncio.get_running_loop())
         self._closing = False
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
@@ -62,6 +66,7 @@ class Runner:
             for task in tuple(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._limits.close()
 
     async def serve(self, ticket: Ticket) -> Answer:
         """Drive a request until its caller can be told.
@@ -75,7 +80,9 @@ class Runner:
                     case steps.Call(event=call):
                         await self._call(self.journal.note(call, at_us=now_us), call, ticket)
                     case steps.Finish(event=done):
-                        await self._conclude(ticket, self.journal.note(done, at_us=now_us))
+                        recorded = self.journal.note(done, at_us=now_us)
+                        if ticket.request.effect is Effect.ONCE:
+                            await self._conclude(ticket, recorded)
                         return answer_of(done, reply=ticket.answer.value, reference=ticket.answer.reference)
                     case steps.Fail(event=failed):
                         await self._conclude(ticket, self.journal.note(failed, at_us=now_us))
@@ -109,22 +116,22 @@ class Runner:
 
     async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
         """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
-        error = await self._listen(self.journal.note(event), ask, ticket)
+        started = self.journal.note(event)
+        error = await self._listen(started, ask, ticket, since_us=started.at_us)
         if error is not None:
             raise error
 
     def _next(self, ticket: Ticket) -> tuple[steps.Step, int]:
         """The next step that is more than a decision, and its instant, which is to be the time of its event."""
         journal = self.journal
-        ledger = journal.ledger
+        ledger, request_id = journal.ledger, ticket.request_id
+        now_us, draw = journal.now_us(), journal.system.draw()
         while True:
-            now_us = journal.now_us()
-            state = ledger.requests[ticket.request_id]
-            step = next_step(state, ledger.standing, now_us=now_us, draw=journal.system.draw())
+            step = next_step(ledger.requests[request_id], ledger.standing, now_us=now_us, draw=draw)
             if not isinstance(step, steps.Decide):
                 return step, now_us
             journal.note(step.event, at_us=now_us)
-            ticket.decision = step.event
+            ticket.decision = step.event  # No other one follows at once: it names somebody, or nobody.
 
     async def _carry_out(self, step: steps.Step, ticket: Ticket, now_us: int) -> None:
         match step:
@@ -143,6 +150,7 @@ class Runner:
                 raise AssertionError(f"{step} is not carried out here")
 
     async def _call(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
+        now_us = started.at_us
         if ticket.request.effect is Effect.ONCE:
             await self._intend(started)
             now_us = self.journal.now_us()
@@ -152,14 +160,22 @@ class Runner:
         deadline = Deadline(event.deadline_at_us, self.journal.now_us)
         call = self.providers[event.provider].call
         await self._listen(
-            started, lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline), ticket
+            started,
+            lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline),
+            ticket,
+            since_us=now_us,
         )
 
     async def _look_up(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
         deadline = Deadline(event.deadline_at_us, self.journal.now_us)
         lookup = self.providers[event.provider].lookup  # type: ignore[attr-defined]
         operation = ticket.request.operation
-        await self._listen(started, lambda: lookup(operation, ticket.request, key=event.key, deadline=deadline), ticket)
+        await self._listen(
+            started,
+            lambda: lookup(operation, ticket.request, key=event.key, deadline=deadline),
+            ticket,
+            since_us=started.at_us,
+        )
 
     async def _intend(self, started: Recorded) -> None:
         """Make the intent durable before anything moves; if that cannot be, say that nothing was sent."""
@@ -170,37 +186,54 @@ class Runner:
             raise
 
     async def _listen(
-        self, started: Recorded, ask: Callable[[], Awaitable[Any]], ticket: Ticket
+        self, started: Recorded, ask: Callable[[], Awaitable[Any]], ticket: Ticket, *, since_us: int
     ) -> ProviderError | None:
-        """Ask a provider under the call's deadline, and put on record how it ended, whatever the ending."""
+        """Ask a provider under the call's deadline, and put on record how it ended, whatever the ending.
+
+        `since_us` is the instant at which the provider is asked.
+        """
         event: CallStarted = started.event  # type: ignore[assignment]
-        error_type: str | None = None
-        limit = asyncio.timeout((event.deadline_at_us - self.journal.now_us()) / 1_000_000)
+        journal = self.journal
+        ours = False
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine is always awaited in a task.
+        limit = self._limits.set(task, seconds=(event.deadline_at_us - since_us) / 1_000_000)
         try:
-            async with limit:
+            try:
                 value = await ask()
-            answer = value if isinstance(value, Reply | Found) else Reply(value=value)
-            now_us = self.journal.now_us()
-            event_told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
+            finally:
+                ours = limit.lift()
+            answer = value if isinstance(value, _ANSWERS) else Reply(value=value)
+            now_us = journal.now_us()
+            told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
         except asyncio.CancelledError as cancelled:
-            if not _is_cancelled():
-                error, error_type = self._foreign(cancelled, event, ticket)
-            else:
-                now_us = self.journal.now_us()
-                self.journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
+            if not ours and _is_cancelled():
+                now_us = journal.now_us()
+                journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
                 raise
-        except Exception as foreign:  # noqa: BLE001 - the boundary to providers: whatever they raise is put on record
-            if limit.expired():  # Whatever an adapter makes of our own cancellation: it may have been executed.
-                error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
-            elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
-                error = foreign
-            else:
-                error, error_type = self._foreign(foreign, event, ticket)
+            foreign: BaseException = cancelled
+        except Exception as error:  # noqa: BLE001 - the boundary to providers: whatever they raise is put on record
+            foreign = error
         else:
             side = [StoreSensitive(token=token, subject=ticket.subject, value=text) for token, text in taken.items()]
-            self.journal.note(event_told, at_us=now_us, side=side)
+            journal.note(told, at_us=now_us, side=side)
             ticket.learn(answer)
             return None
+        return self._note_failure(started, foreign, ticket, expired=limit.passed)
+
+    def _note_failure(
+        self, started: Recorded, foreign: BaseException, ticket: Ticket, *, expired: bool
+    ) -> ProviderError:
+        """Put on record that a call failed, in our words."""
+        event: CallStarted = started.event  # type: ignore[assignment]
+        error_type: str | None = None
+        error: ProviderError
+        if expired:  # Whatever an adapter makes of our own cancellation: it may have been executed.
+            error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
+        elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
+            error = foreign
+        else:
+            error, error_type = self._foreign(foreign, event, ticket)
         now_us = self.journal.now_us()
         failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
         self.journal.note(failed, at_us=now_us)
