@@ -8,7 +8,6 @@ from typing import Any, Final
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from understudy.engine.eligibility import ASK_AGAIN_US
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
@@ -156,12 +155,7 @@ async def make_room(journal: Journal, each: int) -> None:
 def events_of_a_request(policy: Policy) -> int:
     """How many events a request may add before it is settled or held: bounds what must always fit."""
     providers = policy.max_providers or len(policy.providers)
-    limits = [policy.max_in_flight, policy.max_calls_per_second]
-    for one in policy.providers:
-        limits += [one.max_in_flight, one.max_calls_per_second]
-    limited = any(limit is not None for limit in limits)
-    waits = policy.deadline_ms * 1000 // ASK_AGAIN_US if limited else 0
-    return 8 + providers * (policy.retry_attempts + 2) * 5 + 2 * waits
+    return 8 + providers * (policy.retry_attempts + 2) * 7
 
 
 def accept(journal: Journal, asked: Asked) -> Ticket:

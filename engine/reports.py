@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from understudy.engine.errors import ProviderError
+from understudy.engine.errors import Ambiguous, ProviderError, Transient
 from understudy.engine.provider import Found, Reply
 from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import PAYLOAD_LIMIT
@@ -134,9 +134,18 @@ def abandoned(started: Recorded, reason: AbandonReason, *, at_us: int) -> CallAb
     )
 
 
-def foreign_kind(effect: Effect) -> FailureKind:
-    """What an exception that is none of ours counts as: a write may have been executed."""
-    return FailureKind.TRANSIENT if effect is Effect.READ else FailureKind.AMBIGUOUS
+def of_foreign(foreign: BaseException, effect: Effect) -> tuple[ProviderError, str]:
+    """What an exception that is none of ours counts as, and its type: a write may have been executed, a read was not.
+
+    That holds, too, for the ProviderError that has no kind of its own.
+    """
+    name = type(foreign).__name__
+    try:
+        said = str(foreign)
+    except Exception:  # noqa: BLE001 - not even its text can be relied on
+        said = "no text"
+    kind = Transient if effect is Effect.READ else Ambiguous
+    return kind(f"{name}: {said}"), name
 
 
 def cut(encoded: bytes) -> JsonValue:

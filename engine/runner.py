@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from understudy.engine import reports, steps
-from understudy.engine.errors import Ambiguous, OutcomeUnknown, ProviderError, TimedOut, Transient
+from understudy.engine.errors import OutcomeUnknown, ProviderError, TimedOut
 from understudy.engine.journal import Journal
 from understudy.engine.limit import Limits
+from understudy.engine.line import Line
 from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, unknown_of
@@ -19,7 +20,7 @@ from understudy.events.errors import LogUnavailable
 from understudy.events.log import StoreSensitive
 from understudy.events.requests import RequestCancelled
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import AbandonReason, Effect, EndReason, FailureKind
+from understudy.events.vocabulary import AbandonReason, Effect, EndReason
 
 _ANSWERS: Final = (Reply, Found)
 
@@ -32,6 +33,7 @@ class Runner:
         self.providers = providers
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wakes: dict[str, asyncio.Event] = {}
+        self._line = Line(self.wake)
         self._limits = Limits(asyncio.get_running_loop())
         self._closing = False
 
@@ -100,6 +102,8 @@ class Runner:
         except LogUnavailable:
             self._give_up(ticket, EndReason.INTERRUPTED)
             raise
+        finally:
+            self._line.leave(ticket.request_id, served=False)
 
     async def settle(self, ticket: Ticket) -> None:
         """Drive a request that nobody waits for to its end, however long that takes."""
@@ -112,7 +116,7 @@ class Runner:
                     case _:
                         await self._carry_out(step, ticket, now_us)
         finally:
-            self._wakes.pop(ticket.request_id, None)
+            self._line.leave(ticket.request_id, served=False)
 
     async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
         """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
@@ -141,30 +145,34 @@ class Runner:
                 await self._look_up(self.journal.note(call, at_us=now_us), call, ticket)
             case steps.Wait(event=wait):
                 self.journal.note(wait, at_us=now_us)
-                await self._pause(ticket.request_id, wait.until_us)
-            case steps.Sleep(until_us=until_us):
-                await self._pause(ticket.request_id, until_us)
+                await self._pause(ticket.request_id, wait.until_us, in_line=wait.provider is None)
+            case steps.Sleep(until_us=until_us, in_line=in_line):
+                await self._pause(ticket.request_id, until_us, in_line=in_line)
             case steps.Hold():
                 await self._pause(ticket.request_id, None)
             case _:
                 raise AssertionError(f"{step} is not carried out here")
 
     async def _call(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
+        self._line.leave(ticket.request_id, served=True)
         now_us = started.at_us
-        if ticket.request.effect is Effect.ONCE:
-            await self._intend(started)
-            now_us = self.journal.now_us()
-            if now_us >= event.deadline_at_us:
-                self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=now_us), at_us=now_us)
-                return
-        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
-        call = self.providers[event.provider].call
-        await self._listen(
-            started,
-            lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline),
-            ticket,
-            since_us=now_us,
-        )
+        try:
+            if ticket.request.effect is Effect.ONCE:
+                await self._intend(started)
+                now_us = self.journal.now_us()
+                if now_us >= event.deadline_at_us:
+                    self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=now_us), at_us=now_us)
+                    return
+            deadline = Deadline(event.deadline_at_us, self.journal.now_us)
+            call = self.providers[event.provider].call
+            await self._listen(
+                started,
+                lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline),
+                ticket,
+                since_us=now_us,
+            )
+        finally:
+            self._line.advance()
 
     async def _look_up(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
         deadline = Deadline(event.deadline_at_us, self.journal.now_us)
@@ -233,22 +241,12 @@ class Runner:
         elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
             error = foreign
         else:
-            error, error_type = self._foreign(foreign, event, ticket)
+            effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
+            error, error_type = reports.of_foreign(foreign, effect)
         now_us = self.journal.now_us()
         failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
         self.journal.note(failed, at_us=now_us)
         return error
-
-    def _foreign(self, foreign: BaseException, event: CallStarted, ticket: Ticket) -> tuple[ProviderError, str]:
-        """What an exception that is none of ours counts as: a write may have been executed, a read was not."""
-        name = type(foreign).__name__
-        effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
-        kind = Transient if reports.foreign_kind(effect) is FailureKind.TRANSIENT else Ambiguous
-        try:
-            said = str(foreign)
-        except Exception:  # noqa: BLE001 - not even its text can be relied on
-            said = "no text"
-        return kind(f"{name}: {said}"), name
 
     async def _conclude(self, ticket: Ticket, recorded: Recorded) -> None:
         """Make the end of a `once` request durable before its caller hears of it."""
@@ -260,8 +258,10 @@ class Runner:
             message = f"request {ticket.request_id} has ended, but the log cannot be written: {error}"
             raise OutcomeUnknown(message, request_id=ticket.request_id) from error
 
-    async def _pause(self, request_id: str, until_us: int | None) -> None:
+    async def _pause(self, request_id: str, until_us: int | None, *, in_line: bool = False) -> None:
         """Sleep until an instant, or until the request is woken."""
+        if in_line:
+            self._line.join(request_id)
         wake = self._wakes.setdefault(request_id, asyncio.Event())
         wake.clear()
         seconds = None if until_us is None else max(0, until_us - self.journal.now_us()) / 1_000_000
