@@ -79,6 +79,8 @@ def check(
         _check_name("idempotency_key", key)
     if principal != "":
         _check_name("principal", principal)
+    if effect is not None and operation.declared and effect_named(effect) is not operation.effect:
+        raise InvalidRequest(f"{operation.name} is declared as {operation.effect}; leave `effect` out or declare it so")
     if preferred is not None and preferred not in policy.by_id:
         raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
     if deadline_ms is None:
@@ -114,7 +116,7 @@ def declared(name: str, operations: Mapping[str, Operation]) -> Operation:
 
 @lru_cache(maxsize=1_000)
 def _undeclared(name: str) -> Operation:
-    return Operation(name=name)
+    return Operation(name=name, declared=False)
 
 
 def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

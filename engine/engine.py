@@ -61,7 +61,7 @@ class Engine:
         self._providers = {one.id: one for one in providers}
         if len(self._providers) != len(providers):
             raise ValueError("two providers have the same id; ids must be unique")
-        self._policy = _effective(policy or Policy(), self._providers)
+        self._policy = _effective(policy or Policy(), self._providers, pinged=watch)
         self._events_each = acceptance.events_of_a_request(self._policy)
         self._log = log
         self._system: System = system or RealSystem()
@@ -203,6 +203,7 @@ class Engine:
             raise InvalidRequest(f"{provider!r} has no {operation!r} to ask; side calls are ping, stock and quote")
         columns, labels = acceptance.split(context or {})
         now_us = runner.journal.now_us()
+        timeout_ms = self._policy.by_id[provider].request_timeout_ms or self._policy.request_timeout_ms
         event = CallStarted(
             provider=provider,
             operation=operation,
@@ -211,7 +212,7 @@ class Engine:
             rental_id=columns.get("rental_id"),
             pair=columns.get("pair"),
             key="",
-            deadline_at_us=now_us + self._policy.request_timeout_ms * 1000,
+            deadline_at_us=now_us + timeout_ms * 1000,
         )
         request = Request(request_id="", operation=operation, effect=Effect.READ, context={**columns, **labels})
         ticket = Ticket(request, acceptance.NOTHING_HIDDEN, "")
@@ -284,7 +285,7 @@ class Engine:
             raise InvalidRequest(f"provider {provider!r} is unknown; known: {', '.join(self._providers)}")
 
 
-def _effective(policy: Policy, providers: Mapping[str, Provider]) -> Policy:
+def _effective(policy: Policy, providers: Mapping[str, Provider], *, pinged: bool) -> Policy:
     configured = {settings.id: settings for settings in policy.providers}
     unknown = [name for name in configured if name not in providers]
     if unknown:
@@ -292,4 +293,4 @@ def _effective(policy: Policy, providers: Mapping[str, Provider]) -> Policy:
             f"the policy configures {unknown[0]!r}, which is not among the providers: {', '.join(providers)}"
         )
     ordered = [*configured, *(name for name in providers if name not in configured)]
-    return policy.with_providers(settings_of(providers[name], configured) for name in ordered)
+    return policy.with_providers(settings_of(providers[name], configured, pinged=pinged) for name in ordered)

@@ -179,16 +179,18 @@ class SqliteReader:
     ) -> Iterator[T]:
         start = self._position(after)
         end = _LAST if through is None else self._position(through)
+        chunk = _CHUNK
         while True:
             found: list[T] = []
             try:
-                found.extend(map(make, self._connection.execute(query, (start, end, self._stream, _CHUNK))))
+                found.extend(map(make, self._connection.execute(query, (start, end, self._stream, chunk))))
             except sqlite3.Error as error:
-                yield from found  # A list keeps what it was given before the fault.
-                place = found[-1].seq if found else after
-                raise UnreadableEvent(f"event {place + 1} cannot be read from the file: {error}") from error
+                if chunk == 1:
+                    raise UnreadableEvent(f"event {after + 1} cannot be read from the file: {error}") from error
+                chunk = 1  # SQLite stumbles a row ahead of what it gives: step by step, we see where.
+                continue
             yield from found
-            if len(found) < _CHUNK:
+            if len(found) < chunk:
                 return
             after, before = found[-1].seq, start
             start = self._position(after)
