@@ -79,8 +79,6 @@ def check(
         _check_name("idempotency_key", key)
     if principal != "":
         _check_name("principal", principal)
-    if effect is not None and operation.declared and effect_named(effect) is not operation.effect:
-        raise InvalidRequest(f"{operation.name} is declared as {operation.effect}; leave `effect` out or declare it so")
     if preferred is not None and preferred not in policy.by_id:
         raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
     if deadline_ms is None:
@@ -90,7 +88,7 @@ def check(
     columns, labels = split(context)
     return Asked(
         operation=operation,
-        effect=operation.effect if effect is None else effect_named(effect),
+        effect=operation.effect if effect is None else _effect(effect, operation),
         columns=columns,
         labels=labels,
         body=None if body is None else _json(body),
@@ -219,6 +217,13 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_h
         body_hash=body_hash,
         **asked.columns,
     )
+
+
+def _effect(wanted: Effect | str, operation: Operation) -> Effect:
+    effect = effect_named(wanted)
+    if operation.declared and effect is not operation.effect:
+        raise InvalidRequest(f"{operation.name} is declared as {operation.effect}; leave `effect` out or declare it so")
+    return effect
 
 
 def _amount(amount: Decimal | int | str | None) -> Decimal | None:

@@ -134,18 +134,9 @@ def abandoned(started: Recorded, reason: AbandonReason, *, at_us: int) -> CallAb
     )
 
 
-def of_foreign(foreign: BaseException, effect: Effect) -> tuple[ProviderError, str]:
-    """What an exception that is none of ours counts as, and its type: a write may have been executed, a read was not.
-
-    That holds, too, for the ProviderError that has no kind of its own.
-    """
-    name = type(foreign).__name__
-    try:
-        said = str(foreign)
-    except Exception:  # noqa: BLE001 - not even its text can be relied on
-        said = "no text"
-    kind = Transient if effect is Effect.READ else Ambiguous
-    return kind(f"{name}: {said}"), name
+def of_foreign(message: str, effect: Effect) -> ProviderError:
+    """What an exception that is none of ours counts as: a write may have been executed, a read was not."""
+    return Transient(message) if effect is Effect.READ else Ambiguous(message)
 
 
 def cut(encoded: bytes) -> JsonValue:

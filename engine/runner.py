@@ -242,7 +242,8 @@ class Runner:
             error = foreign
         else:
             effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
-            error, error_type = reports.of_foreign(foreign, effect)
+            error_type = type(foreign).__name__
+            error = reports.of_foreign(f"{error_type}: {_text_of(foreign)}", effect)
         now_us = self.journal.now_us()
         failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
         self.journal.note(failed, at_us=now_us)
@@ -289,6 +290,13 @@ def _is_cancelled() -> bool:
     """Whether somebody cancelled us; a provider may also let the cancellation of a task of its own escape."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
+
+
+def _text_of(foreign: BaseException) -> str:
+    try:
+        return str(foreign)
+    except Exception:  # noqa: BLE001 - not even its text can be relied on
+        return "no text"
 
 
 def _look_at_its_error(task: "asyncio.Task[Answer]") -> None:
