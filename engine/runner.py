@@ -1,28 +1,24 @@
-"""The one file that awaits providers: it carries out steps, and tells the journal how they ended."""
+"""Drives requests: asks the rules for the next step, carries it out, and asks again until the caller can be told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
-from understudy.engine import reports, steps
-from understudy.engine.errors import OutcomeUnknown, ProviderError, TimedOut
+from understudy.engine import steps
+from understudy.engine.calling import Caller
+from understudy.engine.errors import OutcomeUnknown
 from understudy.engine.journal import Journal
-from understudy.engine.limit import Limits
 from understudy.engine.line import Line
 from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, unknown_of
-from understudy.engine.provider import Deadline, Found, Provider, Reply
-from understudy.engine.request_state import LOOKUP
+from understudy.engine.provider import Provider
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
-from understudy.events.log import StoreSensitive
 from understudy.events.requests import RequestCancelled
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import AbandonReason, Effect, EndReason
-
-_ANSWERS: Final = (Reply, Found)
+from understudy.events.vocabulary import Effect, EndReason
 
 
 class Runner:
@@ -34,7 +30,7 @@ class Runner:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wakes: dict[str, asyncio.Event] = {}
         self._line = Line(self.wake)
-        self._limits = Limits(asyncio.get_running_loop())
+        self.caller = Caller(journal, providers)
         self._closing = False
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
@@ -68,7 +64,7 @@ class Runner:
             for task in tuple(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._limits.close()
+        self.caller.limits.close()
 
     async def serve(self, ticket: Ticket) -> Answer:
         """Drive a request until its caller can be told.
@@ -80,7 +76,7 @@ class Runner:
                 step, now_us = self._next(ticket)
                 match step:
                     case steps.Call(event=call):
-                        await self._call(self.journal.note(call, at_us=now_us), call, ticket)
+                        await self._call(call, ticket, now_us)
                     case steps.Finish(event=done):
                         recorded = self.journal.note(done, at_us=now_us)
                         if ticket.request.effect is Effect.ONCE:
@@ -118,13 +114,6 @@ class Runner:
         finally:
             self._line.leave(ticket.request_id, served=False)
 
-    async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
-        """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
-        started = self.journal.note(event)
-        error = await self._listen(started, ask, ticket, since_us=started.at_us)
-        if error is not None:
-            raise error
-
     def _next(self, ticket: Ticket) -> tuple[steps.Step, int]:
         """The next step that is more than a decision, and its instant, which is to be the time of its event."""
         journal = self.journal
@@ -140,9 +129,9 @@ class Runner:
     async def _carry_out(self, step: steps.Step, ticket: Ticket, now_us: int) -> None:
         match step:
             case steps.Call(event=call):
-                await self._call(self.journal.note(call, at_us=now_us), call, ticket)
+                await self._call(call, ticket, now_us)
             case steps.LookUp(event=call):
-                await self._look_up(self.journal.note(call, at_us=now_us), call, ticket)
+                await self.caller.look_up(call, ticket, now_us)
             case steps.Wait(event=wait):
                 self.journal.note(wait, at_us=now_us)
                 await self._pause(ticket.request_id, wait.until_us, in_line=wait.provider is None)
@@ -153,101 +142,13 @@ class Runner:
             case _:
                 raise AssertionError(f"{step} is not carried out here")
 
-    async def _call(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
+    async def _call(self, call: CallStarted, ticket: Ticket, now_us: int) -> None:
+        """Make a call; its end may be what somebody waits for."""
         self._line.leave(ticket.request_id, served=True)
-        now_us = started.at_us
         try:
-            if ticket.request.effect is Effect.ONCE:
-                await self._intend(started)
-                now_us = self.journal.now_us()
-                if now_us >= event.deadline_at_us:
-                    self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=now_us), at_us=now_us)
-                    return
-            deadline = Deadline(event.deadline_at_us, self.journal.now_us)
-            call = self.providers[event.provider].call
-            await self._listen(
-                started,
-                lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline),
-                ticket,
-                since_us=now_us,
-            )
+            await self.caller.call(call, ticket, now_us)
         finally:
             self._line.advance()
-
-    async def _look_up(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
-        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
-        lookup = self.providers[event.provider].lookup  # type: ignore[attr-defined]
-        operation = ticket.request.operation
-        await self._listen(
-            started,
-            lambda: lookup(operation, ticket.request, key=event.key, deadline=deadline),
-            ticket,
-            since_us=started.at_us,
-        )
-
-    async def _intend(self, started: Recorded) -> None:
-        """Make the intent durable before anything moves; if that cannot be, say that nothing was sent."""
-        try:
-            await self.journal.durable(started)
-        except (LogUnavailable, asyncio.CancelledError):
-            self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=self.journal.now_us()))
-            raise
-
-    async def _listen(
-        self, started: Recorded, ask: Callable[[], Awaitable[Any]], ticket: Ticket, *, since_us: int
-    ) -> ProviderError | None:
-        """Ask a provider under the call's deadline, and put on record how it ended, whatever the ending.
-
-        `since_us` is the instant at which the provider is asked.
-        """
-        event: CallStarted = started.event  # type: ignore[assignment]
-        journal = self.journal
-        ours = False
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine is always awaited in a task.
-        limit = self._limits.set(task, seconds=(event.deadline_at_us - since_us) / 1_000_000)
-        try:
-            try:
-                value = await ask()
-            finally:
-                ours = limit.lift()
-            answer = value if isinstance(value, _ANSWERS) else Reply(value=value)
-            now_us = journal.now_us()
-            told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
-        except asyncio.CancelledError as cancelled:
-            if not ours and _is_cancelled():
-                now_us = journal.now_us()
-                journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
-                raise
-            foreign: BaseException = cancelled
-        except Exception as error:  # noqa: BLE001 - the boundary to providers: whatever they raise is put on record
-            foreign = error
-        else:
-            side = [StoreSensitive(token=token, subject=ticket.subject, value=text) for token, text in taken.items()]
-            journal.note(told, at_us=now_us, side=side)
-            ticket.learn(answer)
-            return None
-        return self._note_failure(started, foreign, ticket, expired=limit.passed)
-
-    def _note_failure(
-        self, started: Recorded, foreign: BaseException, ticket: Ticket, *, expired: bool
-    ) -> ProviderError:
-        """Put on record that a call failed, in our words."""
-        event: CallStarted = started.event  # type: ignore[assignment]
-        error_type: str | None = None
-        error: ProviderError
-        if expired:  # Whatever an adapter makes of our own cancellation: it may have been executed.
-            error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
-        elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
-            error = foreign
-        else:
-            effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
-            error_type = type(foreign).__name__
-            error = reports.of_foreign(f"{error_type}: {_text_of(foreign)}", effect)
-        now_us = self.journal.now_us()
-        failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
-        self.journal.note(failed, at_us=now_us)
-        return error
 
     async def _conclude(self, ticket: Ticket, recorded: Recorded) -> None:
         """Make the end of a `once` request durable before its caller hears of it."""
@@ -284,19 +185,6 @@ class Runner:
             self.journal.note(step.event, at_us=now_us)
         elif not self._closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled us; a provider may also let the cancellation of a task of its own escape."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
-def _text_of(foreign: BaseException) -> str:
-    try:
-        return str(foreign)
-    except Exception:  # noqa: BLE001 - not even its text can be relied on
-        return "no text"
 
 
 def _look_at_its_error(task: "asyncio.Task[Answer]") -> None:
