@@ -171,11 +171,16 @@ class Spell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that a server is going to do. `dedupes` makes it execute once for each key, as a good provider would."""
+    """All that a server is going to do.
+
+    Shape:  `dedupes` makes it execute once for each key, as a good provider would. Without `admits_pending` its
+            look-ups say "absent" of what is only late. `units` is what there is to sell, None for any number.
+    """
 
     spells: Sequence[Spell] = (Spell(),)
     seed: int = 1
     dedupes: bool = False
+    admits_pending: bool = True
     units: int | None = None
 
     def at(self, second: float) -> Spell:

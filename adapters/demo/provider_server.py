@@ -139,8 +139,8 @@ class ProviderServer:
             content = {"units": None if units is None else units - self._sold}
         elif kind == "lookup":
             order = self._orders.get(key)
-            pending = "pending" if key in self._late else "absent"
-            content = {"finding": pending} if order is None else {"finding": "succeeded", **order}
+            unknown = "pending" if key in self._late and self.plan.admits_pending else "absent"
+            content = {"finding": unknown} if order is None else {"finding": "succeeded", **order}
         return await answered(request, act, content, over=self._over)
 
     def _execute(self, key: str) -> dict[str, Any]:
