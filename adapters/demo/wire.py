@@ -35,6 +35,7 @@ class Wire:
         self._hang_up()
         self.line = line
         self.opened.clear()
+        await asyncio.sleep(0)  # In the next turn of the loop the sockets are closed, and the resets on their way.
         if self._keeper is None:
             self._keeper = socket.socket()
             if _MAY_SHARE:  # While nobody listens, nobody else is given the port.

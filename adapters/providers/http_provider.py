@@ -15,6 +15,7 @@ from understudy.adapters.providers.http_failures import FAILURES, broken, overdu
 from understudy.adapters.providers.http_messages import Expect, HttpReply, Outgoing
 from understudy.adapters.providers.http_request import check_headers, checked_url, compose, given, layered
 from understudy.adapters.providers.http_status import KINDS, error_of, retry_after_ms
+from understudy.adapters.providers.kept_connections import KeptConnections
 from understudy.adapters.providers.redaction import Secrets
 from understudy.engine.errors import InvalidReply, ProviderError, RateLimited, Transient
 from understudy.engine.provider import Deadline
@@ -226,7 +227,7 @@ class HttpProvider:
             raise Transient(f"{self.id} is in use by another event loop; give each loop a provider of its own")
         await self._let_go()  # A session of a loop that has ended.
         idle_s = self.limits.idle_ms / 1000
-        connector = aiohttp.TCPConnector(
+        connector = KeptConnections(
             limit=self.limits.connections,
             ssl=self._tls or True,
             force_close=not idle_s,

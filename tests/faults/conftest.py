@@ -3,7 +3,7 @@
 What happened is judged from the servers' own books; the engine's log must verify in the end.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def town(request: pytest.FixtureRequest, tmp_path: Path) -> Build:
     async def build(
         *,
         policy: Policy = IN_ORDER,
-        limits: HttpLimits | None = None,
+        limits: Mapping[str, HttpLimits] | None = None,
         tls: tuple[str, ...] = (),
         names: tuple[str, ...] = NAMES,
         plan: Plan | None = None,
@@ -78,7 +78,7 @@ def town(request: pytest.FixtureRequest, tmp_path: Path) -> Build:
             shops = []
             for name, server in servers.items():
                 address = server.url.replace("http:", "https:") if name in tls else server.url
-                one = DemoShop(name, address, limits=limits or limited(), **{"pings": watch, **shop})
+                one = DemoShop(name, address, limits=(limits or {}).get(name, limited()), **{"pings": watch, **shop})
                 shops.append(await stack.enter_async_context(one))
             engine = Engine(providers=shops, log=log, policy=policy, system=clock, watch=watch)
             async with engine:

@@ -131,7 +131,6 @@ async def test_a_line_that_refuses_keeps_its_port_and_can_be_opened_again() -> N
         for _ in range(3):
             await order(shop)
             await server.change(Line.REFUSES)
-            await asyncio.sleep(0.01)  # For the reset of the kept connection to be noticed.
             error = await error_of(order(shop))
             assert (type(error), getattr(error, "code", None)) == (Transient, "ECONNREFUSED")
             await server.change(Line.OPEN)
