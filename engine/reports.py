@@ -119,7 +119,8 @@ def failed(
         code=None if error.code is None else _text(error.code[:100]),
         message=_text(redact(error.message, discretion.values, MESSAGE_LIMIT)) or None,
         error_type=error_type,
-        retry_after_us=None if pause_ms is None else max(0, int(pause_ms)) * 1000,
+        # No pause is no time: it would be over before the next decision, which would ask nobody else.
+        retry_after_us=int(pause_ms * 1000) if pause_ms is not None and pause_ms > 0 else None,
     )
 
 
