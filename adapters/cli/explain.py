@@ -6,7 +6,7 @@ import click
 
 from understudy.adapters.cli.find_request import find_request
 from understudy.adapters.cli.logs import as_json, database
-from understudy.adapters.cli.output import answer, answer_json, plain
+from understudy.adapters.cli.output import answer, answer_json, plain, width
 from understudy.adapters.stores import SqliteReader
 from understudy.replay.explain import explain as told
 
@@ -38,5 +38,5 @@ def explain(db: Path, request_id: str, *, as_json: bool) -> None:
     if as_json:
         answer_json(story.to_json())
         return
-    for line in story.lines():
+    for line in story.lines(width=width()):
         answer(plain(line))

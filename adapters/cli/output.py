@@ -2,6 +2,8 @@
 
 import errno
 import json
+import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -10,6 +12,8 @@ import click
 
 from understudy.adapters.cli.exits import READER_GONE, Refused
 
+WIDTH: Final = 100
+"""Columns of an answer that no terminal shows."""
 _GAP: Final = "  "
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -37,6 +41,11 @@ def answering() -> Iterator[None]:
         if error.filename is not None or error.errno not in _NO_ROOM:
             raise
         raise Refused(f"the answer cannot be written: {error.strerror}") from error
+
+
+def width() -> int:
+    """The columns that there are for an answer: the terminal's, or WIDTH where it goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
 
 
 def answer(text: str = "") -> None:
@@ -73,14 +82,23 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, numbers: Sequence[str] = ()) -> None:
     """Print a table; the columns that `numbers` names are set to the right."""
-    texts = [[_text(cell) for cell in row] for row in rows]
-    widths = [max(len(row[place]) for row in [list(header), *texts]) for place in range(len(header))]
+    widths = _widths(header, rows)
     for row in [header, *rows]:
         cells = [
             _set(cell, width=width, right=name in numbers)
             for cell, width, name in zip(row, widths, header, strict=True)
         ]
         answer(_GAP.join(cells).rstrip())
+
+
+def fits(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> bool:
+    """Whether a table is no wider than what there is for it."""
+    return sum(_widths(header, rows)) + len(_GAP) * (len(header) - 1) <= width()
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> list[int]:
+    texts = [[_text(cell) for cell in row] for row in rows]
+    return [max(len(row[place]) for row in [list(header), *texts]) for place in range(len(header))]
 
 
 def _text(cell: str | Cell) -> str:

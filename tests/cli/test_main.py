@@ -4,17 +4,25 @@ import json
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import pytest
-from cli.command_line import LONG, in_a_process, program, refused, run, said
+from cli.command_line import (
+    LONG,
+    PATIENCE_S,
+    ended_at_last,
+    in_a_process,
+    on_a_terminal,
+    program,
+    read_end,
+    refused,
+    run,
+    said,
+)
 from click.testing import CliRunner
 from repository import ROOT
 
@@ -22,8 +30,6 @@ from understudy.adapters.cli import main
 from understudy.adapters.cli.main import COMMANDS, Commands
 
 EVERY_COMMAND = [("simulate",), ("verify",), ("explain",), ("status",), ("policy", "check")]
-PATIENCE_S = 30
-"""After so long without a word, a program is held to be stuck."""
 
 
 @pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
@@ -183,42 +189,3 @@ class Broken(Commands):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         return click.Command(cmd_name, callback=lambda: divmod(1, 0))
-
-
-def on_a_terminal(*words: str | Path, **environment: str) -> str:
-    """What a program prints when its standard output is a terminal."""
-    terminal, end = pty.openpty()
-    with ended_at_last(
-        subprocess.Popen(program(*words), stdout=end, text=True, env={**os.environ, **environment})
-    ) as process:
-        os.close(end)
-        shown = b""
-        while chunk := read_end(terminal):
-            shown += chunk
-        process.wait(timeout=PATIENCE_S)
-    os.close(terminal)
-    assert process.returncode == 0
-    return shown.decode()
-
-
-@contextmanager
-def ended_at_last(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """A process that does not outlive its test, whatever happens in it."""
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def read_end(terminal: int) -> bytes:
-    """What comes next; nothing, once the other side has let go: Linux makes an error of that.
-
-    Errors: TimeoutError if nothing comes and nobody lets go.
-    """
-    if not select.select([terminal], [], [], PATIENCE_S)[0]:
-        raise TimeoutError(f"nothing was shown for {PATIENCE_S} s")
-    try:
-        return os.read(terminal, 1_000)
-    except OSError:
-        return b""

@@ -2,11 +2,12 @@
 
 import os
 import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cli.command_line import answered, program, refused, run
+from cli.command_line import PATIENCE_S, answered, program, refused, run
 
 from understudy.adapters.cli.policy_warnings import warnings
 from understudy.events.policy import Policy, ProviderSettings
@@ -75,6 +76,20 @@ def test_a_policy_may_come_from_a_pipe_and_not_from_a_device(tmp_path: Path) -> 
     assert answered("policy", "check", f"/dev/fd/{reading_end}")["policy"]["max_failures"] == 4
     os.close(reading_end)
     assert refused("policy", "check", "/dev/null") == "/dev/null is not a regular file"
+
+
+@pytest.mark.parametrize("words", [("policy", "check", "-"), ("simulate", "--scenario", "/dev/stdin")], ids=" ".join)
+def test_a_pipe_that_never_ends_is_not_read_for_ever(words: tuple[str, ...]) -> None:
+    endless = [sys.executable, "-c", "import sys\nwhile True: sys.stdout.write('window = 1\\n' * 1_000)"]
+    with subprocess.Popen(endless, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
+        done = subprocess.run(
+            program(*words), stdin=source.stdout, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
+        assert source.stdout is not None
+        source.stdout.close()  # Now it has no reader any more, and ends.
+    assert done.returncode != 0
+    assert "it is larger than 10,000,000 bytes" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_variable_that_is_misspelt_is_blamed_on_the_environment(good: Path) -> None:
