@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from understudy.adapters.stores import schema
+from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest
 from understudy.adapters.stores.faults import cannot_open, remedy
+from understudy.adapters.stores.request_search import RequestsWanted, newest_requests
 from understudy.adapters.stores.side_damage import side_damage
 from understudy.adapters.stores.side_tables import request_rows
 from understudy.adapters.stores.transaction import stored_head
@@ -162,6 +164,55 @@ class SqliteReader:
             first_seq = block.first_seq
             yield block
 
+    def search(self, wanted: Wanted, *, after: int = 0, through: int | None = None) -> Iterator[Row]:
+        """The events wanted in order, with `after` < seq <= `through`.
+
+        Errors: UnreadableEvent, after all that were found before it, where the file is damaged.
+        """
+        start, end = self._position(after), self._end(through)
+        try:
+            for page in matching(self._connection, wanted, stream=self._stream, start=start, end=end):
+                for row in page:
+                    after = row.seq
+                    yield row
+        except sqlite3.Error as error:
+            raise UnreadableEvent(f"the file cannot be read beyond event {after}: {remedy(error)}") from error
+
+    def before_newest(
+        self,
+        wanted: Wanted,
+        count: int,
+        *,
+        after: int = 0,
+        through: int | None = None,
+        progress: Progress = lambda _, __: None,
+    ) -> int | None:
+        """The seq of the last event wanted before the newest `count` of them; None if there are no more than those."""
+        start, end = self._position(after), self._end(through)
+        found = self._ask(
+            lambda: newest(
+                self._connection, wanted, count, stream=self._stream, start=start, end=end, progress=progress
+            )
+        )
+        return None if found is None else self.seq_at(position=found)
+
+    def newest_requests(
+        self,
+        wanted: RequestsWanted,
+        *,
+        after: int = 0,
+        through: int | None = None,
+        progress: Progress = lambda _, __: None,
+    ) -> Iterator[str]:
+        """The ids of the requests wanted whose acceptance has `after` < seq <= `through`, the newest first.
+
+        Errors: LogUnavailable where the file is damaged.
+        """
+        start, end = self._position(after), self._end(through)
+        found = newest_requests(self._connection, wanted, stream=self._stream, start=start, end=end, progress=progress)
+        while (request_id := self._ask(lambda: next(found, None))) is not None:
+            yield request_id
+
     def sealed_through(self, *, fold_version: int) -> int:
         """The last seq that a sealed block covers; 0 if there is none."""
         found = self._one(_SEALED_THROUGH, self._stream, fold_version)
@@ -194,6 +245,9 @@ class SqliteReader:
             start = self._position(after)
             if start <= before:
                 raise UnreadableEvent(f"event {after} stands out of order in the file")
+
+    def _end(self, through: int | None) -> int:
+        return self._position(_LAST if through is None else through)
 
     def _position(self, seq: int) -> int:
         found = self._one(_POSITION, self._stream, seq)

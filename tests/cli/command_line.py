@@ -6,7 +6,7 @@ import pty
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from understudy.adapters.cli import main
+from understudy.adapters.stores import SqliteReader
 
 SHORT = """
 name = "short"
@@ -105,6 +106,19 @@ def in_a_process(*words: str | Path, **environment: str) -> "subprocess.Complete
 def program(*words: str | Path) -> list[str]:
     """The words with which a shell starts the command."""
     return [sys.executable, "-c", "from understudy.adapters.cli import main; main()", *map(str, words)]
+
+
+def plans(reader: SqliteReader, look: Callable[[], object]) -> list[str]:
+    """What SQLite does for all that is asked of it meanwhile, step by step."""
+    asked: list[str] = []
+    reader._connection.set_trace_callback(asked.append)
+    look()
+    reader._connection.set_trace_callback(None)
+    return [
+        str(step[-1])
+        for query in asked
+        for step in reader._connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+    ]
 
 
 def on_a_terminal(*words: str | Path, **environment: str) -> str:

@@ -29,7 +29,7 @@ from repository import ROOT
 from understudy.adapters.cli import main
 from understudy.adapters.cli.main import COMMANDS, Commands
 
-EVERY_COMMAND = [("simulate",), ("verify",), ("explain",), ("status",), ("policy", "check")]
+EVERY_COMMAND = [("simulate",), ("verify",), ("requests",), ("events",), ("explain",), ("status",), ("policy", "check")]
 
 
 @pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
@@ -98,7 +98,11 @@ def test_a_mistake_ends_a_process_with_2_and_a_sentence(tmp_path: Path) -> None:
     assert re.fullmatch(r"Error: there is no file .*nothing\.db; .*\n", done.stderr)
 
 
-@pytest.mark.parametrize("words", [("explain", "DB", "last"), ("--help",), ("status", "--help")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("explain", "DB", "last"), ("requests", "DB"), ("events", "DB", "--json"), ("--help",), ("status", "--help")],
+    ids=" ".join,
+)
 def test_a_reader_that_goes_away_early_is_no_trouble(words: tuple[str, ...], short_log: Path) -> None:
     reading_end, writing_end = os.pipe()
     os.close(reading_end)
@@ -122,7 +126,9 @@ def test_a_sentence_that_nobody_reads_is_no_trouble_either() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
-@pytest.mark.parametrize("words", [("status", "DB"), ("status", "DB", "--json"), ("--help",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("status", "DB"), ("events", "DB"), ("requests", "DB", "--json"), ("--help",)], ids=" ".join
+)
 def test_an_answer_that_there_is_no_room_for_ends_with_2_and_a_sentence(
     words: tuple[str, ...], short_log: Path
 ) -> None:
@@ -141,8 +147,9 @@ def test_an_answer_that_there_is_no_room_for_ends_with_2_and_a_sentence(
 def test_colours_are_for_terminals_and_not_for_those_who_want_none(
     no_color: str, coloured: bool, short_log: Path
 ) -> None:
-    assert ("\x1b[" in on_a_terminal("status", short_log, NO_COLOR=no_color)) is coloured
-    assert "\x1b" not in in_a_process("status", short_log, NO_COLOR=no_color).stdout
+    for command in ("status", "requests"):
+        assert ("\x1b[" in on_a_terminal(command, short_log, NO_COLOR=no_color)) is coloured
+        assert "\x1b" not in in_a_process(command, short_log, NO_COLOR=no_color).stdout
 
 
 def test_text_that_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
