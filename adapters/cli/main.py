@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "events": "Show the log event by event, and follow it.",
     "explain": "Tell the story of one request.",
     "status": "Show how every provider stands, now or then.",
+    "doctor": "Examine the health of a log.",
     "policy": "Check policy files.",
 }
 """Each command with its line of help, in the order of a newcomer's day; a module is imported only when it is used."""

@@ -15,7 +15,7 @@ from understudy.adapters.stores import schema
 from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest
 from understudy.adapters.stores.faults import cannot_open, remedy
 from understudy.adapters.stores.request_search import RequestsWanted, newest_requests
-from understudy.adapters.stores.side_damage import side_damage
+from understudy.adapters.stores.side_damage import side_damage, tail_damage
 from understudy.adapters.stores.side_tables import request_rows
 from understudy.adapters.stores.transaction import stored_head
 from understudy.events.chain import genesis
@@ -111,6 +111,18 @@ class SqliteReader:
             return [*([] if found == ["ok"] else found), *side_damage(self._connection, stream=self._stream)]
         except sqlite3.Error as error:
             return [str(error)[:_LONGEST]]
+
+    def tail_damage(self) -> Sequence[str]:
+        """What shows that the end of the log was cut off, in words: a few look-ups, however long the log is."""
+        return self._ask(lambda: list(tail_damage(self._connection, stream=self._stream)))
+
+    def journal_mode(self) -> str:
+        """How SQLite keeps this file's transactions: `wal`, unless somebody has changed it."""
+        return str(self._ask(lambda: self._connection.execute("PRAGMA journal_mode").fetchone()[0]))
+
+    def commands_waiting(self) -> int:
+        """How many commands are in the inbox."""
+        return int(self._ask(lambda: self._connection.execute("SELECT count(*) FROM inbox").fetchone()[0]))
 
     def head(self) -> Head:
         """The end of what is durable."""

@@ -29,7 +29,16 @@ from repository import ROOT
 from understudy.adapters.cli import main
 from understudy.adapters.cli.main import COMMANDS, Commands
 
-EVERY_COMMAND = [("simulate",), ("verify",), ("requests",), ("events",), ("explain",), ("status",), ("policy", "check")]
+EVERY_COMMAND = [
+    ("simulate",),
+    ("verify",),
+    ("requests",),
+    ("events",),
+    ("explain",),
+    ("status",),
+    ("doctor",),
+    ("policy", "check"),
+]
 
 
 @pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
@@ -127,7 +136,9 @@ def test_a_sentence_that_nobody_reads_is_no_trouble_either() -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
 @pytest.mark.parametrize(
-    "words", [("status", "DB"), ("events", "DB"), ("requests", "DB", "--json"), ("--help",)], ids=" ".join
+    "words",
+    [("status", "DB"), ("events", "DB"), ("requests", "DB", "--json"), ("doctor", "DB"), ("--help",)],
+    ids=" ".join,
 )
 def test_an_answer_that_there_is_no_room_for_ends_with_2_and_a_sentence(
     words: tuple[str, ...], short_log: Path
@@ -147,7 +158,7 @@ def test_an_answer_that_there_is_no_room_for_ends_with_2_and_a_sentence(
 def test_colours_are_for_terminals_and_not_for_those_who_want_none(
     no_color: str, coloured: bool, short_log: Path
 ) -> None:
-    for command in ("status", "requests"):
+    for command in ("status", "requests", "doctor"):
         assert ("\x1b[" in on_a_terminal(command, short_log, NO_COLOR=no_color)) is coloured
         assert "\x1b" not in in_a_process(command, short_log, NO_COLOR=no_color).stdout
 
