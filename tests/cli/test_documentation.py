@@ -14,7 +14,10 @@ from cli.command_line import run
 from repository import ROOT
 
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-GIVEN = {"policy.toml": "maxFailuers = 5\n"}
+GIVEN = {
+    "policy.toml": "maxFailuers = 5\n",
+    "two.toml": "recovery_time_ms = 5_000\n[providers.alpha]\n[providers.beta]\n",
+}
 """Files that the page takes to be there."""
 
 
