@@ -15,7 +15,15 @@ from understudy.adapters.cli.event_words import event_json, told
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.find_request import find_request
 from understudy.adapters.cli.instants import iso
-from understudy.adapters.cli.logs import as_json, between, complete_provider, database, expect_provider, span_options
+from understudy.adapters.cli.logs import (
+    as_json,
+    between,
+    complete_provider,
+    complete_request,
+    database,
+    expect_provider,
+    span_options,
+)
 from understudy.adapters.cli.output import answer_json_list, answer_lines, note, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.config_names import did_you_mean, snake_case
@@ -60,7 +68,12 @@ class KindName(click.ParamType[str]):
 @click.option("--kind", "kinds", type=KindName(), multiple=True, metavar="KIND", help="Only of this kind; repeatable.")
 @click.option("--provider", metavar="NAME", shell_complete=complete_provider, help="Only about this provider.")
 @click.option("--operation", metavar="NAME", help="Only about this operation: ping, or whatever callers call it.")
-@click.option("--request", metavar="ID", help="Only of this request: an id, the beginning of one, or last.")
+@click.option(
+    "--request",
+    metavar="ID",
+    shell_complete=complete_request,
+    help="Only of this request: an id, the beginning of one, or last.",
+)
 @click.option(
     "--outcome", type=click.Choice(_OUTCOMES), metavar="WORD", help="Only calls that ended so: success, timed_out, …"
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from understudy.adapters.cli.find_request import find_request
-from understudy.adapters.cli.logs import as_json, database
+from understudy.adapters.cli.logs import as_json, complete_request, database
 from understudy.adapters.cli.output import answer, answer_json, plain, width
 from understudy.adapters.stores import SqliteReader
 from understudy.replay.explain import explain as told
@@ -13,7 +13,7 @@ from understudy.replay.explain import explain as told
 
 @click.command()
 @database
-@click.argument("request_id", metavar="REQUEST")
+@click.argument("request_id", metavar="REQUEST", shell_complete=complete_request)
 @as_json
 def explain(db: Path, request_id: str, *, as_json: bool) -> None:
     """Tell the story of one REQUEST in the log DB: each call and its end, and for each decision who could have been

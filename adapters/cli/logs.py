@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from understudy.adapters.cli.exits import Refused
+from understudy.adapters.cli.find_request import LAST, LAST_FAILOVER
 from understudy.adapters.cli.instants import Instant, iso
 from understudy.adapters.cli.output import plain
 from understudy.adapters.config_names import did_you_mean
@@ -93,8 +94,17 @@ def expect_provider(reader: LogReader, name: str | None) -> None:
 def complete_provider(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The providers of the log that has been typed already, for shell completion; none if it cannot be read."""
     del param
+    typed = ctx.params.get("db") or next(
+        iter(ctx.args), None
+    )  # Behind an unfinished option Click has not sorted it yet.
     try:
-        with SqliteReader.open(ctx.params["db"]) as reader:
+        with SqliteReader.open(Path(typed or "").expanduser()) as reader:
             return [name for name in known_providers(reader) if name.startswith(incomplete)]
-    except (UnderstudyError, KeyError, TypeError):
+    except UnderstudyError:
         return []
+
+
+def complete_request(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The words that mean a request, for shell completion."""
+    del ctx, param
+    return [word for word in (LAST, LAST_FAILOVER) if word.startswith(incomplete)]

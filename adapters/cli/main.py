@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "Show how every provider stands, now or then.",
     "doctor": "Examine the health of a log.",
     "policy": "Check policy files.",
+    "completion": "Print the script for completion in a shell.",
 }
 """Each command with its line of help, in the order of a newcomer's day; a module is imported only when it is used."""
 

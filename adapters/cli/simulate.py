@@ -179,6 +179,10 @@ def _scenario(name: str) -> Scenario:
 
 def _expect_free(path: Path) -> None:
     """Refuse, before any work is done, a place where a new log cannot be begun."""
+    try:
+        path.exists()
+    except OSError as error:
+        raise Refused(f"{path} cannot be opened: {error.strerror}") from error
     if path.is_dir():
         raise Refused(f"{path} is a directory; name a file")
     if not path.absolute().parent.is_dir():

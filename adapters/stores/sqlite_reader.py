@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 from understudy.adapters.stores import schema
 from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest
-from understudy.adapters.stores.faults import cannot_open, remedy
+from understudy.adapters.stores.faults import cannot_open, expect_file, remedy
 from understudy.adapters.stores.request_search import RequestsWanted, newest_requests
 from understudy.adapters.stores.side_damage import side_damage, tail_damage
 from understudy.adapters.stores.side_tables import request_rows
@@ -74,8 +74,7 @@ class SqliteReader:
         LogUnavailable if it cannot be read.
         """
         path = Path(path).absolute()
-        if not path.exists():
-            raise NotALog(f"there is no file {path}; look for a typing error, or let an engine write it first")
+        expect_file(path)
         try:
             connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
         except sqlite3.Error as error:

@@ -55,6 +55,12 @@ def test_a_file_that_is_no_log_is_told_in_a_sentence(
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_name_that_no_file_can_have_is_told_in_a_sentence(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert "File name too long" in refused(command[0], tmp_path / ("x" * 5_000), *command[1:])
+    assert "File name too long" in refused("simulate", "--scenario", "outage", "--log", tmp_path / ("x" * 5_000))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_log_of_a_newer_version_is_told_to_be_one(command: tuple[str, ...], own_log: Path) -> None:
     with closing(sqlite3.connect(own_log)) as connection:
         connection.execute("PRAGMA user_version = 99")
