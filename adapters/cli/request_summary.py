@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from understudy.adapters.cli.instants import iso, iso_or_none
+from understudy.adapters.stores.event_search import sound
 from understudy.adapters.stores.request_search import Became
 from understudy.events.codec import decode
 from understudy.events.errors import UnreadableEvent
@@ -82,7 +83,7 @@ def summarized(rows: Sequence[Row]) -> RequestSummary:
 
     Errors: UnreadableEvent where the request cannot be read.
     """
-    accepted = decode(rows[0])
+    accepted = decode(sound(rows[0]))
     if not isinstance(accepted, RequestAccepted):
         raise UnreadableEvent(f"event {rows[0].seq} ({rows[0].kind}) is not how a request begins")
     columns = {name: getattr(accepted, name) for name in ("service", "country", "rental_id", "pair")}
@@ -95,7 +96,7 @@ def summarized(rows: Sequence[Row]) -> RequestSummary:
         context={name: str(value) for name, value in {**columns, **accepted.labels}.items() if value is not None},
     )
     for row in rows[1:]:
-        _add(found, row)
+        _add(found, sound(row))
     return found
 
 

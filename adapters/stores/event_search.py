@@ -8,11 +8,13 @@ million events a second where the file is in memory, and no farther than is need
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from types import NoneType
+from typing import Any, Final, NamedTuple
 
 from understudy.adapters.stores import schema
 from understudy.events import operations
 from understudy.events.codec import KINDS
+from understudy.events.errors import UnreadableEvent
 from understudy.events.row import Row
 
 WINDOW: Final = 20_000
@@ -21,6 +23,22 @@ PAGE: Final = 256
 """Rows that one look brings at most."""
 
 _AT_US: Final = Row._fields.index("at_us")
+
+_TEXT: Final = (str, NoneType)
+_NUMBER: Final = (int, NoneType)
+_COLUMN_TYPES: Final[tuple[Any, ...]] = tuple(
+    {
+        "seq": int,
+        "at_us": int,
+        "kind": str,
+        "payload": str,
+        "attempt": _NUMBER,
+        "retry": _NUMBER,
+        "latency_us": _NUMBER,
+    }.get(name, _TEXT)
+    for name in Row._fields
+)
+"""What each column may hold, in the order of a row."""
 
 Progress = Callable[[int, int], None]
 """Is told what is done and what there is to do."""
@@ -94,10 +112,26 @@ def kind_limits(kind: str) -> tuple[str, str]:
     return f"{kind}.v", f"{kind}.w"
 
 
+def sound(row: Row) -> Row:
+    """The row, if its columns hold what they were made for: SQLite lets anybody put anything into them.
+
+    Errors: UnreadableEvent.
+    """
+    fits = map(isinstance, row, _COLUMN_TYPES)
+    if all(fits):
+        return row
+    raise UnreadableEvent(
+        f"event {row.seq} is not stored as an event is; somebody has changed it: run `understudy verify`"
+    )
+
+
 def matching(
     connection: sqlite3.Connection, wanted: Wanted, *, stream: str, start: int, end: int
 ) -> Iterator[list[Row]]:
-    """The events wanted with start < position <= end, in order, page by page."""
+    """The events wanted with start < position <= end, in order, page by page.
+
+    Errors: UnreadableEvent.
+    """
     found = plan(wanted)
     query = _query(found, f"{schema.COLUMNS}, position", descending=False)
     since_us = 0
@@ -105,7 +139,7 @@ def matching(
         last = min(start + WINDOW, end) if found.walks else end
         values = (start, last, stream, *found.values, *([since_us] if "at_us" in found.order else []), PAGE)
         page = connection.execute(query, values).fetchall()
-        yield [Row._make(row[:-1]) for row in page]
+        yield [sound(Row._make(row[:-1])) for row in page]
         if len(page) == PAGE:
             start, since_us = page[-1][-1], page[-1][_AT_US]
         else:

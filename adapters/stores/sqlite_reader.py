@@ -84,8 +84,10 @@ class SqliteReader:
                 raise NotALog(f"{path} is empty: no engine has written to it yet")
             try:
                 stream = stream or schema.read_meta(connection).stream
-            except (sqlite3.Error, KeyError) as error:
+            except sqlite3.Error as error:
                 raise LogUnavailable(f"{path} cannot be read: {remedy(error)}") from error
+            except KeyError as error:
+                raise LogUnavailable(f"{path} cannot be read: it no longer knows its own {error.args[0]}") from error
             yield cls(connection, stream=stream)
 
     @property
