@@ -14,7 +14,7 @@ from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
 from understudy.engine.operation import Answer, Operation
-from understudy.engine.ports import Identity, System
+from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Deadline, Provider, Reply, Request, check_provider, settings_of
 from understudy.engine.restore import Restoration, restore
 from understudy.engine.runner import Runner
@@ -54,8 +54,9 @@ class Engine:
 
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
         settings. `watch` off: no pings, no inbox, no look at the wall clock.
-        Errors: ValueError for repeated or unknown provider ids, TypeError for what is no provider.
+        Errors: ValueError for repeated or unknown provider ids, TypeError for what is no provider or no log.
         """
+        check_log(log)
         for one in providers:
             check_provider(one)
         self._providers = {one.id: one for one in providers}

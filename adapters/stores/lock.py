@@ -10,11 +10,15 @@ import fcntl
 import json
 import os
 import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from understudy.events.errors import LogInUse, LogUnavailable
+
+_PAUSES_S: Final = (0.001, 0.004, 0.015)
+"""Between attempts to take the lock: whoever only looks at it lets it go at once."""
 
 
 class OwnerLock:
@@ -36,7 +40,7 @@ class OwnerLock:
         except OSError as error:
             raise LogUnavailable(f"the lock file {path} cannot be opened: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
             _write_owner(descriptor, writer=writer)
         except BlockingIOError as error:
             owner = _read_owner(descriptor)
@@ -52,6 +56,40 @@ class OwnerLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def owner_of(database: Path) -> str | None:
+    """Who owns a log now, as that one wrote itself down; None if nobody does.
+
+    Errors: LogUnavailable if that cannot be seen.
+    """
+    path = database.with_name(database.name + ".lock")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LogUnavailable(f"the lock file {path} cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_owner(descriptor)
+    except OSError as error:
+        raise LogUnavailable(f"{path} cannot be locked on this file system: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int) -> None:
+    for pause_s in _PAUSES_S:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause_s)
+        else:
+            return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _write_owner(descriptor: int, *, writer: str) -> None:

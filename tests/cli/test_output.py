@@ -92,3 +92,4 @@ def test_instants_and_lengths_are_shown_as_people_read_them() -> None:
         "1h 01m",
     ]
     assert span(1) == "1s", "what is left is never shown as nothing"
+    assert iso(2**62) == f"{2**62} us"
