@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from understudy.adapters.cli.instants import iso, iso_or_none
-from understudy.adapters.stores.event_search import sound
+from understudy.adapters.stores.event_search import sound, unversioned
 from understudy.adapters.stores.request_search import Became
+from understudy.events.calls import CallStarted
 from understudy.events.codec import decode
 from understudy.events.errors import UnreadableEvent
 from understudy.events.requests import (
@@ -18,9 +19,9 @@ from understudy.events.requests import (
 from understudy.events.row import Row
 from understudy.events.vocabulary import operation_class
 
-_CALLED = "call_started.v1"
+_CALLED = unversioned(CallStarted.kind)
 _TELLING = frozenset(
-    one.kind for one in (RequestAccepted, RequestCompleted, RequestFailed, RequestResumed, RequestSuspended)
+    unversioned(one.kind) for one in (RequestCompleted, RequestFailed, RequestResumed, RequestSuspended)
 )
 
 
@@ -101,12 +102,13 @@ def summarized(rows: Sequence[Row]) -> RequestSummary:
 
 
 def _add(found: RequestSummary, row: Row) -> None:
-    if row.kind == _CALLED and operation_class(row.operation or "") == "serve":
+    kind = unversioned(row.kind)
+    if kind == _CALLED and operation_class(row.operation or "") == "serve":
         found.calls += 1
         found.provider = row.provider
         if row.provider is not None and row.provider not in found.called:
             found.called.append(row.provider)
-    if row.kind not in _TELLING:
+    if kind not in _TELLING:
         return
     match decode(row):
         case RequestCompleted(provider=provider, failovers=failovers):

@@ -1,8 +1,8 @@
 """Finding events in a log by what they say. Each look is short, so that a slow reader never holds a transaction open.
 
 Which index serves: a request's events are found by `events_request`, a provider's ended calls by `events_outcome`, one
-kind of what happened to the engine itself by `events_operations`. All else is a walk along the table, in windows: five
-million events a second where the file is in memory, and no farther than is needed for those that are asked for.
+kind of what happened to the engine itself by `events_operations`. All else is a walk along the table, in windows: some
+millions of events a second where the file is in memory, and no farther than is needed for those that are asked for.
 """
 
 import sqlite3

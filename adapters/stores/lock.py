@@ -17,8 +17,9 @@ from typing import Final, Self
 
 from understudy.events.errors import LogInUse, LogUnavailable
 
-_PAUSES_S: Final = (0.001, 0.004, 0.015)
-"""Between attempts to take the lock: whoever only looks at it lets it go at once."""
+_ATTEMPTS: Final = 20
+_PAUSE_S: Final = 0.005
+"""Between attempts to take the lock, while somebody only looks whether it is held: that takes an instant."""
 
 
 class OwnerLock:
@@ -82,11 +83,17 @@ def owner_of(database: Path) -> str | None:
 
 
 def _lock(descriptor: int) -> None:
-    for pause_s in _PAUSES_S:
+    """Take the lock, past those who only look at it: they share it, which no owner lets them do.
+
+    Errors: BlockingIOError if there is an owner.
+    """
+    for _ in range(_ATTEMPTS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(pause_s)
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            time.sleep(_PAUSE_S)
         else:
             return
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

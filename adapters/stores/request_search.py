@@ -4,6 +4,7 @@ A request is found at its acceptance; what else is asked about it is answered by
 """
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -72,6 +73,16 @@ def newest_requests(
         progress(length - (end - start), length)
         yield from (request_id for request_id, _ in page)
         end = page[-1][1] - 1 if len(page) == PAGE else first
+
+
+def requests_beginning(connection: sqlite3.Connection, beginning: str, *, stream: str) -> list[str]:
+    """The ids of all requests that begin so, the newest first: ids are ordered by time."""
+    query = (
+        "SELECT request_id FROM events WHERE request_id >= ? AND request_id < ? AND +stream = ?"  # noqa: S608 - As above.
+        f" AND {of_kind()} ORDER BY request_id DESC"
+    )
+    values = (beginning, beginning + chr(sys.maxunicode), stream, *kind_limits(_ACCEPTED))
+    return [str(request_id) for (request_id,) in connection.execute(query, values)]
 
 
 def _condition(wanted: RequestsWanted) -> tuple[str, tuple[str, ...]]:

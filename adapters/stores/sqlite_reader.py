@@ -14,7 +14,7 @@ from typing import Any, Final, Self, TypeVar
 from understudy.adapters.stores import schema
 from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest
 from understudy.adapters.stores.faults import cannot_open, expect_file, remedy
-from understudy.adapters.stores.request_search import RequestsWanted, newest_requests
+from understudy.adapters.stores.request_search import RequestsWanted, newest_requests, requests_beginning
 from understudy.adapters.stores.side_damage import side_damage, tail_damage
 from understudy.adapters.stores.side_tables import request_rows
 from understudy.adapters.stores.transaction import stored_head
@@ -225,6 +225,10 @@ class SqliteReader:
         found = newest_requests(self._connection, wanted, stream=self._stream, start=start, end=end, progress=progress)
         while (request_id := self._ask(lambda: next(found, None))) is not None:
             yield request_id
+
+    def requests_beginning(self, beginning: str) -> Sequence[str]:
+        """The ids of all requests that begin so, the newest first."""
+        return self._ask(lambda: requests_beginning(self._connection, beginning, stream=self._stream))
 
     def sealed_through(self, *, fold_version: int) -> int:
         """The last seq that a sealed block covers; 0 if there is none."""

@@ -5,7 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli.command_line import RESTING, SHORT, answered, on_a_terminal, refused, run, said
+from cli.command_line import RESTING, SHORT, answered, on_a_terminal, plans, refused, run, said
+
+from understudy.adapters.stores import SqliteReader
 
 
 def ids(path: Path) -> list[str]:
@@ -36,6 +38,14 @@ def test_a_beginning_that_several_share_is_refused_with_some_of_them(short_log: 
     sentence = refused("explain", short_log, ids(short_log)[0][:4])
     assert ids(short_log)[-1] in sentence
     assert sentence.endswith("and 11 more; write more of it")
+
+
+def test_the_beginning_of_an_id_is_found_by_the_index_of_requests(short_log: Path) -> None:
+    with SqliteReader.open(short_log) as reader:
+        assert plans(reader, lambda: reader.requests_beginning("6474")) == [
+            "SEARCH events USING INDEX events_request (request_id>? AND request_id<?)"
+        ]
+        assert list(reader.requests_beginning("6474")) == list(reversed(ids(short_log)))
 
 
 def test_last_is_the_newest_request(short_log: Path) -> None:
