@@ -4,12 +4,10 @@ import json
 import tomllib
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from understudy.adapters.config_faults import Fault, PolicyFileError
-
-_LARGEST: Final = 10_000_000
-"""Bytes. A policy of ten thousand providers has a tenth of that."""
+from understudy.replay.files import TEXT_LIMIT, TooLarge, read_text
 
 
 def read_values(path: Path) -> dict[str, object]:
@@ -43,9 +41,9 @@ def _text(path: Path) -> str:
     try:
         if path.is_dir():
             _refuse(path, "this is a directory; name a file")
-        if path.exists() and path.stat().st_size > _LARGEST:
-            _refuse(path, f"this is no policy: it is larger than {_LARGEST:,} bytes")
-        return path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
+        return read_text(path, encoding="utf-8-sig")
+    except TooLarge:
+        _refuse(path, f"this is no policy: it is larger than {TEXT_LIMIT:,} bytes")
     except FileNotFoundError:
         _refuse(path, "there is no such file")
     except UnicodeDecodeError as error:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from understudy.engine.eligibility import ASK_AGAIN_US
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
@@ -67,9 +66,10 @@ def check(
     key: str | None,
     principal: str,
     subject: str | None,
-    deadline_ms: int,
+    deadline_ms: int | None,
+    policy: Policy,
     preferred: str | None,
-    free_to_abandon: bool,
+    free_to_abandon: bool | None,
 ) -> Asked:
     """The arguments of a call, checked.
 
@@ -79,12 +79,16 @@ def check(
         _check_name("idempotency_key", key)
     if principal != "":
         _check_name("principal", principal)
+    if preferred is not None and preferred not in policy.by_id:
+        raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
+    if deadline_ms is None:
+        deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
     columns, labels = split(context)
     return Asked(
         operation=operation,
-        effect=operation.effect if effect is None else effect_named(effect),
+        effect=operation.effect if effect is None else _effect(effect, operation),
         columns=columns,
         labels=labels,
         body=None if body is None else _json(body),
@@ -94,7 +98,7 @@ def check(
         subject=subject,
         deadline_ms=deadline_ms,
         preferred=preferred,
-        free_to_abandon=free_to_abandon,
+        free_to_abandon=operation.free_to_abandon if free_to_abandon is None else bool(free_to_abandon),
     )
 
 
@@ -110,12 +114,12 @@ def declared(name: str, operations: Mapping[str, Operation]) -> Operation:
 
 @lru_cache(maxsize=1_000)
 def _undeclared(name: str) -> Operation:
-    return Operation(name=name)
+    return Operation(name=name, declared=False)
 
 
 def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """A context as the part that has columns of its own, and the rest."""
-    if not isinstance(context, Mapping):
+    if type(context) is not dict and not isinstance(context, Mapping):
         raise InvalidRequest(f'context must be a mapping such as {{"country": "us"}}, not {context!r}')
     for name, value in context.items():
         if not isinstance(value, str):
@@ -151,12 +155,7 @@ async def make_room(journal: Journal, each: int) -> None:
 def events_of_a_request(policy: Policy) -> int:
     """How many events a request may add before it is settled or held: bounds what must always fit."""
     providers = policy.max_providers or len(policy.providers)
-    limits = [policy.max_in_flight, policy.max_calls_per_second]
-    for one in policy.providers:
-        limits += [one.max_in_flight, one.max_calls_per_second]
-    limited = any(limit is not None for limit in limits)
-    waits = policy.deadline_ms * 1000 // ASK_AGAIN_US if limited else 0
-    return 8 + providers * (policy.retry_attempts + 2) * 5 + 2 * waits
+    return 8 + providers * (policy.retry_attempts + 2) * 7
 
 
 def accept(journal: Journal, asked: Asked) -> Ticket:
@@ -171,7 +170,8 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
     taken: Mapping[str, str] = _NOTHING
     if names:
         hidden, taken = conceal(hidden, names, log.salt)
-    event = _accepted(asked, request_id, hidden, now_us=now_us, salt=log.salt)
+    body_hash = None if asked.key is None else asked.fingerprint(log.salt)
+    event = _accepted(asked, request_id, hidden, now_us=now_us, body_hash=body_hash)
     subject = asked.subject or request_id
     side: list[SideWrite] = []
     for token, value in taken.items():
@@ -200,23 +200,30 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
     return Ticket(request, discretion, subject)
 
 
-def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, salt: bytes) -> RequestAccepted:
+def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_hash: str | None) -> RequestAccepted:
     """The event; `hidden` has the body and the labels with sensitive values concealed."""
     return RequestAccepted(
         request_id=request_id,
         operation=asked.operation.name,
         effect=asked.effect,
         deadline_at_us=now_us + asked.deadline_ms * 1000,
-        free_to_abandon=bool(asked.free_to_abandon),
+        free_to_abandon=asked.free_to_abandon,
         preferred=asked.preferred,
         labels=hidden["labels"],
         amount=asked.amount,
         body=hidden["body"],
         principal=asked.principal,
         key=asked.key,
-        body_hash=None if asked.key is None else asked.fingerprint(salt),
+        body_hash=body_hash,
         **asked.columns,
     )
+
+
+def _effect(wanted: Effect | str, operation: Operation) -> Effect:
+    effect = effect_named(wanted)
+    if operation.declared and effect is not operation.effect:
+        raise InvalidRequest(f"{operation.name} is declared as {operation.effect}; leave `effect` out or declare it so")
+    return effect
 
 
 def _amount(amount: Decimal | int | str | None) -> Decimal | None:

@@ -33,28 +33,21 @@ class Assessed:
     provider meanwhile.
     """
 
-    __slots__ = (
-        "average_us",
-        "by_score",
-        "degraded",
-        "eligible",
-        "expected_us",
-        "good_from_us",
-        "good_until_us",
-        "provider",
-        "rate_points",
-        "recency_points",
-        "score",
-        "speed_points",
-        "stock",
-        "stock_points",
-        "success_bp",
-        "tier",
-        "until_us",
-        "used_60s",
-        "verdict",
-        "words",
-    )
+    # What few have is said here once for all, and costs nothing where it is not the case.
+    degraded: str | None = None
+    stock_points = 0
+    rate_points = _FULL_RATE
+    speed_points = _FAST
+    recency_points = _RECENT
+    success_bp: int | None = None
+    average_us: int | None = None
+    expected_us: int | None = None
+    stock: int | None = None
+    used_60s: int | None = None
+    words = ""
+    good_from_us = good_until_us = 0
+    score: int
+    by_score: tuple[int, int]
 
     def __init__(self, settings: ProviderSettings, name: str, until_us: int | None, stock: int | None) -> None:
         self.provider = settings.id
@@ -62,20 +55,9 @@ class Assessed:
         self.verdict = name
         self.eligible = is_eligible(name)
         self.until_us = until_us
-        self.degraded: str | None = None
-        self.rate_points = _FULL_RATE
-        self.speed_points = _FAST
-        self.stock_points = 0 if stock is None else score.stock_points(stock)
-        self.recency_points = _RECENT
-        self.success_bp: int | None = None
-        self.average_us: int | None = None
-        self.expected_us: int | None = None
-        self.stock = stock
-        self.used_60s: int | None = None
-        self.score = 0
-        self.by_score = (0, 0)
-        self.words = ""
-        self.good_from_us = self.good_until_us = 0
+        if stock is not None:
+            self.stock = stock
+            self.stock_points = score.stock_points(stock)
 
     def complete(self) -> None:
         """Sum the terms up."""

@@ -1,6 +1,5 @@
 """The decision: from the standing, the request, one clock reading and one draw to a plan with all its reasons."""
 
-from collections.abc import Mapping
 from functools import cache, partial
 from typing import Final
 
@@ -44,7 +43,7 @@ def decide(
         if preferred is not None:
             arranged, pinned = _pin(arranged, candidates, preferred)
         if not policy.fallback_enabled:
-            arranged = Order(arranged.ranked[:1], arranged.chances, explored=arranged.explored)
+            arranged = Order(arranged.ranked[:1], arranged.chances(), explored=arranged.explored)
     ids = tuple([one.provider for one in arranged.ranked])
     return Decision(
         request_id=accepted.request_id,
@@ -54,14 +53,15 @@ def decide(
         explored=arranged.explored,
         pinned=pinned,
         order=ids,
-        tell=partial(_tell, candidates, ids, arranged.chances),
+        tell=partial(_tell, candidates, arranged),
     )
 
 
-def _tell(candidates: list[Assessed], order: tuple[str, ...], chances: Mapping[str, int]) -> str:
+def _tell(candidates: list[Assessed], arranged: Order) -> str:
     """The candidates in words, each with its chance of having come first, and its rank where it has one."""
-    ranks = dict(zip(order, _endings(len(order)), strict=True))
-    chance, rank = chances.get, ranks.get
+    ids = [one.provider for one in arranged.ranked]
+    chance = arranged.chances().get
+    rank = dict(zip(ids, _endings(len(ids)), strict=True)).get
     return ",".join(
         [f"{one.words or one.tell()}{chance(one.provider, 0)}{rank(one.provider, '}')}" for one in candidates]
     )

@@ -33,8 +33,8 @@ OUT_OF_STOCK: Final = "out_of_stock"
 PASSING: Final = frozenset({THROTTLED, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
 """Vetoes about load: when nobody else is left, a request waits for their end, if its deadline allows."""
 _NO_CONTEXT: Final[Mapping[str, str | None]] = {}
-ASK_AGAIN_US: Final = 100_000
-"""When to look again after a veto whose end is not known: calls under way at their limit."""
+ASK_AGAIN_US: Final = 1_000_000
+"""When to look again after a veto whose end is not known: calls under way at their limit. An end wakes who waits."""
 
 
 Verdict = tuple[str, int | None]
@@ -111,6 +111,19 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     if not lanes.state[base + lane.OPENED_US]:
         return _ELIGIBLE
     return _of_the_circuit(standing, index, asked.now_us)
+
+
+def free_at_us(standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], now_us: int) -> int | None:
+    """When to look again, while all who are left are at a limit; None if a decision has something to say now."""
+    asked = asking(standing, accepted, tried=tried, now_us=now_us)
+    ends_us = []
+    for settings in standing.policy.providers:
+        name, until_us = verdict(standing, settings, asked, standing.serving_lane(settings.id, asked.context))
+        if is_eligible(name):
+            return None
+        if name in PASSING and until_us is not None:
+            ends_us.append(until_us)
+    return min(ends_us, default=None)
 
 
 def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> int | None:

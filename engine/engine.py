@@ -14,7 +14,7 @@ from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
 from understudy.engine.operation import Answer, Operation
-from understudy.engine.ports import Identity, System
+from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Deadline, Provider, Reply, Request, check_provider, settings_of
 from understudy.engine.restore import Restoration, restore
 from understudy.engine.runner import Runner
@@ -54,14 +54,15 @@ class Engine:
 
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
         settings. `watch` off: no pings, no inbox, no look at the wall clock.
-        Errors: ValueError for repeated or unknown provider ids, TypeError for what is no provider.
+        Errors: ValueError for repeated or unknown provider ids, TypeError for what is no provider or no log.
         """
+        check_log(log)
         for one in providers:
             check_provider(one)
         self._providers = {one.id: one for one in providers}
         if len(self._providers) != len(providers):
             raise ValueError("two providers have the same id; ids must be unique")
-        self._policy = _effective(policy or Policy(), self._providers)
+        self._policy = _effective(policy or Policy(), self._providers, pinged=watch)
         self._events_each = acceptance.events_of_a_request(self._policy)
         self._log = log
         self._system: System = system or RealSystem()
@@ -164,12 +165,8 @@ class Engine:
                 after.
         """
         runner = self._running()
-        if preferred is not None and preferred not in self._providers:
-            raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(self._providers)}")
         self._log.check()
         declared = acceptance.declared(operation, self._operations)
-        if deadline_ms is None:
-            deadline_ms = declared.deadline_ms
         asked = acceptance.check(
             declared,
             context=context or {},
@@ -179,9 +176,10 @@ class Engine:
             key=idempotency_key,
             principal=principal,
             subject=subject,
-            deadline_ms=self._policy.deadline_ms if deadline_ms is None else deadline_ms,
+            deadline_ms=deadline_ms,
+            policy=self._policy,
             preferred=preferred,
-            free_to_abandon=declared.free_to_abandon if free_to_abandon is None else free_to_abandon,
+            free_to_abandon=free_to_abandon,
         )
         if not acceptance.has_room(runner.journal, self._events_each):
             await acceptance.make_room(runner.journal, self._events_each)
@@ -206,6 +204,7 @@ class Engine:
             raise InvalidRequest(f"{provider!r} has no {operation!r} to ask; side calls are ping, stock and quote")
         columns, labels = acceptance.split(context or {})
         now_us = runner.journal.now_us()
+        timeout_ms = self._policy.by_id[provider].request_timeout_ms or self._policy.request_timeout_ms
         event = CallStarted(
             provider=provider,
             operation=operation,
@@ -214,7 +213,7 @@ class Engine:
             rental_id=columns.get("rental_id"),
             pair=columns.get("pair"),
             key="",
-            deadline_at_us=now_us + self._policy.request_timeout_ms * 1000,
+            deadline_at_us=now_us + timeout_ms * 1000,
         )
         request = Request(request_id="", operation=operation, effect=Effect.READ, context={**columns, **labels})
         ticket = Ticket(request, acceptance.NOTHING_HIDDEN, "")
@@ -287,7 +286,7 @@ class Engine:
             raise InvalidRequest(f"provider {provider!r} is unknown; known: {', '.join(self._providers)}")
 
 
-def _effective(policy: Policy, providers: Mapping[str, Provider]) -> Policy:
+def _effective(policy: Policy, providers: Mapping[str, Provider], *, pinged: bool) -> Policy:
     configured = {settings.id: settings for settings in policy.providers}
     unknown = [name for name in configured if name not in providers]
     if unknown:
@@ -295,4 +294,4 @@ def _effective(policy: Policy, providers: Mapping[str, Provider]) -> Policy:
             f"the policy configures {unknown[0]!r}, which is not among the providers: {', '.join(providers)}"
         )
     ordered = [*configured, *(name for name in providers if name not in configured)]
-    return policy.with_providers(settings_of(providers[name], configured) for name in ordered)
+    return policy.with_providers(settings_of(providers[name], configured, pinged=pinged) for name in ordered)

@@ -16,6 +16,7 @@ UnderstudyError (events.errors)
 A bug is not on the tree: `BrokenRule` is an AssertionError, and stops the request loudly.
 """
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -47,7 +48,8 @@ class ProviderError(UnderstudyError):
         super().__init__(message)
         self.message = str(message)  # Adapters write `raise Ambiguous(error) from error`.
         self.code = None if code is None else str(code)
-        self.retry_after_ms = retry_after_ms if isinstance(retry_after_ms, int | float) else None
+        is_length = isinstance(retry_after_ms, int | float) and math.isfinite(retry_after_ms)
+        self.retry_after_ms = retry_after_ms if is_length else None
         self.network = bool(network)
 
 

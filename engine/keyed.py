@@ -11,6 +11,7 @@ from understudy.engine.outcome import answer_of, error_of
 from understudy.engine.runner import Runner
 from understudy.events.calls import CallSucceeded
 from understudy.events.codec import decode
+from understudy.events.decisions import DecisionMade
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed
 from understudy.events.sensitive import reveal, tokens_in
 
@@ -48,17 +49,31 @@ class Keyed:
             at_us=journal.now_us(),
         )
         if claim is None:
+            held = self._unsettled(asked)
+            if held is not None:
+                raise OutcomeUnknown(f"request {held} under this key is not settled yet", request_id=held)
             return await self._runner.serve(accept(journal, asked))
         _same(claim.body_hash, fingerprint, asked)
         return await self._recall(claim.request_id)
+
+    def _unsettled(self, asked: Asked) -> str | None:
+        """A request that still has this key though its claim has run out: one that is held for so long."""
+        name = (asked.principal, asked.operation.name, asked.key)
+        for request_id, state in self._journal.ledger.requests.items():
+            accepted = state.progress.accepted
+            if accepted.key is not None and (accepted.principal, accepted.operation, accepted.key) == name:
+                return request_id
+        return None
 
     async def _recall(self, request_id: str) -> Answer:
         """The end of an earlier request, from the log."""
         journal = self._journal
         if request_id in journal.ledger.requests:
             raise OutcomeUnknown(f"request {request_id} under this key is not settled yet", request_id=request_id)
+        await journal.log.durable(journal.log.head.seq)  # What a crash may take back is not told twice.
         events = [decode(row) for row in await journal.log.request_rows(request_id)]
         reply, reference = None, None
+        vetoes: dict[str, str] = {}
         for event in events:
             match event:
                 case CallSucceeded(reply=told, reference=its_reference, finding=finding):
@@ -69,8 +84,10 @@ class Keyed:
                 case RequestCompleted():
                     known = await journal.log.reveal(sorted(tokens_in(reply)))
                     return answer_of(event, reply=reveal(reply, known), reference=reference, joined=True)
+                case DecisionMade():
+                    vetoes = {one.provider: one.verdict for one in event.candidates}
                 case RequestFailed():
-                    raise error_of(event, {})
+                    raise error_of(event, vetoes)
                 case _:
                     pass
         raise OutcomeUnknown(f"request {request_id} under this key has no end in the log", request_id=request_id)

@@ -25,22 +25,19 @@ class Ledger:
         """Take one more event in; tells by `lane_step`'s bits what changed in the lane that it concerned."""
         builder = self.builder
         changed = self.standing.fold(recorded) if builder is None else builder.fold(recorded, self.standing)
-        event: Any
-        _, at_us, event = recorded
-        kind = type(event)
-        if kind is RequestAccepted:
-            self.requests[event.request_id] = accept(event)
-            return changed
-        evolution = EVOLUTIONS.get(kind)
+        event: Any = recorded[2]
+        evolution = EVOLUTIONS.get(type(event))
         if evolution is None:
+            if type(event) is RequestAccepted:
+                self.requests[event.request_id] = accept(event)
             return changed
-        request_id = event.request_id
-        state = self.requests.get(request_id)
+        requests, request_id = self.requests, event.request_id
+        state = requests.get(request_id)
         if state is None:
             return changed  # Of no request, or of one that was settled before: a late fact changes nothing.
-        after = evolution(state, event, at_us)
+        after = evolution(state, event, recorded[1])
         if type(after) is Settled:
-            del self.requests[request_id]
+            del requests[request_id]
         else:
-            self.requests[request_id] = after  # type: ignore[assignment]
+            requests[request_id] = after  # type: ignore[assignment]
         return changed

@@ -55,9 +55,16 @@ def next_step(state: RequestState, standing: Standing, *, now_us: int, draw: int
 
 
 def _waiting(state: Waiting, standing: Standing, now_us: int, draw: int) -> Step:
-    if now_us < state.until_us:
+    then = state.then
+    if isinstance(then, Ready):  # For anybody: whoever is free first, be it before the time or after it.
+        progress = then.progress
+        until_us = eligibility.free_at_us(standing, progress.accepted, tried=progress.tried, now_us=now_us)
+        deadline_us = progress.accepted.deadline_at_us
+        if until_us is not None and now_us < deadline_us and progress.given_up is None:
+            return Sleep(min(until_us, deadline_us), in_line=True)
+    elif now_us < state.until_us:
         return Sleep(state.until_us)
-    return next_step(state.then, standing, now_us=now_us, draw=draw)
+    return next_step(then, standing, now_us=now_us, draw=draw)
 
 
 def _not_executed(state: NotExecuted, _: Standing, __: int, ___: int) -> Step:

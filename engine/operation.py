@@ -21,6 +21,8 @@ class Operation:
     sensitive: frozenset[str] = field(default_factory=frozenset)
     free_to_abandon: bool = False
     deadline_ms: int | None = None
+    declared: bool = field(default=True, repr=False)
+    """Whether somebody declared it; False for what is made for a name that nobody declared."""
 
     def __post_init__(self) -> None:
         """Take the plain name of an effect class as well; InvalidRequest for another."""

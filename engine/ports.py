@@ -37,3 +37,14 @@ class System(Protocol):
 
     async def sleep_until(self, at_us: int) -> None:
         """Wait for an instant of engine time."""
+
+
+def check_log(log: object) -> None:
+    """Refuse what cannot be a log, the name of a file above all, before the start finds out.
+
+    Errors: TypeError, saying what would be right.
+    """
+    if isinstance(log, str) or hasattr(log, "__fspath__"):
+        raise TypeError(f"log is the name of a file, not a log; pass SqliteLog({str(log)!r})")
+    if isinstance(log, type) or not callable(getattr(log, "durable", None)):
+        raise TypeError(f"log is {log!r}, and that is no log; pass SqliteLog('calls.db') or MemoryLog()")

@@ -13,7 +13,7 @@ from understudy.events.record import record
 from understudy.events.vocabulary import Effect, Finding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Request:
     """What a provider is asked: the caller's request, in the clear.
 
@@ -55,7 +55,7 @@ class Found:
         object.__setattr__(self, "finding", Finding(self.finding))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Deadline:
     """The instant at which the engine stops listening, in engine time.
 
@@ -170,15 +170,18 @@ def _may_await(function: Callable[..., Any]) -> bool:
     )
 
 
-def settings_of(one: Provider, configured: Mapping[str, ProviderSettings]) -> ProviderSettings:
-    """A provider's settings: the policy's, else its own; what it is able to do is read off the object."""
+def settings_of(one: Provider, configured: Mapping[str, ProviderSettings], *, pinged: bool) -> ProviderSettings:
+    """A provider's settings: the policy's, else its own; what it is able to do is read off the object.
+
+    One that nobody pings counts as one that cannot be: else its circuit would wait for a ping for ever.
+    """
     own = getattr(one, "settings", None)
     base = configured.get(one.id) or (own if isinstance(own, ProviderSettings) else ProviderSettings(id=one.id))
     settle_ms = int(getattr(one, "settle_ms", 0)) or base.settle_ms
     return base.model_copy(
         update={
-            "has_ping": hasattr(one, "ping"),
-            "has_lookup": hasattr(one, "lookup"),
+            "has_ping": pinged and callable(getattr(one, "ping", None)),
+            "has_lookup": callable(getattr(one, "lookup", None)),
             "settle_ms": settle_ms,
         }
     )

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from understudy.engine.errors import ProviderError
+from understudy.engine.errors import Ambiguous, ProviderError, Transient
 from understudy.engine.provider import Found, Reply
 from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import PAYLOAD_LIMIT
@@ -49,6 +49,12 @@ def succeeded(
     """The event of an answer, and the sensitive values in it by token."""
     call = _call(started)
     content, taken = _told(value.value, discretion)
+    cost, stock, finding = None, None, None
+    if isinstance(value, Found):
+        finding = value.finding
+    else:
+        cost = None if value.cost is None else _exact(value.cost)
+        stock = None if value.stock is None else _whole(value.stock)
     event = CallSucceeded(
         request_id=call.request_id,
         provider=call.provider,
@@ -63,9 +69,9 @@ def succeeded(
         latency_us=at_us - started.at_us,
         reply=content,
         reference=None if value.reference is None else _text(str(value.reference)[:MESSAGE_LIMIT]),
-        cost=_exact(value.cost) if isinstance(value, Reply) else None,
-        stock=_whole(value.stock) if isinstance(value, Reply) else None,
-        finding=value.finding if isinstance(value, Found) else None,
+        cost=cost,
+        stock=stock,
+        finding=finding,
     )
     return event, taken
 
@@ -82,10 +88,10 @@ def _told(value: object, discretion: Discretion) -> tuple[JsonValue, dict[str, s
 def _exact(cost: object) -> Decimal | None:
     """A cost as it can be put on record; an adapter's nonsense is left out, for an outcome is never refused."""
     try:
-        exact = None if cost is None else Decimal(str(cost))
+        exact = Decimal(str(cost))
     except InvalidOperation:
         return None
-    return exact if exact is None or exact.is_finite() else None
+    return exact if exact.is_finite() else None
 
 
 def _whole(stock: object) -> int | None:
@@ -113,7 +119,8 @@ def failed(
         code=None if error.code is None else _text(error.code[:100]),
         message=_text(redact(error.message, discretion.values, MESSAGE_LIMIT)) or None,
         error_type=error_type,
-        retry_after_us=None if pause_ms is None else max(0, int(pause_ms)) * 1000,
+        # No pause is no time: it would be over before the next decision, which would ask nobody else.
+        retry_after_us=int(pause_ms * 1000) if pause_ms is not None and pause_ms > 0 else None,
     )
 
 
@@ -128,9 +135,9 @@ def abandoned(started: Recorded, reason: AbandonReason, *, at_us: int) -> CallAb
     )
 
 
-def foreign_kind(effect: Effect) -> FailureKind:
-    """What an exception that is none of ours counts as: a write may have been executed."""
-    return FailureKind.TRANSIENT if effect is Effect.READ else FailureKind.AMBIGUOUS
+def of_foreign(message: str, effect: Effect) -> ProviderError:
+    """What an exception that is none of ours counts as: a write may have been executed, a read was not."""
+    return Transient(message) if effect is Effect.READ else Ambiguous(message)
 
 
 def cut(encoded: bytes) -> JsonValue:

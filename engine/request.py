@@ -126,8 +126,9 @@ def _failed(state: RequestState, event: CallFailed, at_us: int) -> RequestState:
 
 def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> RequestState:
     match state:
-        case Calling(progress=progress) if event.reason is AbandonReason.NOT_SENT:
-            return NotExecuted(progress)
+        case Calling(progress=progress, started=started) if event.reason is AbandonReason.NOT_SENT:
+            late = at_us >= started.deadline_at_us and progress.given_up is None
+            return NotExecuted(replace(progress, given_up=EndReason.DEADLINE) if late else progress)
         case Calling(progress=before, turn=turn, started=started):
             progress = replace(before, last_outcome=event.outcome)
             return Doubtful(progress, turn, started, at_us)

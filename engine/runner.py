@@ -1,25 +1,25 @@
-"""The one file that awaits providers: it carries out steps, and tells the journal how they ended."""
+"""Drives requests: asks the rules for the next step, carries it out, and asks again until the caller can be told."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from understudy.engine import reports, steps
-from understudy.engine.errors import Ambiguous, EngineClosed, OutcomeUnknown, ProviderError, TimedOut, Transient
+from understudy.engine import steps
+from understudy.engine.calling import Caller
+from understudy.engine.errors import EngineClosed, OutcomeUnknown
 from understudy.engine.journal import Journal
+from understudy.engine.line import Line
 from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, stopped, unknown_of
-from understudy.engine.provider import Deadline, Found, Provider, Reply
-from understudy.engine.request_state import LOOKUP
+from understudy.engine.provider import Provider
 from understudy.engine.tasks import Tasks
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
-from understudy.events.log import StoreSensitive
 from understudy.events.requests import RequestCancelled
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import AbandonReason, Effect, EndReason, FailureKind
+from understudy.events.vocabulary import Effect, EndReason
 
 _LOG_AGAIN_US: Final = 1_000_000
 """How long look-ups rest before the log is asked again whether it can be written."""
@@ -33,6 +33,8 @@ class Runner:
         self.providers = providers
         self._tasks = Tasks()
         self._wakes: dict[str, asyncio.Event] = {}
+        self._line = Line(self.wake)
+        self.caller = Caller(journal, providers)
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
         """A task that outlives its caller; it ends with the engine at the latest."""
@@ -54,22 +56,27 @@ class Runner:
 
     async def close(self, *, grace_s: float) -> None:
         """Let requests end for a while, then interrupt the rest and wait for every task."""
-        await self._tasks.close(grace_s=grace_s)
+        try:
+            await self._tasks.close(grace_s=grace_s)
+        finally:
+            self.caller.limits.close()
 
     async def serve(self, ticket: Ticket) -> Answer:
         """Drive a request until its caller can be told.
 
         Errors: RequestError and its kinds; LogUnavailable if its intent could not be made durable.
         """
-        caller = self._tasks.begin_serving()
+        whom = self._tasks.begin_serving()
         try:
             while True:
                 step, now_us = self._next(ticket)
                 match step:
                     case steps.Call(event=call):
-                        await self._call(self.journal.note(call, at_us=now_us), call, ticket)
+                        await self._call(call, ticket, now_us)
                     case steps.Finish(event=done):
-                        await self._conclude(ticket, self.journal.note(done, at_us=now_us))
+                        recorded = self.journal.note(done, at_us=now_us)
+                        if ticket.request.effect is Effect.ONCE:
+                            await self._conclude(ticket, recorded)
                         return answer_of(done, reply=ticket.answer.value, reference=ticket.answer.reference)
                     case steps.Fail(event=failed):
                         await self._conclude(ticket, self.journal.note(failed, at_us=now_us))
@@ -83,14 +90,15 @@ class Runner:
                         await self._carry_out(step, ticket, now_us)
         except asyncio.CancelledError:
             self._give_up(ticket, EndReason.INTERRUPTED if self._tasks.closing else EndReason.CANCELLED)
-            if self._tasks.interrupts(caller):
+            if self._tasks.interrupts(whom):
                 raise stopped(ticket.request_id) from None
             raise
         except LogUnavailable:
             self._give_up(ticket, EndReason.INTERRUPTED)
             raise
         finally:
-            self._tasks.end_serving(caller)
+            self._line.leave(ticket.request_id, served=False)
+            self._tasks.end_serving(whom)
 
     async def settle(self, ticket: Ticket) -> None:
         """Drive a request that nobody waits for to its end, however long that takes."""
@@ -105,7 +113,7 @@ class Runner:
                     case _:
                         await self._carry_out(step, ticket, now_us)
         finally:
-            self._wakes.pop(ticket.request_id, None)
+            self._line.leave(ticket.request_id, served=False)
 
     def _on_record(self) -> bool:
         """Whether what is asked now can be put on record: nothing is asked behind the log's back."""
@@ -117,121 +125,51 @@ class Runner:
 
     async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
         """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
-        caller = self._tasks.begin_serving()
+        whom = self._tasks.begin_serving()
         try:
-            error = await self._listen(self.journal.note(event), ask, ticket)
+            await self.caller.side_call(event, ticket, ask)
         except asyncio.CancelledError:
-            if self._tasks.interrupts(caller):
+            if self._tasks.interrupts(whom):
                 raise EngineClosed(f"the engine was stopped before {event.provider} answered") from None
             raise
         finally:
-            self._tasks.end_serving(caller)
-        if error is not None:
-            raise error
+            self._tasks.end_serving(whom)
 
     def _next(self, ticket: Ticket) -> tuple[steps.Step, int]:
         """The next step that is more than a decision, and its instant, which is to be the time of its event."""
         journal = self.journal
-        ledger = journal.ledger
+        ledger, request_id = journal.ledger, ticket.request_id
+        now_us, draw = journal.now_us(), journal.system.draw()
         while True:
-            now_us = journal.now_us()
-            state = ledger.requests[ticket.request_id]
-            step = next_step(state, ledger.standing, now_us=now_us, draw=journal.system.draw())
+            step = next_step(ledger.requests[request_id], ledger.standing, now_us=now_us, draw=draw)
             if not isinstance(step, steps.Decide):
                 return step, now_us
             journal.note(step.event, at_us=now_us)
-            ticket.decision = step.event
+            ticket.decision = step.event  # No other one follows at once: it names somebody, or nobody.
 
     async def _carry_out(self, step: steps.Step, ticket: Ticket, now_us: int) -> None:
         match step:
             case steps.Call(event=call):
-                await self._call(self.journal.note(call, at_us=now_us), call, ticket)
+                await self._call(call, ticket, now_us)
             case steps.LookUp(event=call):
-                await self._look_up(self.journal.note(call, at_us=now_us), call, ticket)
+                await self.caller.look_up(call, ticket, now_us)
             case steps.Wait(event=wait):
                 self.journal.note(wait, at_us=now_us)
-                await self._pause(ticket.request_id, wait.until_us)
-            case steps.Sleep(until_us=until_us):
-                await self._pause(ticket.request_id, until_us)
+                await self._pause(ticket.request_id, wait.until_us, in_line=wait.provider is None)
+            case steps.Sleep(until_us=until_us, in_line=in_line):
+                await self._pause(ticket.request_id, until_us, in_line=in_line)
             case steps.Hold():
                 await self._pause(ticket.request_id, None)
             case _:
                 raise AssertionError(f"{step} is not carried out here")
 
-    async def _call(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
-        if ticket.request.effect is Effect.ONCE:
-            await self._intend(started)
-            now_us = self.journal.now_us()
-            if now_us >= event.deadline_at_us:
-                self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=now_us), at_us=now_us)
-                return
-        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
-        call = self.providers[event.provider].call
-        await self._listen(
-            started, lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline), ticket
-        )
-
-    async def _look_up(self, started: Recorded, event: CallStarted, ticket: Ticket) -> None:
-        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
-        lookup = self.providers[event.provider].lookup  # type: ignore[attr-defined]
-        operation = ticket.request.operation
-        await self._listen(started, lambda: lookup(operation, ticket.request, key=event.key, deadline=deadline), ticket)
-
-    async def _intend(self, started: Recorded) -> None:
-        """Make the intent durable before anything moves; if that cannot be, say that nothing was sent."""
+    async def _call(self, call: CallStarted, ticket: Ticket, now_us: int) -> None:
+        """Make a call; its end may be what somebody waits for."""
+        self._line.leave(ticket.request_id, served=True)
         try:
-            await self.journal.durable(started)
-        except (LogUnavailable, asyncio.CancelledError):
-            self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=self.journal.now_us()))
-            raise
-
-    async def _listen(
-        self, started: Recorded, ask: Callable[[], Awaitable[Any]], ticket: Ticket
-    ) -> ProviderError | None:
-        """Ask a provider under the call's deadline, and put on record how it ended, whatever the ending."""
-        event: CallStarted = started.event  # type: ignore[assignment]
-        error_type: str | None = None
-        limit = asyncio.timeout((event.deadline_at_us - self.journal.now_us()) / 1_000_000)
-        try:
-            async with limit:
-                value = await ask()
-            answer = value if isinstance(value, Reply | Found) else Reply(value=value)
-            now_us = self.journal.now_us()
-            event_told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
-        except asyncio.CancelledError as cancelled:
-            if not _is_cancelled():
-                error, error_type = self._foreign(cancelled, event, ticket)
-            else:
-                now_us = self.journal.now_us()
-                self.journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
-                raise
-        except Exception as foreign:  # noqa: BLE001 - the boundary to providers: whatever they raise is put on record
-            if limit.expired():  # Whatever an adapter makes of our own cancellation: it may have been executed.
-                error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
-            elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
-                error = foreign
-            else:
-                error, error_type = self._foreign(foreign, event, ticket)
-        else:
-            side = [StoreSensitive(token=token, subject=ticket.subject, value=text) for token, text in taken.items()]
-            self.journal.note(event_told, at_us=now_us, side=side)
-            ticket.learn(answer)
-            return None
-        now_us = self.journal.now_us()
-        failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
-        self.journal.note(failed, at_us=now_us)
-        return error
-
-    def _foreign(self, foreign: BaseException, event: CallStarted, ticket: Ticket) -> tuple[ProviderError, str]:
-        """What an exception that is none of ours counts as: a write may have been executed, a read was not."""
-        name = type(foreign).__name__
-        effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
-        kind = Transient if reports.foreign_kind(effect) is FailureKind.TRANSIENT else Ambiguous
-        try:
-            said = str(foreign)
-        except Exception:  # noqa: BLE001 - not even its text can be relied on
-            said = "no text"
-        return kind(f"{name}: {said}"), name
+            await self.caller.call(call, ticket, now_us)
+        finally:
+            self._line.advance()
 
     async def _conclude(self, ticket: Ticket, recorded: Recorded) -> None:
         """Make the end of a `once` request durable before its caller hears of it."""
@@ -243,8 +181,10 @@ class Runner:
             message = f"request {ticket.request_id} has ended, but the log cannot be written: {error}"
             raise OutcomeUnknown(message, request_id=ticket.request_id) from error
 
-    async def _pause(self, request_id: str, until_us: int | None) -> None:
+    async def _pause(self, request_id: str, until_us: int | None, *, in_line: bool = False) -> None:
         """Sleep until an instant, or until the request is woken."""
+        if in_line:
+            self._line.join(request_id)
         wake = self._wakes.setdefault(request_id, asyncio.Event())
         wake.clear()
         seconds = None if until_us is None else max(0, until_us - self.journal.now_us()) / 1_000_000
@@ -266,12 +206,6 @@ class Runner:
             self.journal.note(step.event, at_us=now_us)
         elif not self._tasks.closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled us; a provider may also let the cancellation of a task of its own escape."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 def _look_at_its_error(task: "asyncio.Task[Answer]") -> None:

@@ -36,9 +36,10 @@ class Wait:
 
 @record
 class Sleep:
-    """Go on sleeping: the wait is on record already (after a restart, say)."""
+    """Go on sleeping: the wait is on record already (after a restart, say). `in_line` for a free slot at anybody's."""
 
     until_us: int
+    in_line: bool = False
 
 
 @record

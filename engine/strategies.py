@@ -31,14 +31,36 @@ _BY_SCORE: Final = attrgetter("by_score")
 
 
 class Order:
-    """An order of candidates, with the chance in ppm that each had of coming first."""
+    """An order of candidates, with the chance in ppm that each had of coming first.
 
-    __slots__ = ("chances", "explored", "ranked")
+    Where one was to lead and all others had an equal chance (`each`) instead, `chances` is made when somebody asks.
+    """
 
-    def __init__(self, ranked: list[Assessed], chances: dict[str, int], *, explored: bool = False) -> None:
+    __slots__ = ("_chances", "_each", "_leader", "explored", "ranked")
+
+    def __init__(
+        self,
+        ranked: list[Assessed],
+        chances: dict[str, int] | None = None,
+        *,
+        leader: Assessed | None = None,
+        each: int = 0,
+        explored: bool = False,
+    ) -> None:
         self.ranked = ranked
-        self.chances = chances
         self.explored = explored
+        self._chances = chances
+        self._leader = leader
+        self._each = each
+
+    def chances(self) -> dict[str, int]:
+        """The chances by provider; of whom they do not name had none."""
+        if self._chances is not None:
+            return self._chances
+        told = dict.fromkeys([one.provider for one in self.ranked], self._each)
+        if self._leader is not None:
+            told[self._leader.provider] = MILLION - self._each * (len(self.ranked) - 1)
+        return told
 
 
 def order(
@@ -145,12 +167,10 @@ def _explore(ranked: list[Assessed], chances: dict[str, int], policy: Policy, *,
     share_ppm = policy.exploration_ppm
     if not share_ppm or (effect is _ONCE and not policy.explore_once):
         return Order(ranked, chances)
-    others = ranked[1:]
-    each = share_ppm // len(others)
-    elsewhere = each * len(others)
-    told = dict.fromkeys([one.provider for one in ranked], each)
-    told[ranked[0].provider] = MILLION - elsewhere
-    if dice.below(draw, dice.WHETHER_TO_EXPLORE, MILLION) >= elsewhere:
-        return Order(ranked, told)
-    chosen = others.pop(dice.below(draw, dice.WHOM_TO_EXPLORE, len(others)))
-    return Order([chosen, ranked[0], *others], told, explored=True)
+    others = len(ranked) - 1
+    each = share_ppm // others
+    if dice.below(draw, dice.WHETHER_TO_EXPLORE, MILLION) >= each * others:
+        return Order(ranked, leader=ranked[0], each=each)
+    leader, *rest = ranked
+    chosen = rest.pop(dice.below(draw, dice.WHOM_TO_EXPLORE, others))
+    return Order([chosen, leader, *rest], leader=leader, each=each, explored=True)

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-Caller = asyncio.Task[Any] | None
+Served = asyncio.Task[Any] | None
 
 _STUBBORN_S: Final = 1.0
 """How long callers are waited for whose provider does not let itself be cancelled."""
@@ -17,8 +17,8 @@ class Tasks:
     def __init__(self) -> None:
         self.closing = False
         self._started: set[asyncio.Task[Any]] = set()
-        self._serving: set[Caller] = set()
-        self._interrupted: set[Caller] = set()
+        self._serving: set[Served] = set()
+        self._interrupted: set[Served] = set()
         self._quiet = asyncio.Event()
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
@@ -28,18 +28,18 @@ class Tasks:
         task.add_done_callback(self._started.discard)
         return task
 
-    def begin_serving(self) -> Caller:
+    def begin_serving(self) -> Served:
         """The current task is being served, in whoever's name it runs."""
         caller = asyncio.current_task()
         self._serving.add(caller)
         return caller
 
-    def end_serving(self, caller: Caller) -> None:
+    def end_serving(self, caller: Served) -> None:
         """It is served."""
         self._serving.discard(caller)
         self._quiet.set()
 
-    def interrupts(self, caller: Caller) -> bool:
+    def interrupts(self, caller: Served) -> bool:
         """Whether a cancellation that has arrived is ours alone: such a caller is told, not cancelled."""
         return caller is not None and caller in self._interrupted and caller.uncancel() == 0
 

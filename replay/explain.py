@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import to_jsonable_python
 
@@ -16,7 +16,12 @@ from understudy.events.policy import Policy
 from understudy.events.requests import RequestAccepted
 from understudy.events.row import Recorded
 from understudy.replay.flip import flip_point
-from understudy.replay.story import instant, ms, sentence, table, veto
+from understudy.replay.story import LEGEND, below_par, instant, ms, sentence, table, veto, wrapped
+
+WIDTH: Final = 100
+"""Columns of a story, where nobody says otherwise."""
+_MARGIN: Final = " " * 17
+_INDENT: Final = " " * 4
 
 
 class UnknownRequest(UnderstudyError):
@@ -34,14 +39,20 @@ class Story:
     events: tuple[Recorded, ...]
     policies: dict[int, Policy]
 
-    def lines(self) -> list[str]:
-        """The story as plain text."""
+    def lines(self, *, width: int = WIDTH) -> list[str]:
+        """The story as plain text, in lines of at most `width` columns; of fewer than 80 tables take no notice."""
         first = self.events[0]
         told = [f"Request {self.request_id}", instant(first.at_us)]
+        explained = False
         for one in self.events:
-            told.append(f"  +{ms(one.at_us - first.at_us):>12}  {sentence(one)}")
+            prefix = f"  +{ms(one.at_us - first.at_us):>12}  "
+            told += wrapped(sentence(one), width=width, first=prefix, then=f"{_MARGIN}  ")
             if isinstance(one.event, DecisionMade):
-                told += [f"{'':17}{line}" for line in self._decision(one.seq, one.event)]
+                told += [f"{_INDENT}{line}" for line in table(one.event, width=width - len(_INDENT))]
+                remarks = self._remarks(one.seq, one.event)
+                for line in remarks if explained else (LEGEND, *remarks):
+                    told += wrapped(line, width=width, first=_INDENT, then=f"{_INDENT}  ")
+                explained = True
         return told
 
     def to_json(self) -> dict[str, Any]:
@@ -68,14 +79,16 @@ class Story:
         }
         return {provider: flip for provider, flip in found.items() if flip is not None}
 
-    def _decision(self, seq: int, decision: DecisionMade) -> Iterator[str]:
-        yield from table(decision)
+    def _remarks(self, seq: int, decision: DecisionMade) -> Iterator[str]:
+        policy = self.policies.get(seq, Policy())
         for one in decision.candidates:
             if not is_eligible(one.verdict):
                 yield f"{one.provider} was out: {veto(one)}"
+            elif standing := below_par(one, policy):
+                yield f"{one.provider} {standing}"
         if decision.provider is not None:
             for provider, flip in self.flip_points(seq, decision).items():
-                yield f"{decision.provider} won; {provider} {flip}"
+                yield f"{decision.provider} won; {provider}: {flip}"
 
 
 def explain(reader: LogReader, request_id: str) -> Story:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationError, field_va
 from understudy.events.errors import UnderstudyError
 from understudy.events.policy import Policy, ProviderId, ProviderSettings, Settings
 from understudy.events.vocabulary import Effect, FailureKind
-from understudy.replay.files import unreadable
+from understudy.replay.files import read_text, unreadable
 from understudy.replay.runs import SimulationError
 from understudy.replay.scenario_faults import faults
 
@@ -208,7 +208,7 @@ def read_scenario(path: Path, *, policy: PolicyReader | None = None) -> Scenario
     Errors: SimulationError naming file and place, one line for each fault.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise SimulationError(unreadable(path, error)) from error
     return parse_scenario(text, source=str(path), policy=policy)

@@ -1,11 +1,15 @@
 """A request as a story in plain text: what happened when, who might have served it, and why not."""
 
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from understudy.engine import eligibility
+from understudy.engine.assess import SUCCESS_RATE
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Candidate, DecisionMade
+from understudy.events.policy import Policy
 from understudy.events.requests import (
     RequestAccepted,
     RequestCancelled,
@@ -20,21 +24,22 @@ from understudy.events.row import Recorded
 _EXACT_BELOW_US = 10_000
 """Shorter times are told to a tenth of a millisecond."""
 
-HEADINGS = (
-    "rank",
-    "provider",
-    "tier",
-    "verdict",
-    "score",
-    "sum",
-    "rate",
-    "speed",
-    "stock",
-    "recent",
-    "success",
-    "average",
-    "chance",
-)
+HEADINGS = ("#", "provider", "tier", "verdict", "score", "success", "average", "points", "chance")
+"""Of a decision's table: `#` is the place in its order; `points` are told by LEGEND."""
+
+LEGEND = "score = success rate (100 if unknown) + points for speed, stock and recent success"
+
+_NAME = HEADINGS.index("provider")
+_BRIEFLY = {
+    eligibility.ALREADY_TRIED: "tried",
+    eligibility.UNFUNDED: "no funds",
+    eligibility.NEEDS_PING: "awaits a ping",
+    eligibility.PROBING: "being probed",
+    eligibility.IN_FLIGHT: "in-flight limit",
+    eligibility.GLOBAL_RATE_LIMIT: "rate limit",
+    eligibility.GLOBAL_IN_FLIGHT: "in-flight limit",
+}
+"""Verdicts that a table has no room for; `veto` tells them in full, below it."""
 
 
 def instant(at_us: int) -> str:
@@ -84,11 +89,33 @@ def sentence(recorded: Recorded) -> str:
             return event.kind
 
 
-def table(decision: DecisionMade) -> list[str]:
-    """The candidates of a decision, best first, then those that were out."""
+def table(decision: DecisionMade, *, width: int) -> list[str]:
+    """The candidates of a decision, best first, then those that were out.
+
+    Where the names make it wider than `width` columns, each stands on a line of its own, above the rest of its row.
+    """
     ordered = sorted(decision.candidates, key=lambda one: (one.rank is None, one.rank or 0))
     rows = [HEADINGS, *(_cells(one) for one in ordered)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = _set(rows)
+    if max(map(len, lines)) <= width:
+        return lines
+    headings, *others = _set([(*row[:_NAME], *row[_NAME + 1 :]) for row in rows])
+    below = [line for one, row in zip(ordered, others, strict=True) for line in (one.provider, row)]
+    return [headings, *below]
+
+
+def wrapped(text: str, *, width: int, first: str, then: str) -> list[str]:
+    """A text in lines of at most `width` columns, the first one behind `first`, all others behind `then`.
+
+    Only what has no space in it, an id or an address, may be longer: cut, nobody could copy it.
+    """
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=then, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _set(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
@@ -101,6 +128,21 @@ def veto(one: Candidate) -> str:
     """Why a candidate was out, with its end where there is one."""
     name = one.verdict.replace("_", " ")
     return f"{name} until {instant(one.until_us)}" if one.until_us is not None else name
+
+
+def below_par(one: Candidate, policy: Policy) -> str | None:
+    """What to say of an eligible candidate that misses a threshold: it stood behind the others, or why it did not."""
+    if one.degraded == SUCCESS_RATE:
+        return f"was degraded: its success rate was below {policy.min_success_rate} %"
+    if one.degraded is not None:
+        return f"was degraded: its average response was above {policy.max_response_time_ms:,} ms"
+    if one.success_bp is not None and one.success_bp < policy.min_success_rate * 100:
+        missed, once = f"a success rate below {policy.min_success_rate} %", "one failure alone"
+    elif one.average_us is not None and one.average_us > policy.max_response_time_ms * 1000:
+        missed, once = f"an average response above {policy.max_response_time_ms:,} ms", "one slow call alone"
+    else:
+        return None
+    return f"was not counted as degraded with {missed}: it had rested since, or that was {once}"
 
 
 def _accepted(event: RequestAccepted) -> str:
@@ -127,20 +169,17 @@ def _failed(event: CallFailed) -> str:
 
 
 def _cells(one: Candidate) -> Sequence[str]:
-    verdict = f"{one.verdict}, degraded ({one.degraded})" if one.degraded else one.verdict
+    verdict = "degraded" if one.degraded and eligibility.is_eligible(one.verdict) else one.verdict
+    terms = (one.speed_points, one.stock_points, one.recency_points)
     return (
         str(one.rank or "-"),
         one.provider,
         str(one.tier),
-        verdict,
-        points(max(0, min(100_000, one.score))),
+        _BRIEFLY.get(verdict, verdict.replace("_", " ")),
         points(one.score),
-        points(one.rate_points),
-        f"{one.speed_points / 1000:+.0f}",
-        f"{one.stock_points / 1000:+.0f}",
-        f"{one.recency_points / 1000:+.0f}",
         "unknown" if one.success_bp is None else f"{Decimal(one.success_bp) / 100:.2f} %",
         "unknown" if one.average_us is None else ms(one.average_us),
+        " ".join(f"{term / 1000:+.0f}" for term in terms),
         f"{Decimal(one.propensity_ppm) / 10_000:.2f} %",
     )
 

@@ -5,15 +5,15 @@ from pathlib import Path
 import click
 
 from understudy.adapters.cli.find_request import find_request
-from understudy.adapters.cli.logs import as_json, database
-from understudy.adapters.cli.output import answer, answer_json, plain
+from understudy.adapters.cli.logs import as_json, complete_request, database
+from understudy.adapters.cli.output import answer, answer_json, plain, width
 from understudy.adapters.stores import SqliteReader
 from understudy.replay.explain import explain as told
 
 
 @click.command()
 @database
-@click.argument("request_id", metavar="REQUEST")
+@click.argument("request_id", metavar="REQUEST", shell_complete=complete_request)
 @as_json
 def explain(db: Path, request_id: str, *, as_json: bool) -> None:
     """Tell the story of one REQUEST in the log DB: each call and its end, and for each decision who could have been
@@ -38,5 +38,5 @@ def explain(db: Path, request_id: str, *, as_json: bool) -> None:
     if as_json:
         answer_json(story.to_json())
         return
-    for line in story.lines():
+    for line in story.lines(width=width()):
         answer(plain(line))

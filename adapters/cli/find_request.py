@@ -1,12 +1,13 @@
 """Which request is meant: by its id, by the beginning of it, or as `last` and `last-failover`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.output import plain
 from understudy.adapters.cli.progress import Progress
+from understudy.adapters.stores import SqliteReader
 from understudy.events.log import LogReader
 from understudy.events.requests import RequestAccepted, RequestCompleted
 from understudy.events.row import Row
@@ -46,10 +47,12 @@ def _newest(reader: LogReader, kind: str, otherwise: str) -> str:
     raise Refused(f"{otherwise} in this log")
 
 
-def _beginning_with(reader: LogReader, beginning: str) -> list[str]:
+def _beginning_with(reader: LogReader, beginning: str) -> Sequence[str]:
     """The ids of all requests that begin so, newest first; none begins with nothing."""
     if not beginning:
         return []
+    if isinstance(reader, SqliteReader):
+        return reader.requests_beginning(beginning)
     with Progress("searching") as progress:
         return [
             row.request_id

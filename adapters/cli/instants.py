@@ -1,5 +1,7 @@
-"""Instants as people write and read them: ISO 8601, in UTC unless they say otherwise."""
+"""Instants as people write and read them: ISO 8601, in UTC unless they say otherwise, or so long ago."""
 
+import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -9,6 +11,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
+_UNITS_US: Final = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 
 class Instant(click.ParamType[int]):
@@ -17,19 +20,32 @@ class Instant(click.ParamType[int]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read `2026-01-31T12:00:00Z`, `2026-01-31 12:00` and the like."""
+        """Read `2026-01-31T12:00:00Z`, `2026-01-31 12:00` and the like, and `10m` for ten minutes ago."""
         if isinstance(value, int):
             return value
+        ago_us = length_us(str(value))
+        if ago_us is not None:
+            return max(0, time.time_ns() // 1000 - ago_us)
         try:
             found = datetime.fromisoformat(str(value).strip())
         except ValueError:
-            self.fail(f"{value!r} is not a time; write it like 2026-01-31T12:00:00Z", param, ctx)
+            told = "write it like 2026-01-31T12:00:00Z, or like 10m for ten minutes ago"
+            self.fail(f"{value!r} is not a time; {told}", param, ctx)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).__sub__(_EPOCH) // _MICROSECOND
 
 
+def length_us(text: str) -> int | None:
+    """A length of time as people write it (`90s`, `10m`, `2h`, `7d`), in microseconds; None if it is none."""
+    match = re.fullmatch(r"\s*(\d{1,9})\s*(ms|s|m|h|d)\s*", text, re.ASCII)
+    return int(match[1]) * _UNITS_US[match[2]] if match else None
+
+
 def iso(at_us: int) -> str:
-    """An instant to the millisecond, in UTC."""
-    whole = (_EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="milliseconds")
+    """An instant to the millisecond, in UTC; beyond the calendar (who tampers with a log can do that) a number."""
+    try:
+        whole = (_EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="milliseconds")
+    except OverflowError:
+        return f"{at_us} us"
     return whole.replace("+00:00", "Z")
 
 

@@ -7,8 +7,15 @@ from typing import Any, Final, TypeVar
 import click
 
 from understudy.adapters.cli.exits import Refused
+from understudy.adapters.cli.find_request import LAST, LAST_FAILOVER
 from understudy.adapters.cli.instants import Instant, iso
+from understudy.adapters.cli.output import plain
+from understudy.adapters.config_names import did_you_mean
+from understudy.adapters.stores import SqliteReader
+from understudy.events.codec import decode
+from understudy.events.errors import UnderstudyError, UnreadableEvent
 from understudy.events.log import LogReader
+from understudy.events.operations import PolicyActivated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,3 +49,62 @@ def at_option(function: F) -> F:
     """The option `--at TIME`."""
     told = "Only what was known at that time, like 2026-01-31T12:00:00Z; UTC unless it says otherwise."
     return click.option("--at", "at_us", type=Instant(), metavar="TIME", help=told)(function)
+
+
+def between(reader: LogReader, *, since_us: int | None, until_us: int | None) -> tuple[int, int]:
+    """The events from `--since` to `--until`, both included, as `after` and `through`; up to the end as it is now.
+
+    Errors: UsageError if nothing can be between them.
+    """
+    if since_us is not None and until_us is not None and since_us > until_us:
+        raise click.UsageError(f"--since {iso(since_us)} is later than --until {iso(until_us)}")
+    after = 0 if since_us is None else reader.seq_at(at_us=since_us - 1)
+    return after, reader.head().seq if until_us is None else reader.seq_at(at_us=until_us)
+
+
+def span_options(function: F) -> F:
+    """The options `--since TIME` and `--until TIME`."""
+    since = "Only from that time on: 2026-01-31T12:00:00Z, or 10m for ten minutes ago."
+    until = "Only up to that time."
+    function = click.option("--until", "until_us", type=Instant(), metavar="TIME", help=until)(function)
+    return click.option("--since", "since_us", type=Instant(), metavar="TIME", help=since)(function)
+
+
+def known_providers(reader: LogReader) -> list[str]:
+    """Every provider that a policy of this log has named, those of the newest policy first."""
+    found: dict[str, None] = {}
+    for row in reversed(reader.operations(PolicyActivated.kind)):
+        try:
+            event = decode(row)
+        except UnreadableEvent:
+            continue
+        if isinstance(event, PolicyActivated):
+            found.update(dict.fromkeys(event.policy.by_id))
+    return list(found)
+
+
+def expect_provider(reader: LogReader, name: str | None) -> None:
+    """Refuse a provider that no policy of this log has ever named: it is misspelt."""
+    known = known_providers(reader)
+    if name is not None and known and name not in known:
+        advice = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+        raise Refused(f"this log knows no provider {plain(name)!r}{advice}")
+
+
+def complete_provider(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The providers of the log that has been typed already, for shell completion; none if it cannot be read."""
+    del param
+    typed = ctx.params.get("db") or next(
+        iter(ctx.args), None
+    )  # Behind an unfinished option Click has not sorted it yet.
+    try:
+        with SqliteReader.open(Path(typed or "").expanduser()) as reader:
+            return [name for name in known_providers(reader) if name.startswith(incomplete)]
+    except UnderstudyError:
+        return []
+
+
+def complete_request(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The words that mean a request, for shell completion."""
+    del ctx, param
+    return [word for word in (LAST, LAST_FAILOVER) if word.startswith(incomplete)]

@@ -17,9 +17,13 @@ from understudy.events.errors import UnderstudyError
 COMMANDS: Final[Mapping[str, str]] = {
     "simulate": "Run the real engine on virtual time, over a scenario or recorded traffic.",
     "verify": "Recompute a log's hash chain and every decision in it.",
+    "requests": "List requests: what became of each, by whom, how soon.",
+    "events": "Show the log event by event, and follow it.",
     "explain": "Tell the story of one request.",
     "status": "Show how every provider stands, now or then.",
+    "doctor": "Examine the health of a log.",
     "policy": "Check policy files.",
+    "completion": "Print the script for completion in a shell.",
 }
 """Each command with its line of help, in the order of a newcomer's day; a module is imported only when it is used."""
 

@@ -2,16 +2,22 @@
 
 import errno
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 import click
 
 from understudy.adapters.cli.exits import READER_GONE, Refused
 
+WIDTH: Final = 100
+"""Columns of an answer that no terminal shows."""
 _GAP: Final = "  "
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_TOGETHER: Final = 256
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
@@ -39,9 +45,28 @@ def answering() -> Iterator[None]:
         raise Refused(f"the answer cannot be written: {error.strerror}") from error
 
 
+def width() -> int:
+    """The columns that there are for an answer: the terminal's, or WIDTH where it goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+
+
 def answer(text: str = "") -> None:
     """Print a line of what was asked for."""
     click.echo(text)
+
+
+def answer_lines(lines: Iterable[str]) -> None:
+    """Print lines, many at a time: each print is a call of the system, and there may be millions."""
+    waiting: list[str] = []
+    try:
+        for line in lines:
+            waiting.append(line)
+            if len(waiting) == _TOGETHER:
+                answer("\n".join(waiting))
+                waiting.clear()
+    finally:  # What was found before a fault is shown, too.
+        if waiting:
+            answer("\n".join(waiting))
 
 
 def note(text: str) -> None:
@@ -59,6 +84,34 @@ def plain(text: str) -> str:
     return text.translate(_CONTROL)
 
 
+def answer_json_list(
+    name: str,
+    items: Iterable[Mapping[str, object]],
+    *,
+    head: Mapping[str, object],
+    tail: Callable[[], Mapping[str, object]],
+) -> None:
+    """Print the whole answer as one JSON object with a list in it, an item a line, each as soon as it is there.
+
+    `head` stands before the list; `tail` is asked for what stands behind it once the list has ended.
+    """
+    opening = json.dumps(head, indent=2, default=str).removesuffix("\n}")
+    answer(f"{opening},\n  {json.dumps(name)}: [")
+    answer_lines(_with_commas(f"    {json.dumps(item, default=str)}" for item in items))
+    closing = json.dumps(tail(), indent=2, default=str).removeprefix("{\n")
+    answer(f"  ],\n{closing}")
+
+
+def _with_commas(items: Iterable[str]) -> Iterator[str]:
+    last = None
+    for item in items:
+        if last is not None:
+            yield f"{last},"
+        last = item
+    if last is not None:
+        yield last
+
+
 def painted(text: str, colour: str) -> str:
     """Text in a colour, where there are colours: not in a pipe, nor with NO_COLOR."""
     return click.style(text, fg=colour)
@@ -71,16 +124,37 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
         answer(f"  {name:<{width}}{_GAP}{value}".rstrip())
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, numbers: Sequence[str] = ()) -> None:
-    """Print a table; the columns that `numbers` names are set to the right."""
-    texts = [[_text(cell) for cell in row] for row in rows]
-    widths = [max(len(row[place]) for row in [list(header), *texts]) for place in range(len(header))]
-    for row in [header, *rows]:
-        cells = [
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str | Cell]],
+    *,
+    numbers: Sequence[str] = (),
+    measured: int | None = None,
+) -> None:
+    """Print a table; the columns that `numbers` names are set to the right.
+
+    The first `measured` rows, all by default, say how wide the columns are; the others are printed as they come.
+    """
+    coming = iter(rows)
+    first = list(islice(coming, measured))
+    widths = _widths(header, first)
+    answer_lines(
+        _GAP.join(
             _set(cell, width=width, right=name in numbers)
             for cell, width, name in zip(row, widths, header, strict=True)
-        ]
-        answer(_GAP.join(cells).rstrip())
+        ).rstrip()
+        for row in chain([header], first, coming)
+    )
+
+
+def fits(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> bool:
+    """Whether a table is no wider than what there is for it."""
+    return sum(_widths(header, rows)) + len(_GAP) * (len(header) - 1) <= width()
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> list[int]:
+    texts = [[_text(cell) for cell in row] for row in rows]
+    return [max(len(row[place]) for row in [list(header), *texts]) for place in range(len(header))]
 
 
 def _text(cell: str | Cell) -> str:

@@ -12,7 +12,7 @@ from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
 from understudy.adapters.cli.files import readable_once
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, note, painted, table
-from understudy.adapters.cli.policy_warnings import warnings
+from understudy.adapters.cli.policy_warnings import advice, warnings
 from understudy.adapters.config import DEFAULT, LoadedPolicy, PolicyFileError, load_policy
 from understudy.adapters.config_schema import settings
 from understudy.events.policy import Policy, ProviderSettings
@@ -31,7 +31,7 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     """Check the policy in FILE (TOML or JSON), and show what it comes to: every setting, and where it comes from.
 
     FILE may be - for standard input. Variables of the environment named UNDERSTUDY_... take the place of what FILE
-    says. Everything that is wrong is told at once; what is only odd is a warning.
+    says. Everything that is wrong is told at once; what is only odd is a warning, what experience says is advice.
 
     \b
     Example:
@@ -39,7 +39,8 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
       UNDERSTUDY_MAX_FAILURES=5 understudy policy check policy.toml --json
 
     \b
-    Exit codes: 0 the policy can be used (there may be warnings); 1 it cannot;
+    Exit codes: 0 the policy can be used (there may be warnings and advice);
+                1 it cannot;
                 2 wrong usage, or FILE cannot be read.
     """
     file = readable_once(file)
@@ -48,20 +49,23 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     except PolicyFileError as error:
         _refuse(file, error, as_json=as_json)
         ctx.exit(NOT_AS_IT_SHOULD_BE)
-    odd = list(warnings(loaded.policy))
+    odd, better = list(warnings(loaded.policy)), list(advice(loaded.policy))
     if as_json:
-        answer_json(_as_json(file, loaded, odd))
+        answer_json(_as_json(file, loaded, odd, better))
         ctx.exit(FINE)
     _print(loaded)
     for one in odd:
         note(f"{painted('warning:', 'yellow')} {one}")
-    note(f"{file}: the policy can be used{f'; {len(odd)} to think about' if odd else ''}")
+    for one in better:
+        note(f"{painted('advice:', 'cyan')} {one}")
+    count = len(odd) + len(better)
+    note(f"{file}: the policy can be used{f'; {count} to think about' if count else ''}")
 
 
 def _refuse(file: Path, error: PolicyFileError, *, as_json: bool) -> None:
     if as_json:
         faults = [asdict(fault) for fault in error.faults]
-        answer_json({"file": str(file), "valid": False, "errors": faults, "warnings": []})
+        answer_json({"file": str(file), "valid": False, "errors": faults, "warnings": [], "advice": []})
         return
     for fault in error.faults:
         note(f"{painted('error:', 'red')} {fault}")
@@ -70,12 +74,13 @@ def _refuse(file: Path, error: PolicyFileError, *, as_json: bool) -> None:
     note(f"{at_fault}: the policy cannot be used; {count} {'thing is' if count == 1 else 'things are'} wrong")
 
 
-def _as_json(file: Path, loaded: LoadedPolicy, odd: list[str]) -> dict[str, object]:
+def _as_json(file: Path, loaded: LoadedPolicy, odd: list[str], better: list[str]) -> dict[str, object]:
     return {
         "file": str(file),
         "valid": True,
         "errors": [],
         "warnings": odd,
+        "advice": better,
         "policy": to_jsonable_python(loaded.policy),
         "provenance": dict(loaded.provenance),
         "policy_hash": loaded.policy.content_hash,

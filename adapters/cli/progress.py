@@ -37,15 +37,21 @@ class Progress:
         self._stream.write(f"{_CLEAR}{self._line(done, total, spent_s=now_s - self._began_s)}")
         self._stream.flush()
 
+    def end(self) -> None:
+        """Take the bar away, for good: what comes now is the answer."""
+        self._watched = False
+        if self._drawn:
+            self._drawn = False
+            self._stream.write(_CLEAR)
+            self._stream.flush()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._drawn:
-            self._stream.write(_CLEAR)
-            self._stream.flush()
+        self.end()
 
     def _line(self, done: int, total: int, *, spent_s: float) -> str:
         share = min(1.0, done / total) if total else 0.0

@@ -5,9 +5,11 @@ from typing import Final
 
 from understudy.adapters.cli.instants import iso, span
 from understudy.adapters.cli.output import plain
-from understudy.engine import eligibility
+from understudy.engine import assess, eligibility
 from understudy.engine.health import ProviderHealth
 from understudy.events.policy import Policy
+from understudy.projections import lane_step as lane
+from understudy.projections.standing import Standing
 from understudy.projections.views import LaneView, ProviderView
 
 _VETOES: Final[Mapping[str, str]] = {
@@ -26,9 +28,12 @@ _VETOES: Final[Mapping[str, str]] = {
 }
 
 
-def reason(judged: ProviderHealth, seen: ProviderView, policy: Policy, *, now_us: int) -> str:
+def reason(judged: ProviderHealth, seen: ProviderView, standing: Standing, *, now_us: int) -> str:
     """The reason with its end, nothing for a healthy provider that may be asked."""
-    told = [*_degraded(judged, policy), *_vetoed(judged, seen)]
+    told = [_missed(judged.degraded, standing.policy)] if judged.degraded else []
+    if not told and (missed := rested(standing, judged.provider, now_us=now_us)):
+        told = [f"{_missed(missed, standing.policy)} until it rested, and no longer counted as degraded"]
+    told += _vetoed(judged, seen)
     if not told:
         return ""
     until = judged.until_us
@@ -46,16 +51,29 @@ def circuit_of(judged: ProviderHealth, lanes: Sequence[LaneView]) -> str:
     return f"{sum(state != 'closed' for state in states)} of {len(states)} not closed"
 
 
-def _degraded(judged: ProviderHealth, policy: Policy) -> list[str]:
-    match judged.degraded:
-        case None:
-            return []
-        case "success_rate":
-            return [f"success rate below {policy.min_success_rate} %"]
-        case "response_time":
-            return [f"average response above {policy.max_response_time_ms:,} ms"]
+def rested(standing: Standing, provider: str, *, now_us: int) -> str | None:
+    """The threshold that a provider misses by its figures, while decisions overlook that: it was left alone meanwhile.
+
+    A degraded provider gets its turn again after as long a rest as an open circuit's; its next outcome begins anew.
+    """
+    lanes = standing.lanes
+    for key, index in lanes.of(provider):
+        state, base, params = lanes.state, lanes.base(index), lanes.params[index]
+        if key[1] == "serve" and lane.known(state, base, params, now_us) and lane.rested(state, base, params, now_us):
+            missed = lane.degraded(state, base, params)
+            if missed != lane.NOT_DEGRADED:
+                return assess.SUCCESS_RATE if missed == lane.BY_SUCCESS_RATE else assess.RESPONSE_TIME
+    return None
+
+
+def _missed(threshold: str, policy: Policy) -> str:
+    match threshold:
+        case assess.SUCCESS_RATE:
+            return f"success rate below {policy.min_success_rate} %"
+        case assess.RESPONSE_TIME:
+            return f"average response above {policy.max_response_time_ms:,} ms"
         case other:
-            return [other.replace("_", " ")]
+            return other.replace("_", " ")
 
 
 def _vetoed(judged: ProviderHealth, seen: ProviderView) -> list[str]:

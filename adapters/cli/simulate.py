@@ -14,7 +14,7 @@ from understudy.adapters.cli.files import readable_again, readable_once
 from understudy.adapters.cli.find_request import LAST_FAILOVER, find_request
 from understudy.adapters.cli.kept_log import KeptLog
 from understudy.adapters.cli.logs import as_json
-from understudy.adapters.cli.output import answer, answer_json, facts, note, plain
+from understudy.adapters.cli.output import answer, answer_json, facts, note, plain, width
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.verify import findings, verified
 from understudy.adapters.cli.what_next import say_what_next
@@ -179,6 +179,10 @@ def _scenario(name: str) -> Scenario:
 
 def _expect_free(path: Path) -> None:
     """Refuse, before any work is done, a place where a new log cannot be begun."""
+    try:
+        path.exists()
+    except OSError as error:
+        raise Refused(f"{path} cannot be opened: {error.strerror}") from error
     if path.is_dir():
         raise Refused(f"{path} is a directory; name a file")
     if not path.absolute().parent.is_dir():
@@ -209,5 +213,5 @@ def _tell(reader: LogReader) -> None:
     except Refused as error:
         note(str(error))
         return
-    for line in explain(reader, request_id).lines():
+    for line in explain(reader, request_id).lines(width=width()):
         answer(plain(line))

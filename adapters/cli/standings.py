@@ -146,7 +146,7 @@ def as_of(reader: LogReader, *, seq: int | None, at_us: int | None, now_us: int)
         totals=standing.totals,
         alerts=tuple(name.replace("|", " ").rstrip() for name in standing.alerts),
         providers=tuple(
-            ProviderStanding(judged=judged, seen=seen, reason=reason(judged, seen, standing.policy, now_us=at_us))
+            ProviderStanding(judged=judged, seen=seen, reason=reason(judged, seen, standing, now_us=at_us))
             for judged in health(standing, at_us)
             for seen in [provider_view(standing, judged.provider, now_us=at_us)]
         ),

@@ -7,7 +7,7 @@ import click
 
 from understudy.adapters.cli.instants import iso
 from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
-from understudy.adapters.cli.output import Cell, answer, answer_json, table
+from understudy.adapters.cli.output import Cell, answer, answer_json, fits, table
 from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
 from understudy.adapters.stores import SqliteReader
 
@@ -50,7 +50,15 @@ def _print(db: Path, found: LogStanding) -> None:
         answer("No provider is known yet.")
         return
     answer()
-    table(_HEADER, [_row(line) for provider in found.providers for line in provider.lines()], numbers=_FIGURES)
+    lines = [line for provider in found.providers for line in provider.lines()]
+    rows = [_row(line) for line in lines]
+    if fits(_HEADER, rows):
+        table(_HEADER, rows, numbers=_FIGURES)
+    else:  # The reasons are sentences: where they have no room in a column, they stand below.
+        table(_HEADER[:-1], [row[:-1] for row in rows], numbers=_FIGURES)
+        for line in lines:
+            if line.why:
+                answer(f"{line.name}: {line.why}")
     answer()
     totals = found.totals
     answer(

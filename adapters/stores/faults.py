@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from understudy.events.errors import UnderstudyError
+from understudy.events.errors import LogUnavailable, NotALog, UnderstudyError
 
 STORE_FAULTS: Final = (sqlite3.Error, OSError, OverflowError, ValueError, UnderstudyError)
 """What work on the store can raise; the middle two mean a value that SQLite cannot hold."""
@@ -66,6 +66,19 @@ def remedy(error: BaseException) -> str:
         if name.startswith(known):
             return f"{error} ({name}): {advice}"
     return f"{error} ({name})"
+
+
+def expect_file(path: Path) -> None:
+    """Refuse a file that is not there.
+
+    Errors: NotALog; LogUnavailable where that cannot be seen: a directory that may not be entered, an endless name.
+    """
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise LogUnavailable(f"{path} cannot be opened: {error.strerror}") from error
+    if not there:
+        raise NotALog(f"there is no file {path}; look for a typing error, or let an engine write it first")
 
 
 def cannot_open(path: Path, error: BaseException) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from understudy.adapters.stores import schema
-from understudy.adapters.stores.faults import cannot_open
+from understudy.adapters.stores.faults import cannot_open, expect_file
 from understudy.events.errors import LogUnavailable, NotALog
 
 _PATIENCE_S: Final = 5.0
@@ -20,8 +20,7 @@ def put_command(path: str | Path, body: str) -> int:
     written.
     """
     path = Path(path).absolute()
-    if not path.exists():
-        raise NotALog(f"there is no file {path}; look for a typing error, or let an engine write it first")
+    expect_file(path)
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_PATIENCE_S, isolation_level=None)
         with closing(connection):

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -17,6 +18,10 @@ from weakref import WeakSet
 
 from understudy.adapters.stores.faults import remedy
 from understudy.events.errors import LogInUse, LogUnavailable
+
+_ATTEMPTS: Final = 20
+_PAUSE_S: Final = 0.005
+"""Between attempts to take the lock, while somebody only looks whether it is held: that takes an instant."""
 
 
 class OwnerLock:
@@ -102,7 +107,7 @@ def _locked(database: Path, *, writer: str) -> int:
     except OSError as error:
         raise LogUnavailable(f"the lock file {path} cannot be opened: {remedy(error)}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         _write_owner(descriptor, writer=writer)
     except BlockingIOError as error:
         owner = _read_owner(descriptor)
@@ -121,6 +126,46 @@ def store_last_locked(database: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(found)
+
+
+def owner_of(database: Path) -> str | None:
+    """Who owns a log now, as that one wrote itself down; None if nobody does.
+
+    Errors: LogUnavailable if that cannot be seen.
+    """
+    path = _lock_file(database)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LogUnavailable(f"the lock file {path} cannot be opened: {remedy(error)}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_owner(descriptor)
+    except OSError as error:
+        raise LogUnavailable(f"{path} cannot be locked: {remedy(error)}") from error
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock, past those who only look at it: they share it, which no owner lets them do.
+
+    Errors: BlockingIOError if there is an owner.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            time.sleep(_PAUSE_S)
+        else:
+            return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _write_owner(descriptor: int, *, writer: str, store: str | None = None) -> None:

@@ -7,7 +7,8 @@ from typing import Final
 from understudy.engine.acceptance import KEY_LIFE_US
 
 _EVER: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
-_LAST: Final = "SELECT position, seq, at_us FROM events WHERE stream = ? ORDER BY position DESC LIMIT 1"
+_END: Final = "SELECT coalesce(max(position), 0) FROM events"
+_LAST: Final = "SELECT seq, at_us FROM events WHERE stream = ? ORDER BY seq DESC LIMIT 1"
 _KEPT: Final = (
     "SELECT max(seq) FROM (SELECT max(seq) AS seq FROM snapshots WHERE stream = ?1"
     " UNION ALL SELECT max(last_seq) FROM sealed_blocks WHERE stream = ?1)"
@@ -19,18 +20,24 @@ _UNCLAIMED: Final = (
 )
 
 
-def side_damage(connection: sqlite3.Connection, *, stream: str) -> Iterator[str]:
-    """What is wrong beside the chain, a sentence each."""
-    position, seq, at_us = connection.execute(_LAST, (stream,)).fetchone() or (0, 0, 0)
+def tail_damage(connection: sqlite3.Connection, *, stream: str) -> Iterator[str]:
+    """What shows that a tail was cut off, a sentence each. A few look-ups, however long the log is."""
+    (position,) = connection.execute(_END).fetchone()
+    seq, _ = connection.execute(_LAST, (stream,)).fetchone() or (0, 0)
     (ever,) = connection.execute(_EVER).fetchone() or (0,)
-    others = connection.execute(_OTHERS, (stream,)).fetchall()
-    if ever > position and not others:
+    if ever > position:
         yield f"the store has written {ever} events, and those after position {position} are gone"
     (kept,) = connection.execute(_KEPT, (stream,)).fetchone()
     if kept is not None and kept > seq:
         yield f"snapshots and blocks were kept of events up to {kept}; the log ends at {seq}"
-    for other, count in others:
+
+
+def side_damage(connection: sqlite3.Connection, *, stream: str) -> Iterator[str]:
+    """What is wrong beside the chain, a sentence each. Takes a walk over the whole log."""
+    yield from tail_damage(connection, stream=stream)
+    for other, count in connection.execute(_OTHERS, (stream,)).fetchall():
         yield f"{count} events belong to a stream {other!r} that this log does not read"
+    _, at_us = connection.execute(_LAST, (stream,)).fetchone() or (0, 0)
     unclaimed, first = connection.execute(_UNCLAIMED, (stream, at_us - KEY_LIFE_US)).fetchone()
     if unclaimed:
         yield (

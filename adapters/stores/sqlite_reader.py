@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from understudy.adapters.stores import schema
-from understudy.adapters.stores.faults import cannot_open, remedy
-from understudy.adapters.stores.side_damage import side_damage
+from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest
+from understudy.adapters.stores.faults import cannot_open, expect_file, remedy
+from understudy.adapters.stores.request_search import RequestsWanted, newest_requests, requests_beginning
+from understudy.adapters.stores.side_damage import side_damage, tail_damage
 from understudy.adapters.stores.side_tables import request_rows
 from understudy.adapters.stores.transaction import stored_head
 from understudy.events.chain import genesis
@@ -72,8 +74,7 @@ class SqliteReader:
         LogUnavailable if it cannot be read.
         """
         path = Path(path).absolute()
-        if not path.exists():
-            raise NotALog(f"there is no file {path}; look for a typing error, or let an engine write it first")
+        expect_file(path)
         try:
             connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
         except sqlite3.Error as error:
@@ -85,6 +86,8 @@ class SqliteReader:
                 stream = stream or schema.read_meta(connection).stream
             except sqlite3.Error as error:
                 raise LogUnavailable(f"{path} cannot be read: {remedy(error)}") from error
+            except KeyError as error:
+                raise LogUnavailable(f"{path} cannot be read: it no longer knows its own {error.args[0]}") from error
             yield cls(connection, stream=stream)
 
     @property
@@ -109,6 +112,18 @@ class SqliteReader:
             return [*([] if found == ["ok"] else found), *side_damage(self._connection, stream=self._stream)]
         except sqlite3.Error as error:
             return [str(error)[:_LONGEST]]
+
+    def tail_damage(self) -> Sequence[str]:
+        """What shows that the end of the log was cut off, in words: a few look-ups, however long the log is."""
+        return self._ask(lambda: list(tail_damage(self._connection, stream=self._stream)))
+
+    def journal_mode(self) -> str:
+        """How SQLite keeps this file's transactions: `wal`, unless somebody has changed it."""
+        return str(self._ask(lambda: self._connection.execute("PRAGMA journal_mode").fetchone()[0]))
+
+    def commands_waiting(self) -> int:
+        """How many commands are in the inbox."""
+        return int(self._ask(lambda: self._connection.execute("SELECT count(*) FROM inbox").fetchone()[0]))
 
     def head(self) -> Head:
         """The end of what is durable."""
@@ -162,6 +177,59 @@ class SqliteReader:
             first_seq = block.first_seq
             yield block
 
+    def search(self, wanted: Wanted, *, after: int = 0, through: int | None = None) -> Iterator[Row]:
+        """The events wanted in order, with `after` < seq <= `through`.
+
+        Errors: UnreadableEvent, after all that were found before it, where the file is damaged.
+        """
+        start, end = self._position(after), self._end(through)
+        try:
+            for page in matching(self._connection, wanted, stream=self._stream, start=start, end=end):
+                for row in page:
+                    after = row.seq
+                    yield row
+        except sqlite3.Error as error:
+            raise UnreadableEvent(f"the file cannot be read beyond event {after}: {remedy(error)}") from error
+
+    def before_newest(
+        self,
+        wanted: Wanted,
+        count: int,
+        *,
+        after: int = 0,
+        through: int | None = None,
+        progress: Progress = lambda _, __: None,
+    ) -> int | None:
+        """The seq of the last event wanted before the newest `count` of them; None if there are no more than those."""
+        start, end = self._position(after), self._end(through)
+        found = self._ask(
+            lambda: newest(
+                self._connection, wanted, count, stream=self._stream, start=start, end=end, progress=progress
+            )
+        )
+        return None if found is None else self.seq_at(position=found)
+
+    def newest_requests(
+        self,
+        wanted: RequestsWanted,
+        *,
+        after: int = 0,
+        through: int | None = None,
+        progress: Progress = lambda _, __: None,
+    ) -> Iterator[str]:
+        """The ids of the requests wanted whose acceptance has `after` < seq <= `through`, the newest first.
+
+        Errors: LogUnavailable where the file is damaged.
+        """
+        start, end = self._position(after), self._end(through)
+        found = newest_requests(self._connection, wanted, stream=self._stream, start=start, end=end, progress=progress)
+        while (request_id := self._ask(lambda: next(found, None))) is not None:
+            yield request_id
+
+    def requests_beginning(self, beginning: str) -> Sequence[str]:
+        """The ids of all requests that begin so, the newest first."""
+        return self._ask(lambda: requests_beginning(self._connection, beginning, stream=self._stream))
+
     def sealed_through(self, *, fold_version: int) -> int:
         """The last seq that a sealed block covers; 0 if there is none."""
         found = self._one(_SEALED_THROUGH, self._stream, fold_version)
@@ -179,21 +247,26 @@ class SqliteReader:
     ) -> Iterator[T]:
         start = self._position(after)
         end = _LAST if through is None else self._position(through)
+        chunk = _CHUNK
         while True:
             found: list[T] = []
             try:
-                found.extend(map(make, self._connection.execute(query, (start, end, self._stream, _CHUNK))))
+                found.extend(map(make, self._connection.execute(query, (start, end, self._stream, chunk))))
             except sqlite3.Error as error:
-                yield from found  # A list keeps what it was given before the fault.
-                place = found[-1].seq if found else after
-                raise UnreadableEvent(f"event {place + 1} cannot be read from the file: {remedy(error)}") from error
+                if chunk == 1:
+                    raise UnreadableEvent(f"event {after + 1} cannot be read from the file: {remedy(error)}") from error
+                chunk = 1  # SQLite stumbles a row ahead of what it gives: step by step, we see where.
+                continue
             yield from found
-            if len(found) < _CHUNK:
+            if len(found) < chunk:
                 return
             after, before = found[-1].seq, start
             start = self._position(after)
             if start <= before:
                 raise UnreadableEvent(f"event {after} stands out of order in the file")
+
+    def _end(self, through: int | None) -> int:
+        return self._position(_LAST if through is None else through)
 
     def _position(self, seq: int) -> int:
         found = self._one(_POSITION, self._stream, seq)

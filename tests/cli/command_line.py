@@ -2,14 +2,19 @@
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
 
 from understudy.adapters.cli import main
+from understudy.adapters.stores import SqliteReader
 
 SHORT = """
 name = "short"
@@ -32,6 +37,29 @@ phases = [{ latency_ms = 80 }, { from_s = 3, state = "refuses" }]
 id = "beta"
 phases = [{ latency_ms = 150 }]
 """
+
+RESTING = """
+name = "resting"
+description = "The first of two fails twice, and then is left alone for as long as a circuit rests."
+duration_s = 25
+arrivals = { per_second = 2 }
+
+[policy]
+strategy = "round_robin"
+retry_attempts = 0
+recovery_time_ms = 10_000
+
+[[providers]]
+id = "alpha"
+phases = [{ latency_ms = 80 }, { from_s = 8, until_s = 10, state = "refuses", pings = "fine" }]
+
+[[providers]]
+id = "beta"
+phases = [{ latency_ms = 150 }]
+"""
+
+PATIENCE_S = 30
+"""After so long without a word, a program is held to be stuck."""
 
 LONG = SHORT.replace("duration_s = 8", "duration_s = 30_000").replace("state", "pings = 'fine', state")
 """Takes half a minute or more, and never much memory."""
@@ -78,3 +106,55 @@ def in_a_process(*words: str | Path, **environment: str) -> "subprocess.Complete
 def program(*words: str | Path) -> list[str]:
     """The words with which a shell starts the command."""
     return [sys.executable, "-c", "from understudy.adapters.cli import main; main()", *map(str, words)]
+
+
+def plans(reader: SqliteReader, look: Callable[[], object]) -> list[str]:
+    """What SQLite does for all that is asked of it meanwhile, step by step."""
+    asked: list[str] = []
+    reader._connection.set_trace_callback(asked.append)
+    look()
+    reader._connection.set_trace_callback(None)
+    return [
+        str(step[-1])
+        for query in asked
+        for step in reader._connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+    ]
+
+
+def on_a_terminal(*words: str | Path, **environment: str) -> str:
+    """What a program prints when its standard output is a terminal."""
+    terminal, end = pty.openpty()
+    with ended_at_last(
+        subprocess.Popen(program(*words), stdout=end, text=True, env={**os.environ, **environment})
+    ) as process:
+        os.close(end)
+        shown = b""
+        while chunk := read_end(terminal):
+            shown += chunk
+        process.wait(timeout=PATIENCE_S)
+    os.close(terminal)
+    assert process.returncode == 0
+    return shown.decode()
+
+
+@contextmanager
+def ended_at_last(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
+    """A process that does not outlive its test, whatever happens in it."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_end(terminal: int) -> bytes:
+    """What comes next; nothing, once the other side has let go: Linux makes an error of that.
+
+    Errors: TimeoutError if nothing comes and nobody lets go.
+    """
+    if not select.select([terminal], [], [], PATIENCE_S)[0]:
+        raise TimeoutError(f"nothing was shown for {PATIENCE_S} s")
+    try:
+        return os.read(terminal, 1_000)
+    except OSError:
+        return b""

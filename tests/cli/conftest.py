@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from cli import eventful
 from cli.command_line import SHORT, run
 
 
@@ -28,4 +29,12 @@ def scenario(tmp_path: Path) -> Path:
     """The short scenario's file."""
     path = tmp_path / "short.toml"
     path.write_text(SHORT)
+    return path
+
+
+@pytest.fixture(scope="session")
+def eventful_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log of `eventful.STORY`, for those who only read."""
+    path = tmp_path_factory.mktemp("eventful") / "eventful.db"
+    eventful.write(path)
     return path

@@ -5,7 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli.command_line import SHORT, answered, refused, run, said
+from cli.command_line import RESTING, SHORT, answered, on_a_terminal, plans, refused, run, said
+
+from understudy.adapters.stores import SqliteReader
 
 
 def ids(path: Path) -> list[str]:
@@ -36,6 +38,14 @@ def test_a_beginning_that_several_share_is_refused_with_some_of_them(short_log: 
     sentence = refused("explain", short_log, ids(short_log)[0][:4])
     assert ids(short_log)[-1] in sentence
     assert sentence.endswith("and 11 more; write more of it")
+
+
+def test_the_beginning_of_an_id_is_found_by_the_index_of_requests(short_log: Path) -> None:
+    with SqliteReader.open(short_log) as reader:
+        assert plans(reader, lambda: reader.requests_beginning("6474")) == [
+            "SEARCH events USING INDEX events_request (request_id>? AND request_id<?)"
+        ]
+        assert list(reader.requests_beginning("6474")) == list(reversed(ids(short_log)))
 
 
 def test_last_is_the_newest_request(short_log: Path) -> None:
@@ -72,3 +82,40 @@ def test_what_a_provider_said_cannot_move_the_terminals_cursor(own_log: Path) ->
     text = said("explain", own_log, "last-failover")
     assert "\x1b" not in text
     assert "refuses\\x1b[2J" in text
+
+
+def test_a_story_fits_a_hundred_columns_whatever_the_providers_are_called(tmp_path: Path) -> None:
+    path = tmp_path / "long-names.toml"
+    long = {"alpha": "alpha-" + "a" * 60, "beta": "beta-" + "b" * 60}
+    path.write_text(SHORT.replace('"alpha"', f'"{long["alpha"]}"').replace('"beta"', f'"{long["beta"]}"'))
+    run("simulate", "--scenario", path, "--log", tmp_path / "calls.db")
+    lines = said("explain", tmp_path / "calls.db", "last-failover").splitlines()
+    assert max(map(len, lines)) <= 100
+    alone = [line.strip() for line in lines if line.strip() in long.values()]
+    assert alone[-2:] == [long["beta"], long["alpha"]], "each above the rest of its row, in the order of the decision"
+
+
+def test_a_story_fits_the_terminal_and_keeps_every_figure(short_log: Path) -> None:
+    narrow = on_a_terminal("explain", short_log, "last-failover", COLUMNS="80", NO_COLOR="1").splitlines()
+    wide = on_a_terminal("explain", short_log, "last-failover", COLUMNS="300", NO_COLOR="1").splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert len(narrow) > len(wide)
+    assert " ".join(" ".join(narrow).split()) == " ".join(" ".join(wide).split())
+
+
+def test_the_terms_of_the_score_are_explained_once(short_log: Path) -> None:
+    text = said("explain", short_log, "last-failover")
+    assert text.count("score = success rate (100 if unknown) + points for speed, stock and recent success") == 1
+    assert "90.0   75.00 %   80 ms    +10 +0 +5  100.00 %" in text
+
+
+def test_it_is_said_why_a_provider_below_a_threshold_was_not_put_behind(tmp_path: Path) -> None:
+    path = tmp_path / "resting.toml"
+    path.write_text(RESTING)
+    run("simulate", "--scenario", path, "--log", tmp_path / "calls.db")
+    held_back, rested = (
+        " ".join(said("explain", tmp_path / "calls.db", request).split())
+        for request in ids(tmp_path / "calls.db")[36:38]
+    )
+    assert "alpha was degraded: its success rate was below 95 %" in held_back
+    assert "alpha was not counted as degraded with a success rate below 95 %: it had rested since, or" in rested

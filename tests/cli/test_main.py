@@ -4,26 +4,41 @@ import json
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import pytest
-from cli.command_line import LONG, in_a_process, program, refused, run, said
+from cli.command_line import (
+    LONG,
+    PATIENCE_S,
+    ended_at_last,
+    in_a_process,
+    on_a_terminal,
+    program,
+    read_end,
+    refused,
+    run,
+    said,
+)
 from click.testing import CliRunner
 from repository import ROOT
 
 from understudy.adapters.cli import main
 from understudy.adapters.cli.main import COMMANDS, Commands
 
-EVERY_COMMAND = [("simulate",), ("verify",), ("explain",), ("status",), ("policy", "check")]
-PATIENCE_S = 30
-"""After so long without a word, a program is held to be stuck."""
+EVERY_COMMAND = [
+    ("simulate",),
+    ("verify",),
+    ("requests",),
+    ("events",),
+    ("explain",),
+    ("status",),
+    ("doctor",),
+    ("policy", "check"),
+]
 
 
 @pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
@@ -92,7 +107,11 @@ def test_a_mistake_ends_a_process_with_2_and_a_sentence(tmp_path: Path) -> None:
     assert re.fullmatch(r"Error: there is no file .*nothing\.db; .*\n", done.stderr)
 
 
-@pytest.mark.parametrize("words", [("explain", "DB", "last"), ("--help",), ("status", "--help")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("explain", "DB", "last"), ("requests", "DB"), ("events", "DB", "--json"), ("--help",), ("status", "--help")],
+    ids=" ".join,
+)
 def test_a_reader_that_goes_away_early_is_no_trouble(words: tuple[str, ...], short_log: Path) -> None:
     reading_end, writing_end = os.pipe()
     os.close(reading_end)
@@ -116,7 +135,11 @@ def test_a_sentence_that_nobody_reads_is_no_trouble_either() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
-@pytest.mark.parametrize("words", [("status", "DB"), ("status", "DB", "--json"), ("--help",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("status", "DB"), ("events", "DB"), ("requests", "DB", "--json"), ("doctor", "DB"), ("--help",)],
+    ids=" ".join,
+)
 def test_an_answer_that_there_is_no_room_for_ends_with_2_and_a_sentence(
     words: tuple[str, ...], short_log: Path
 ) -> None:
@@ -135,8 +158,9 @@ def test_an_answer_that_there_is_no_room_for_ends_with_2_and_a_sentence(
 def test_colours_are_for_terminals_and_not_for_those_who_want_none(
     no_color: str, coloured: bool, short_log: Path
 ) -> None:
-    assert ("\x1b[" in on_a_terminal("status", short_log, NO_COLOR=no_color)) is coloured
-    assert "\x1b" not in in_a_process("status", short_log, NO_COLOR=no_color).stdout
+    for command in ("status", "requests", "doctor"):
+        assert ("\x1b[" in on_a_terminal(command, short_log, NO_COLOR=no_color)) is coloured
+        assert "\x1b" not in in_a_process(command, short_log, NO_COLOR=no_color).stdout
 
 
 def test_text_that_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
@@ -183,42 +207,3 @@ class Broken(Commands):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         return click.Command(cmd_name, callback=lambda: divmod(1, 0))
-
-
-def on_a_terminal(*words: str | Path, **environment: str) -> str:
-    """What a program prints when its standard output is a terminal."""
-    terminal, end = pty.openpty()
-    with ended_at_last(
-        subprocess.Popen(program(*words), stdout=end, text=True, env={**os.environ, **environment})
-    ) as process:
-        os.close(end)
-        shown = b""
-        while chunk := read_end(terminal):
-            shown += chunk
-        process.wait(timeout=PATIENCE_S)
-    os.close(terminal)
-    assert process.returncode == 0
-    return shown.decode()
-
-
-@contextmanager
-def ended_at_last(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """A process that does not outlive its test, whatever happens in it."""
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def read_end(terminal: int) -> bytes:
-    """What comes next; nothing, once the other side has let go: Linux makes an error of that.
-
-    Errors: TimeoutError if nothing comes and nobody lets go.
-    """
-    if not select.select([terminal], [], [], PATIENCE_S)[0]:
-        raise TimeoutError(f"nothing was shown for {PATIENCE_S} s")
-    try:
-        return os.read(terminal, 1_000)
-    except OSError:
-        return b""

@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli.command_line import refused
+from cli.command_line import refused, run
 
-COMMANDS = [("verify",), ("explain", "last"), ("status",)]
+COMMANDS = [("verify",), ("requests",), ("events",), ("explain", "last"), ("status",), ("doctor",)]
 
 
 def nothing(path: Path) -> None:
@@ -55,6 +55,12 @@ def test_a_file_that_is_no_log_is_told_in_a_sentence(
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_name_that_no_file_can_have_is_told_in_a_sentence(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert "File name too long" in refused(command[0], tmp_path / ("x" * 5_000), *command[1:])
+    assert "File name too long" in refused("simulate", "--scenario", "outage", "--log", tmp_path / ("x" * 5_000))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_log_of_a_newer_version_is_told_to_be_one(command: tuple[str, ...], own_log: Path) -> None:
     with closing(sqlite3.connect(own_log)) as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -66,6 +72,25 @@ def test_an_event_of_a_newer_version_is_told_and_no_traceback(command: tuple[str
     with closing(sqlite3.connect(own_log)) as connection, connection:
         connection.execute("UPDATE events SET kind = 'request_accepted.v9' WHERE kind = 'request_accepted.v1'")
         connection.execute("DELETE FROM snapshots")
-    if command == ("verify",):
-        return  # It goes on to tell where: tests/cli/test_verify.py.
+    if command in {("verify",), ("events",), ("doctor",)}:
+        return  # They go on: see the tests of each.
     assert refused(command[0], own_log, *command[1:])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_log_that_has_lost_its_own_name_is_told_to_be_damaged(command: tuple[str, ...], own_log: Path) -> None:
+    with closing(sqlite3.connect(own_log)) as connection, connection:
+        connection.execute("DELETE FROM meta WHERE name = 'store_id'")
+    assert "it no longer knows its own store_id" in refused(command[0], own_log, *command[1:])
+
+
+@pytest.mark.parametrize("change", ["at_us = 'noon'", "kind = x'00'", "payload = x'00'", "provider = x'ff'"], ids=str)
+@pytest.mark.parametrize("command", [("requests",), ("events",)], ids=" ".join)
+def test_an_event_with_something_else_in_its_columns_is_named(
+    command: tuple[str, ...], change: str, own_log: Path
+) -> None:
+    with closing(sqlite3.connect(own_log)) as connection, connection:
+        connection.execute(f"UPDATE events SET {change} WHERE seq = 80")  # noqa: S608 - Our own words.
+    result = run(command[0], own_log)
+    assert (result.exit_code, "Traceback" in result.stderr) == (2, False)
+    assert "event 80 is not stored as an event is; somebody has changed it" in result.stderr

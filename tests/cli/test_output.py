@@ -1,12 +1,14 @@
 """What a terminal gets: progress only where it is looked at and after two seconds, columns that stand straight."""
 
 import io
+import time
+from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
 
 from understudy.adapters.cli import output
-from understudy.adapters.cli.instants import Instant, iso, iso_or_none, span
+from understudy.adapters.cli.instants import Instant, iso, iso_or_none, length_us, span
 from understudy.adapters.cli.progress import Progress
 
 
@@ -67,6 +69,55 @@ def test_a_table_stands_straight_whatever_is_coloured() -> None:
         assert stdout.getvalue().decode().splitlines() == ["name    n", "alpha   1", "b      10"]
 
 
+def test_progress_that_is_ended_leaves_no_trace_and_shows_nothing_more() -> None:
+    stream, clock = Terminal(), Seconds()
+    progress = Progress("searching", stream=stream, clock=clock)
+    clock.now_s = 3
+    progress(1, 2)
+    progress.end()
+    assert stream.getvalue().endswith("\r\x1b[K")
+    shown = stream.getvalue()
+    clock.now_s = 4
+    progress(2, 2)
+    progress.end()
+    assert stream.getvalue() == shown
+
+
+def test_a_long_table_is_as_wide_as_its_first_rows_and_printed_to_its_end() -> None:
+    rows = [["a", "1"], ["b", "2"], ["longer", "3"], *([str(number), "4"] for number in range(600))]
+    with CliRunner().isolation() as (stdout, _, _):
+        output.table(("name", "n"), iter(rows), measured=2)
+        lines = stdout.getvalue().decode().splitlines()
+    assert lines[:4] == ["name  n", "a     1", "b     2", "longer  3"]
+    assert (len(lines), lines[-1]) == (604, "599   4")
+
+
+def test_what_was_found_before_a_fault_is_printed() -> None:
+    def lines() -> Iterator[str]:
+        yield "one"
+        raise ZeroDivisionError
+
+    with CliRunner().isolation() as (stdout, _, _):
+        with pytest.raises(ZeroDivisionError):
+            output.answer_lines(lines())
+        assert stdout.getvalue() == b"one\n"
+
+
+def test_a_length_of_time_is_read_and_means_so_long_ago() -> None:
+    assert [length_us(text) for text in ("250ms", "90s", "10m", " 2 h", "7d")] == [
+        250_000,
+        90_000_000,
+        600_000_000,
+        7_200_000_000,
+        604_800_000_000,
+    ]
+    assert [length_us(text) for text in ("", "10", "m", "-1s", "1w", "1.5h", "9999999999s")] == [None] * 7
+    before_us = time.time_ns() // 1000
+    found = Instant().convert("10m", None, None)
+    assert before_us <= found + 600_000_000 <= time.time_ns() // 1000
+    assert Instant().convert("99999d", None, None) == 0, "before all time is its beginning"
+
+
 @pytest.mark.parametrize(
     ("text", "at_us"),
     [
@@ -92,3 +143,4 @@ def test_instants_and_lengths_are_shown_as_people_read_them() -> None:
         "1h 01m",
     ]
     assert span(1) == "1s", "what is left is never shown as nothing"
+    assert iso(2**62) == f"{2**62} us"

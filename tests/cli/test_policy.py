@@ -2,15 +2,16 @@
 
 import os
 import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cli.command_line import answered, program, refused, run
+from cli.command_line import PATIENCE_S, answered, program, refused, run
 
-from understudy.adapters.cli.policy_warnings import warnings
+from understudy.adapters.cli.policy_warnings import advice, warnings
 from understudy.events.policy import Policy, ProviderSettings
-from understudy.events.vocabulary import Strategy
+from understudy.events.vocabulary import ServicePriority, Strategy
 
 
 @pytest.fixture
@@ -29,7 +30,11 @@ def test_a_good_policy_is_shown_whole_with_the_origin_of_each_setting(good: Path
     assert lines["deadline_ms"] == ["30000", "default"]
     assert lines["providers.alpha.weight"] == ["0.6", str(good)]
     assert lines["providers.beta"] == ["default"]
-    assert result.stderr == f"{good}: the policy can be used\n"
+    assert result.stderr.splitlines() == [
+        "advice: 2 providers have priority 1 (primary): at least 3 leave a choice when one of them is out",
+        "advice: no provider has priority 4 (emergency): when all others are out, requests fail",
+        f"{good}: the policy can be used; 2 to think about",
+    ]
 
 
 def test_its_json_is_the_policy_as_the_log_would_have_it(good: Path) -> None:
@@ -77,6 +82,20 @@ def test_a_policy_may_come_from_a_pipe_and_not_from_a_device(tmp_path: Path) -> 
     assert refused("policy", "check", "/dev/null") == "/dev/null is not a regular file"
 
 
+@pytest.mark.parametrize("words", [("policy", "check", "-"), ("simulate", "--scenario", "/dev/stdin")], ids=" ".join)
+def test_a_pipe_that_never_ends_is_not_read_for_ever(words: tuple[str, ...]) -> None:
+    endless = [sys.executable, "-c", "import sys\nwhile True: sys.stdout.write('window = 1\\n' * 1_000)"]
+    with subprocess.Popen(endless, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
+        done = subprocess.run(
+            program(*words), stdin=source.stdout, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
+        assert source.stdout is not None
+        source.stdout.close()  # Now it has no reader any more, and ends.
+    assert done.returncode != 0
+    assert "it is larger than 10,000,000 bytes" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_variable_that_is_misspelt_is_blamed_on_the_environment(good: Path) -> None:
     environment = {"UNDERSTUDY_WINDO": "3", "UNDERSTUDY_PROVIDERS__ALPHA__WEIGTH": "1"}
     result = run("policy", "check", good, environment=environment)
@@ -96,6 +115,8 @@ def test_warnings_stand_on_standard_error_and_change_no_exit_code(tmp_path: Path
     assert len(answered("policy", "check", path)["warnings"]) == 1
 
 
+THREE = tuple(ProviderSettings(id=name) for name in "abc")
+EMERGENCY = ProviderSettings(id="z", priority=ServicePriority.EMERGENCY)
 ALPHA = ProviderSettings(id="alpha", weight=Decimal(0))
 
 
@@ -119,3 +140,51 @@ def test_what_is_hardly_meant_is_a_warning(policy: Policy, sentence: str) -> Non
 
 def test_the_default_policy_is_not_odd() -> None:
     assert list(warnings(Policy())) == []
+
+
+def test_advice_stands_beside_the_warnings_and_changes_no_exit_code(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text("recovery_time_ms = 1_000\nwindow = 10\n")
+    found = answered("policy", "check", path)
+    assert len(found["warnings"]) == 1
+    (advised,) = found["advice"]
+    assert advised.startswith(
+        "recovery_time_ms 1,000 is far below a typical outage: in one of five minutes, 8 probes find"
+    )
+    assert run("policy", "check", path).stderr.splitlines()[-1].endswith("the policy can be used; 2 to think about")
+
+
+def test_a_policy_as_the_documents_advise_needs_no_advice() -> None:
+    assert list(advice(Policy(providers=(*THREE, EMERGENCY)))) == []
+    assert list(advice(Policy())) == [], "who the providers are is not known yet"
+
+
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        (Policy(providers=(*THREE[:1], EMERGENCY)), "1 provider has priority 1 (primary): at least 3 leave a choice"),
+        (Policy(providers=(EMERGENCY,)), "0 providers have priority 1 (primary)"),
+        (Policy(providers=THREE), "no provider has priority 4 (emergency)"),
+        (Policy(recovery_time_ms=29_999), "recovery_time_ms 29,999 is far below a typical outage"),
+        (
+            Policy(providers=(*THREE[1:], EMERGENCY, ProviderSettings(id="q", recovery_time_ms=50))),
+            "recovery_time_ms of q 50 is far below a typical outage: in one of five minutes, 12 probes find out",
+        ),
+        (Policy(recovery_time_ms=10_000, recovery_time_cap_ms=10_000), "recovery_time_ms 10,000 is far below"),
+        (Policy(ping_interval_ms=60_000), "ping_interval_ms 60,000, ping_retry_ms 2,000 and max_failures 3 notice"),
+        (Policy(deadline_ms=9_000), "deadline_ms 9,000 leaves a second provider no full request_timeout_ms 5,000"),
+        (Policy(exploration=Decimal(0)), "exploration is 0: no log will be able to say"),
+        (Policy(fallback_enabled=False), "fallback_enabled is false: only the first choice is ever asked"),
+    ],
+)
+def test_what_experience_says_otherwise_is_advice(policy: Policy, sentence: str) -> None:
+    (found,) = advice(policy)
+    assert found.startswith(sentence)
+    assert list(warnings(policy)) == []
+
+
+def test_the_probes_of_an_outage_are_counted_as_the_circuit_makes_them() -> None:
+    (capped,) = advice(Policy(recovery_time_ms=10_000, recovery_time_cap_ms=10_000))
+    assert "29 probes" in capped
+    (doubling,) = advice(Policy(recovery_time_ms=10_000))
+    assert "4 probes" in doubling

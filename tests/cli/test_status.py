@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.command_line import SHORT, answered, refused, run, said
+from cli.command_line import RESTING, SHORT, answered, on_a_terminal, refused, run, said
 from providers_for_tests import Told
 
 from understudy.adapters.stores import SqliteLog
@@ -28,12 +28,19 @@ def test_a_stopped_engines_providers_stand_as_at_its_last_event(short_log: Path)
     assert (beta["status"], beta["success_rate"], beta["average_ms"], beta["in_flight"]) == ("healthy", 100.0, 150, 0)
 
 
-def test_the_table_says_why_a_provider_is_out_and_until_when(short_log: Path) -> None:
-    header, alpha, beta = said("status", short_log).splitlines()[2:5]
-    for name in ("tier", "circuit", "score", "success", "average", "p50", "p95", "calls", "failed", "in flight", "why"):
+def test_the_table_has_the_figures_and_below_it_stands_why_a_provider_is_out_and_until_when(short_log: Path) -> None:
+    header, alpha, beta, why = said("status", short_log).splitlines()[2:6]
+    for name in ("tier", "circuit", "score", "success", "average", "p50", "p95", "calls", "failed", "in flight"):
         assert f" {name}" in header
-    assert "circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)" in alpha
+    assert max(map(len, (header, alpha, beta))) <= 100
+    assert why == "alpha: circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)"
     assert "100.00 %      150  150  150     10" in beta
+
+
+def test_where_there_is_room_the_reason_has_a_column(short_log: Path) -> None:
+    lines = on_a_terminal("status", short_log, COLUMNS="200", NO_COLOR="1").splitlines()
+    assert lines[2].endswith(" why")
+    assert "circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)" in lines[3]
 
 
 def test_the_past_can_be_asked_about_by_time_and_by_position(short_log: Path) -> None:
@@ -80,6 +87,17 @@ def test_lanes_that_a_policy_splits_stand_below_their_provider(tmp_path: Path) -
     lanes = of(answered("status", tmp_path / "split.db"), "beta")["lanes"]
     (lane,) = [one for one in lanes if one["operation_class"] == "serve"]
     assert (lane["context"], lane["success_rate"]) == ({"country": "us"}, 100.0)
+
+
+def test_a_degraded_provider_that_has_rested_is_said_to_be_overlooked_for_once(tmp_path: Path) -> None:
+    path = tmp_path / "resting.toml"
+    path.write_text(RESTING)
+    run("simulate", "--scenario", path, "--log", tmp_path / "calls.db")
+    resting = of(answered("status", tmp_path / "calls.db", "--at", "2026-01-01T00:00:15Z"), "alpha")
+    assert (resting["status"], resting["reason"]) == ("degraded", "success rate below 95 %")
+    rested = of(answered("status", tmp_path / "calls.db", "--at", "2026-01-01T00:00:18.550Z"), "alpha")
+    assert (rested["status"], rested["success_rate"]) == ("healthy", resting["success_rate"])
+    assert rested["reason"] == "success rate below 95 % until it rested, and no longer counted as degraded"
 
 
 @pytest.mark.parametrize("command", ["verify", "status"])

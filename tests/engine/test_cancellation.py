@@ -121,6 +121,11 @@ def test_an_intent_that_never_became_durable_was_surely_not_executed() -> None:
     assert story.last(RequestFailed).reason is EndReason.NOT_EXECUTED
 
 
+def test_an_intent_that_became_durable_too_late_ends_by_its_deadline() -> None:
+    story = begun(Effect.ONCE).tries(is_abandoned(AbandonReason.NOT_SENT, after_ms=31_000)).plays()
+    assert story.last(RequestFailed).reason is EndReason.DEADLINE
+
+
 def test_an_intent_given_up_with_its_caller_ends_as_cancelled() -> None:
     story = begun(Effect.ONCE).tries(is_abandoned(AbandonReason.NOT_SENT)).cancels().plays()
     assert story.last(RequestFailed).reason is EndReason.CANCELLED

@@ -3,6 +3,7 @@
 import json
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from given import NOON, given, policy_for
@@ -82,10 +83,17 @@ def test_half_a_character_in_what_a_provider_says_does_not_keep_its_outcome_out_
         assert decode(encode(event, seq=9, at_us=NOON)) == event
 
 
-def test_a_retry_after_in_the_past_is_no_pause() -> None:
-    error = RateLimited("slow", retry_after_ms=-5, code=429)
+@pytest.mark.parametrize("pause_ms", [-5, 0, float("inf"), float("nan"), "soon"])
+def test_a_retry_after_that_is_no_length_names_no_time(pause_ms: Any) -> None:
+    error = RateLimited("slow", retry_after_ms=pause_ms, code=429)
     event = reports.failed(STARTED, error, at_us=NOON + 1, discretion=PLAIN)
-    assert (event.retry_after_us, event.code) == (0, "429")
+    assert (event.retry_after_us, event.code) == (None, "429")
+
+
+@pytest.mark.parametrize(("pause_ms", "pause_us"), [(1, 1_000), (1.5, 1_500), (10**12, 10**15)])
+def test_a_retry_after_that_is_one_is_kept_as_it_is(pause_ms: Any, pause_us: int) -> None:
+    event = reports.failed(STARTED, RateLimited("slow", retry_after_ms=pause_ms), at_us=NOON + 1, discretion=PLAIN)
+    assert event.retry_after_us == pause_us
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,8 @@ def test_a_retry_after_in_the_past_is_no_pause() -> None:
     ],
 )
 def test_a_foreign_exception_is_transient_for_reads_and_ambiguous_for_writes(effect: Effect, kind: FailureKind) -> None:
-    assert reports.foreign_kind(effect) is kind
+    error = reports.of_foreign("OSError: gone", effect)
+    assert (error.kind, str(error)) == (kind, "OSError: gone")
 
 
 def test_only_a_call_that_started_can_end() -> None:

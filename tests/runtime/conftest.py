@@ -1,5 +1,6 @@
 """Every engine that a test runs writes a log, and every log must replay to the same decisions afterwards."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ class Stage:
     def play(self, act: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Run an act on virtual time."""
         return run_virtual(act(), busy=lambda: any(log.busy for log in self.logs))
+
+    @property
+    def now_s(self) -> float:
+        """Virtual seconds since the act began; asked within it."""
+        return asyncio.get_running_loop().time()
 
     def kinds(self, log: MemoryLog | SqliteLog | None = None) -> list[str]:
         """The kinds of the events in a log, versions left out."""

@@ -117,6 +117,20 @@ def test_what_is_no_provider_is_refused_before_anything_starts() -> None:
             Engine(providers=[wrong], log=SqliteLog("never-opened.db"))  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("calls.db", r"name of a file, not a log; pass SqliteLog\('calls.db'\)"),
+        (Path("calls.db"), r"name of a file, not a log; pass SqliteLog\('calls.db'\)"),
+        (SqliteLog, "no log; pass SqliteLog"),
+        (None, "log is None, and that is no log"),
+    ],
+)
+def test_what_is_no_log_is_refused_with_what_would_be_right(log: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        Engine(providers=[Told("a")], log=log)
+
+
 def test_a_provider_that_hangs_is_left_at_its_limit(stage: Any) -> None:
     async def act() -> None:
         policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, request_timeout_ms=700)

@@ -14,6 +14,7 @@ from understudy.engine import (
     OutcomeUnknown,
     Policy,
     ProviderError,
+    RateLimited,
     Reply,
     Strategy,
     Transient,
@@ -70,6 +71,19 @@ def test_a_sloppy_failure_is_a_failure_and_nothing_worse(stage: Any, raised: Exc
 
     stage.play(act)
     assert ends(stage)[0] == "call_failed.v1"
+
+
+@pytest.mark.parametrize("pause_ms", [0, -1, float("inf"), float("nan")])
+def test_who_throttles_without_naming_a_time_does_not_keep_the_request_from_the_next(
+    stage: Any, pause_ms: float
+) -> None:
+    async def act() -> None:
+        throttling = Told("a", default=RateLimited("slow", retry_after_ms=pause_ms))  # type: ignore[arg-type]
+        async with stage.engine(throttling, Told("b"), policy=IN_ORDER) as engine:
+            assert (await engine.call("x", effect="once")).provider == "b"
+            assert (len(throttling.calls), engine.unsettled) == (1, ())
+
+    stage.play(act)
 
 
 def test_what_an_adapter_makes_of_our_own_cancellation_is_not_believed(stage: Any) -> None:

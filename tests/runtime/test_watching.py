@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from providers_for_tests import Pingable, Told
 
-from understudy.engine import Misconfigured, NoProviderAvailable, Policy, Strategy, Transient
+from understudy.engine import (
+    Misconfigured,
+    NoProviderAvailable,
+    Policy,
+    ProviderSettings,
+    Strategy,
+    TimedOut,
+    Transient,
+)
 
 
 def test_the_outage_of_an_idle_provider_is_known_within_thirty_seconds(stage: Any) -> None:
@@ -42,6 +50,41 @@ def test_a_circuit_opens_rests_is_pinged_probed_and_closes(stage: Any) -> None:
             assert engine.health()[0].verdict == "probe"
             assert (await engine.call("x")).provider == "a"
             assert engine.health()[0].verdict == "eligible"
+
+    stage.play(act)
+
+
+def test_without_watching_a_circuit_does_not_wait_for_a_ping_that_nobody_sends(stage: Any) -> None:
+    async def act() -> None:
+        alpha = Pingable("a", [Transient("down")])
+        policy = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, max_failures=1)
+        async with stage.engine(alpha, Told("b"), policy=policy, watch=False) as engine:
+            assert (await engine.call("x")).provider == "b"
+            await asyncio.sleep(301)
+            assert (await engine.call("x")).provider == "a"
+        assert alpha.pings == 0
+
+    stage.play(act)
+
+
+def test_a_ping_has_the_time_of_its_provider(stage: Any) -> None:
+    async def act() -> None:
+        settings = ProviderSettings.model_validate({"id": "a", "request_timeout_ms": 300})
+        alpha = Pingable("a", delay_s=0, settings=settings)
+        alpha.ping = asyncio.Event().wait  # type: ignore[assignment, method-assign]
+        async with stage.engine(alpha, watch=False) as engine:
+            with pytest.raises(TimedOut, match="no answer within 300 ms"):
+                await engine.ask("a", "ping")
+
+    stage.play(act)
+
+
+def test_a_look_up_that_is_none_is_no_look_up(stage: Any) -> None:
+    async def act() -> None:
+        alpha = Told("a")
+        alpha.lookup = None  # type: ignore[attr-defined]
+        async with stage.engine(alpha) as engine:
+            assert not engine.policy.providers[0].has_lookup
 
     stage.play(act)
 

@@ -116,6 +116,15 @@ def test_a_change_in_any_column_of_any_row_is_seen(path: Path, column: str, seq:
         assert_whole(reader)
 
 
+@pytest.mark.parametrize("seq", [1, 2, 3])
+def test_a_text_that_has_become_a_blob_is_named_by_its_place(path: Path, seq: int) -> None:
+    change(path, f"UPDATE events SET payload = CAST(payload AS BLOB) WHERE seq = {seq}")  # noqa: S608
+    with SqliteReader.open(path) as reader:
+        found = check_chain(reader, through=3)
+    assert found.broken is not None
+    assert found.broken.seq == seq
+
+
 def read_everything(path: Path) -> list[Row]:
     """All rows, once chain and file are seen to be whole."""
     with SqliteReader.open(path, stream="main") as reader:

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from stores.samples import NOON, alert
 
 from understudy.adapters.stores import SqliteLog
+from understudy.adapters.stores.lock import OwnerLock, owner_of
 from understudy.events.errors import LogInUse
 
 OWNER = textwrap.dedent("""
@@ -106,3 +109,39 @@ def test_a_process_ends_after_close(tmp_path: Path) -> None:
         asyncio.run(main())
     """)
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "calls.db")], check=True, timeout=30)
+
+
+async def test_whoever_looks_is_told_the_owner_while_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    assert owner_of(path) is None
+    log = SqliteLog(path)
+    await log.open("engine one")
+    found = owner_of(path)
+    await log.close()
+    assert found is not None
+    assert f"'engine one' (process {os.getpid()}" in found
+    assert owner_of(path) is None
+
+
+async def test_looking_at_the_lock_keeps_nobody_from_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    log = SqliteLog(path)
+    await log.open("engine one")
+    await log.close()
+    looks = 0
+    stop = threading.Event()
+
+    def look() -> None:
+        nonlocal looks
+        while not stop.is_set():
+            owner_of(path)
+            looks += 1
+
+    with ThreadPoolExecutor(1) as lookers:
+        lookers.submit(look)
+        try:
+            for _ in range(100):
+                OwnerLock.take(path, writer="engine two").release()
+        finally:
+            stop.set()
+    assert looks > 0

@@ -1,0 +1,86 @@
+"""`understudy doctor`: is a log in good health, and what should be known about it?"""
+
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from understudy.adapters.cli.checkups import Finding, Patient, Verdict, examine
+from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
+from understudy.adapters.cli.logs import as_json, database
+from understudy.adapters.cli.output import answer, answer_json, painted, plain, width
+from understudy.adapters.cli.progress import Progress
+from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.lock import owner_of
+
+_COLOURS: Final = {Verdict.FINE: "green", Verdict.ADVICE: "yellow", Verdict.WRONG: "red"}
+_NAME_WIDTH: Final = 9
+_VERDICT_WIDTH: Final = 6
+
+
+@click.command()
+@database
+@click.option("--full", is_flag=True, help="Look at every event and page, not only at the end of the log.")
+@as_json
+@click.pass_context
+def doctor(ctx: click.Context, db: Path, *, full: bool, as_json: bool) -> None:
+    """Examine the log DB: its chain, its file, the SQLite that Python is linked with, who owns it, clock steps,
+    unsettled requests, alerts, snapshots, and commands that wait.
+
+    Works beside a running engine, and changes nothing. It takes a second or two however long the log is, unless much
+    has been written since the last snapshot; with --full about as long as reading it all. Decisions are not
+    recomputed: see `understudy verify`.
+
+    \b
+    Example:
+      understudy doctor calls.db
+      understudy doctor calls.db --full --json
+
+    \b
+    Exit codes: 0 nothing is wrong (there may be advice); 1 something is;
+                2 wrong usage, or DB is no log that can be read.
+    """
+    with SqliteReader.open(db) as reader, Progress("examining") as progress:
+        patient = Patient(
+            db=db,
+            reader=reader,
+            owner=owner_of(db.resolve()),
+            head=reader.head(),
+            now_us=time.time_ns() // 1000,
+            whole=full,
+            progress=progress,
+        )
+        found = list(examine(patient))
+    ok = all(one.verdict is not Verdict.WRONG for one in found)
+    if as_json:
+        checks = [one._asdict() for one in found]
+        head = {"seq": patient.head.seq, "chain": patient.head.chain.hex()}
+        answer_json(
+            {"log": str(db), "ok": ok, "stream": reader.stream, "head": head, "owner": patient.owner, "checks": checks}
+        )
+    else:
+        answer(f"{db}: {patient.head.seq:,} events in stream {plain(reader.stream)}")
+        for one in found:
+            _print(one)
+        answer(f"{db}: {_summary(found)}")
+    ctx.exit(FINE if ok else NOT_AS_IT_SHOULD_BE)
+
+
+def _print(one: Finding) -> None:
+    lead = f"  {one.verdict:<{_VERDICT_WIDTH}}  {one.check:<{_NAME_WIDTH}}  "
+    says = textwrap.wrap(plain(one.says), max(20, width() - len(lead)), break_long_words=False, break_on_hyphens=False)
+    verdict = painted(f"{one.verdict:<{_VERDICT_WIDTH}}", _COLOURS[one.verdict])
+    answer(f"  {verdict}  {one.check:<{_NAME_WIDTH}}  {says[0] if says else ''}")
+    for line in says[1:]:
+        answer(f"{'':{len(lead)}}{line}")
+
+
+def _summary(found: Sequence[Finding]) -> str:
+    counts = Counter(one.verdict for one in found)
+    wrong, advice = counts[Verdict.WRONG], counts[Verdict.ADVICE]
+    told = f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong" if wrong else "nothing is wrong"
+    return f"{told}; {advice} to think about" if advice else told

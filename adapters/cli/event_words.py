@@ -1,0 +1,90 @@
+"""Any event of a log in one sentence, and as JSON, whether or not this version knows its kind."""
+
+import json
+from typing import Final
+
+from understudy.adapters.cli.instants import iso
+from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.codec import decode
+from understudy.events.errors import UnreadableEvent
+from understudy.events.operations import (
+    AlertCleared,
+    AlertRaised,
+    ClockStepped,
+    EngineStarted,
+    EngineStopped,
+    OverrideCleared,
+    OverrideSet,
+    PolicyActivated,
+)
+from understudy.events.row import COLUMNS, Recorded, Row
+from understudy.replay.story import ms, sentence
+
+_LONGEST: Final = 200
+
+
+def told(row: Row) -> str:
+    """The event in words. What cannot be read is told to be so, and shown as it is stored."""
+    try:
+        event = decode(row)
+    except UnreadableEvent as error:
+        return f"{str(error).partition(': ')[2] or error}: {_cut(row.payload)}"
+    match event:
+        case CallStarted() | CallSucceeded() | CallFailed() | CallAbandoned() if event.request_id is None:
+            what = f"begins at {event.provider}" if isinstance(event, CallStarted) else _of(row, event)
+            return f"{event.operation}: {what}"
+        case EngineStarted():
+            by = f"Understudy {event.version}, rules {event.rules_version}, Python {event.python}"
+            return f"the engine starts, as {event.writer} ({by})"
+        case EngineStopped():
+            return f"the engine has stopped in good order, as {event.writer}"
+        case ClockStepped():
+            return f"the wall clock was set {'forward' if event.step_us > 0 else 'back'} by {ms(abs(event.step_us))}"
+        case PolicyActivated():
+            providers = ", ".join(event.policy.by_id)
+            return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
+        case OverrideSet():
+            until = f" until {iso(event.until_us)}" if event.until_us is not None else ""
+            return f"{event.actor} forces {event.provider} to {event.state}{until}: {event.reason}"
+        case OverrideCleared():
+            return f"{event.actor} no longer forces {event.provider}: {event.reason}"
+        case AlertRaised():
+            return f"alert {_alert(event)}: {event.message}"
+        case AlertCleared():
+            return f"alert {_alert(event)} is over"
+        case _:
+            found = _of(row, event)
+            return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
+
+
+def event_json(row: Row) -> dict[str, object]:
+    """The event as it is stored, its columns and its payload in one object."""
+    columns = {name: value for name, value in zip(COLUMNS, row[3:-1], strict=True) if value is not None}
+    return {
+        "seq": row.seq,
+        "at": iso(row.at_us),
+        "at_us": row.at_us,
+        "kind": row.kind,
+        "told": told(row),
+        "event": {**columns, **_payload(row)},
+    }
+
+
+def _payload(row: Row) -> dict[str, object]:
+    try:
+        found = json.loads(row.payload)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"payload": row.payload}
+
+
+def _of(row: Row, event: object) -> str:
+    return sentence(Recorded(row.seq, row.at_us, event))  # type: ignore[arg-type]
+
+
+def _alert(event: AlertRaised | AlertCleared) -> str:
+    return f"{event.alert} about {event.subject}" if event.subject else event.alert
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,126 @@
+"""`understudy requests`: a list of requests, newest first."""
+
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from understudy.adapters.cli.instants import iso
+from understudy.adapters.cli.logs import (
+    as_json,
+    between,
+    complete_provider,
+    database,
+    expect_provider,
+    span_options,
+)
+from understudy.adapters.cli.output import Cell, answer_json_list, note, plain, table
+from understudy.adapters.cli.progress import Progress
+from understudy.adapters.cli.request_summary import RequestSummary, summarized
+from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.request_search import Became, RequestsWanted
+from understudy.events.vocabulary import EndReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HEADER: Final = ("accepted", "request", "outcome", "by", "calls", "ms", "operation")
+_COLOURS: Final = {Became.SERVED: "green", Became.FAILED: "red", Became.HELD: "yellow", Became.OPEN: "cyan"}
+_SHORT: Final = 1_000
+"""A list of at most so many is gathered before it is shown; a longer one is shown as it is found."""
+_MEASURED: Final = 100
+_EXACT_BELOW_MS: Final = 10
+
+
+@click.command()
+@database
+@click.option(
+    "--provider", metavar="NAME", shell_complete=complete_provider, help="Only those for which it was called."
+)
+@click.option(
+    "--outcome",
+    type=click.Choice([one.value for one in (*Became, *EndReason)]),
+    metavar="WORD",
+    help="Only those that were served, failed, are held, or are open; or failed for a reason, like deadline.",
+)
+@span_options
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="The newest N; 0: all."
+)
+@as_json
+def requests(
+    db: Path,
+    *,
+    provider: str | None,
+    outcome: str | None,
+    since_us: int | None,
+    until_us: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List the requests in the log DB, newest first: what became of each, by whom, after how many calls, how soon.
+
+    Works beside a running engine, and changes nothing. Times are those of acceptance, in UTC. `by` is who served it,
+    or whose call is in doubt, or who was called last.
+
+    \b
+    Example:
+      understudy requests calls.db --outcome failed --since 1h
+      understudy requests calls.db --provider alpha --limit 0 --json
+
+    \b
+    Exit codes: 0 listed, be it none;
+                2 wrong usage, no such provider, or DB is no log that can be read.
+    """
+    wanted = _wanted(provider, outcome)
+    with SqliteReader.open(db) as reader, Progress("searching") as progress:
+        expect_provider(reader, provider)
+        after, through = between(reader, since_us=since_us, until_us=until_us)
+        ids = reader.newest_requests(wanted, after=after, through=through, progress=progress)
+        found: Iterator[RequestSummary] = (summarized(reader.request_rows(one)) for one in islice(ids, limit or None))
+        if 0 < limit <= _SHORT:
+            found = iter(list(found))
+            progress.end()
+        else:
+            progress.end()  # What is shown as it is found is all the progress that anybody needs.
+        if as_json:
+            shown = (one.to_json() for one in found)
+            answer_json_list(
+                "requests", shown, head={"log": str(db)}, tail=lambda: {"more": next(ids, None) is not None}
+            )
+            return
+        first = next(found, None)
+        if first is None:
+            note("no request matches")
+            return
+        table(_HEADER, map(_row, chain([first], found)), numbers=("calls", "ms"), measured=_MEASURED)
+        if next(ids, None) is not None:
+            note(f"older ones match, too; --limit {10 * limit} shows more, --limit 0 all")
+
+
+def _wanted(provider: str | None, outcome: str | None) -> RequestsWanted:
+    if outcome is None:
+        return RequestsWanted(provider=provider)
+    if outcome in {one.value for one in Became}:
+        return RequestsWanted(provider=provider, became=Became(outcome))
+    return RequestsWanted(provider=provider, reason=EndReason(outcome))
+
+
+def _row(one: RequestSummary) -> list[str | Cell]:
+    what = " ".join([one.operation, *one.context.values()])
+    return [
+        f"{iso(one.accepted_us)[:-5]}Z",
+        plain(one.request_id),
+        Cell(one.outcome, _COLOURS[one.became]),
+        plain(one.provider or "-"),
+        str(one.calls),
+        _ms(one.took_ms),
+        plain(what),
+    ]
+
+
+def _ms(took_ms: float | None) -> str:
+    if took_ms is None:
+        return "-"
+    return f"{took_ms:,.0f}" if took_ms >= _EXACT_BELOW_MS else f"{took_ms:.1f}"

@@ -1,0 +1,144 @@
+"""Calls, from the intent to the ending that is put on record: the boundary to providers, who may do anything."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from understudy.engine import reports
+from understudy.engine.errors import ProviderError, TimedOut
+from understudy.engine.journal import Journal
+from understudy.engine.limit import Limits
+from understudy.engine.provider import Deadline, Found, Provider, Reply
+from understudy.engine.request_state import LOOKUP
+from understudy.engine.ticket import Ticket
+from understudy.events.calls import CallStarted
+from understudy.events.errors import LogUnavailable
+from understudy.events.log import StoreSensitive
+from understudy.events.row import Recorded
+from understudy.events.vocabulary import AbandonReason, Effect
+
+_ANSWERS: Final = (Reply, Found)
+
+
+class Caller:
+    """Makes calls, each under its deadline, and tells the journal how each ended, whatever the ending."""
+
+    def __init__(self, journal: Journal, providers: Mapping[str, Provider]) -> None:
+        self.journal = journal
+        self.providers = providers
+        self.limits = Limits(asyncio.get_running_loop())
+
+    async def call(self, event: CallStarted, ticket: Ticket, now_us: int) -> None:
+        """Have a request carried out, once its intent is as durable as its effect asks for."""
+        started = self.journal.note(event, at_us=now_us)
+        if ticket.request.effect is Effect.ONCE:
+            await self._intend(started)
+            now_us = self.journal.now_us()
+            if now_us >= event.deadline_at_us:
+                self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=now_us), at_us=now_us)
+                return
+        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
+        call = self.providers[event.provider].call
+        await self._listen(
+            started,
+            lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline),
+            ticket,
+            since_us=now_us,
+        )
+
+    async def look_up(self, event: CallStarted, ticket: Ticket, now_us: int) -> None:
+        """Ask what became of an earlier call."""
+        started = self.journal.note(event, at_us=now_us)
+        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
+        lookup = self.providers[event.provider].lookup  # type: ignore[attr-defined]
+        operation = ticket.request.operation
+        await self._listen(
+            started,
+            lambda: lookup(operation, ticket.request, key=event.key, deadline=deadline),
+            ticket,
+            since_us=now_us,
+        )
+
+    async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
+        """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
+        started = self.journal.note(event)
+        error = await self._listen(started, ask, ticket, since_us=started.at_us)
+        if error is not None:
+            raise error
+
+    async def _intend(self, started: Recorded) -> None:
+        """Make the intent durable before anything moves; if that cannot be, say that nothing was sent."""
+        try:
+            await self.journal.durable(started)
+        except (LogUnavailable, asyncio.CancelledError):
+            self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=self.journal.now_us()))
+            raise
+
+    async def _listen(
+        self, started: Recorded, ask: Callable[[], Awaitable[Any]], ticket: Ticket, *, since_us: int
+    ) -> ProviderError | None:
+        """Ask a provider under the call's deadline, and put on record how it ended, whatever the ending.
+
+        `since_us` is the instant at which the provider is asked.
+        """
+        event: CallStarted = started.event  # type: ignore[assignment]
+        journal = self.journal
+        ours = False
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine is always awaited in a task.
+        limit = self.limits.set(task, seconds=(event.deadline_at_us - since_us) / 1_000_000)
+        try:
+            try:
+                value = await ask()
+            finally:
+                ours = limit.lift()
+            answer = value if isinstance(value, _ANSWERS) else Reply(value=value)
+            now_us = journal.now_us()
+            told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
+        except asyncio.CancelledError as cancelled:
+            if not ours and _is_cancelled():
+                now_us = journal.now_us()
+                journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
+                raise
+            foreign: BaseException = cancelled
+        except Exception as error:  # noqa: BLE001 - the boundary to providers: whatever they raise is put on record
+            foreign = error
+        else:
+            side = [StoreSensitive(token=token, subject=ticket.subject, value=text) for token, text in taken.items()]
+            journal.note(told, at_us=now_us, side=side)
+            ticket.learn(answer)
+            return None
+        return self._note_failure(started, foreign, ticket, expired=limit.passed)
+
+    def _note_failure(
+        self, started: Recorded, foreign: BaseException, ticket: Ticket, *, expired: bool
+    ) -> ProviderError:
+        """Put on record that a call failed, in our words."""
+        event: CallStarted = started.event  # type: ignore[assignment]
+        error_type: str | None = None
+        error: ProviderError
+        if expired:  # Whatever an adapter makes of our own cancellation: it may have been executed.
+            error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
+        elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
+            error = foreign
+        else:
+            effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
+            error_type = type(foreign).__name__
+            error = reports.of_foreign(f"{error_type}: {_text_of(foreign)}", effect)
+        now_us = self.journal.now_us()
+        failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
+        self.journal.note(failed, at_us=now_us)
+        return error
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled us; a provider may also let the cancellation of a task of its own escape."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _text_of(foreign: BaseException) -> str:
+    try:
+        return str(foreign)
+    except Exception:  # noqa: BLE001 - not even its text can be relied on
+        return "no text"

@@ -1,0 +1,88 @@
+"""What docs/cli.md shows of each command is what it prints: every command there is run, in the order of the page.
+
+In what the page shows, `…` stands for whatever there is. What it shows last may be left out (`…` on a line of its own).
+Run as a program, it brings the page up to date: `PYTHONPATH=tests .venv/bin/python tests/cli/test_documentation.py`.
+"""
+
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli.command_line import run
+from repository import ROOT
+
+PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+GIVEN = {
+    "policy.toml": "maxFailuers = 5\n",
+    "two.toml": "recovery_time_ms = 5_000\n[providers.alpha]\n[providers.beta]\n",
+}
+"""Files that the page takes to be there."""
+
+
+def shown(page: str) -> Iterator[tuple[str, str]]:
+    """Each command of the page, and what is shown of its answer."""
+    for block in re.findall(r"```\n(.*?)```", page, re.DOTALL):
+        for command in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            words, _, answer = command.partition("\n")
+            yield words, answer.strip("\n")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    for name, text in GIVEN.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_the_page_shows_a_good_number_of_commands() -> None:
+    assert len(list(shown(PAGE))) >= 7
+
+
+def printed(command: str) -> str:
+    """What a command prints, in the folder where we are."""
+    name, *words = shlex.split(command)
+    assert name == "understudy"
+    return "\n".join(line.rstrip() for line in run(*words).output.strip("\n").split("\n"))
+
+
+def fits(expected: str, answer: str) -> bool:
+    return re.fullmatch(re.escape(expected).replace("…", ".*"), answer, re.DOTALL) is not None
+
+
+def test_what_the_page_shows_is_what_the_commands_print(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", os.defpath)
+    for command, expected in shown(PAGE):
+        answer = printed(command)
+        assert not expected or fits(expected, answer), f"$ {command}\n{answer}\n--- but the page has\n{expected}"
+
+
+def renewed(expected: str, answer: str) -> str:
+    """What the page is to show: its own lines as far as they fit, else what was printed, long hashes shortened."""
+    if not expected or fits(expected, answer):
+        return expected
+    old, new = expected.split("\n"), answer.split("\n")
+    while len(old) < len(new):
+        old.insert(len(old), "")
+    lines = [was if was and fits(was, now) else now for was, now in zip(old, new, strict=False)]
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{52}([0-9a-f]{4})\b", r"\1…\2", "\n".join(lines))
+
+
+def renew() -> None:
+    page = PAGE
+    with tempfile.TemporaryDirectory() as name:
+        for file, text in GIVEN.items():
+            Path(name, file).write_text(text)
+        os.chdir(name)
+        for command, expected in shown(PAGE):
+            page = page.replace(expected, renewed(expected, printed(command)), 1) if expected else page
+    (ROOT / "docs" / "cli.md").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    renew()

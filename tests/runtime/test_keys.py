@@ -1,0 +1,88 @@
+"""Requests with an idempotency key, and operations that are declared: what is joined, and what is refused."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from providers_for_tests import Told
+
+from understudy.engine import (
+    Ambiguous,
+    Effect,
+    InvalidRequest,
+    NoProviderAvailable,
+    Operation,
+    OutcomeUnknown,
+    Policy,
+    Strategy,
+)
+
+IN_ORDER = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
+
+
+def test_a_repeat_may_name_things_in_another_order(stage: Any) -> None:
+    async def act() -> None:
+        async with stage.engine(Told("a")) as engine:
+            first = await engine.call(
+                "pay",
+                context={"b": "1", "a": "2"},
+                body={"x": 1, "y": [2]},
+                amount=Decimal("1.50"),
+                idempotency_key="k",
+            )
+            again = await engine.call(
+                "pay", context={"a": "2", "b": "1"}, body={"y": [2], "x": 1}, amount="1.50", idempotency_key="k"
+            )
+        assert (again.request_id, again.joined) == (first.request_id, True)
+
+    stage.play(act)
+
+
+def test_a_repeat_of_a_request_that_nobody_could_serve_hears_the_same_reasons(stage: Any) -> None:
+    async def act() -> None:
+        async with stage.engine(Told("a"), Told("b"), policy=IN_ORDER) as engine:
+            for one in ("a", "b"):
+                engine.override(one, "open", actor="ann", reason="maintenance")
+            seen = []
+            for _ in range(2):
+                with pytest.raises(NoProviderAvailable, match="a: forced_open; b: forced_open") as caught:
+                    await engine.call("x", idempotency_key="k")
+                seen.append((caught.value.request_id, caught.value.vetoes))
+        assert seen[0] == seen[1]
+
+    stage.play(act)
+
+
+def test_a_request_that_is_held_for_longer_than_a_key_lives_keeps_its_key(stage: Any) -> None:
+    async def act() -> None:
+        alpha = Told("a", [Ambiguous("the line broke")])
+        async with stage.engine(alpha, policy=IN_ORDER, watch=False) as engine:
+            with pytest.raises(OutcomeUnknown) as first:
+                await engine.call("pay", effect="once", idempotency_key="k")
+            await asyncio.sleep(timedelta(days=31).total_seconds())
+            with pytest.raises(OutcomeUnknown) as again:
+                await engine.call("pay", effect="once", idempotency_key="k")
+        assert again.value.request_id == first.value.request_id
+        assert len(alpha.calls) == 1
+
+    stage.play(act)
+
+
+def test_a_declared_operation_cannot_be_called_with_another_effect(stage: Any) -> None:
+    async def act() -> None:
+        alpha = Told("a")
+        async with stage.engine(alpha, operations=(Operation(name="pay", effect=Effect.ONCE),)) as engine:
+            with pytest.raises(InvalidRequest, match="pay is declared as once; leave `effect` out"):
+                await engine.call("pay", effect="read")
+            assert alpha.calls == []
+            assert (await engine.call("pay", effect="once")).provider == "a"
+            assert (await engine.call("look", effect="idempotent")).provider == "a"
+
+    stage.play(act)
+
+
+def test_an_operation_is_declared_with_an_effect_that_there_is() -> None:
+    with pytest.raises(InvalidRequest, match="did you mean 'once'"):
+        Operation(name="pay", effect="onse")  # type: ignore[arg-type]
