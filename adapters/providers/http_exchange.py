@@ -16,7 +16,7 @@ from understudy.events.vocabulary import Effect
 
 PIECE: Final = 65_536
 """Bytes that are handed to the socket at once; a body that is no longer counts as sent with its headers."""
-_MARGIN_S: Final = 0.05
+_MARGIN_S: Final = 0.1
 _MARGIN_SHARE: Final = 0.1
 
 
