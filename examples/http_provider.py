@@ -28,7 +28,7 @@ class MyShop(HttpProvider):
         return Reply(value=reply.json, reference=reply.string("order"), cost=reply.decimal("price"))
 
     async def lookup(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Found:
-        reply = await self.send("GET", "/orders", params={"key": key}, deadline=deadline)
+        reply = await self.send("GET", "/lookup", params={"key": key}, deadline=deadline)
         if reply.string("finding") == "absent":
             return Found(finding=Finding.ABSENT)
         return Found(finding=Finding.SUCCEEDED, value=reply.json, reference=reply.string("order"))

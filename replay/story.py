@@ -169,7 +169,7 @@ def _failed(event: CallFailed) -> str:
 
 
 def _cells(one: Candidate) -> Sequence[str]:
-    verdict = "degraded" if one.degraded and eligibility.is_eligible(one.verdict) else one.verdict
+    verdict = "degraded" if one.degraded and one.verdict == eligibility.ELIGIBLE else one.verdict
     terms = (one.speed_points, one.stock_points, one.recency_points)
     return (
         str(one.rank or "-"),

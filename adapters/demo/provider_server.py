@@ -22,7 +22,7 @@ _PRICE: Final = "0.25"
 class ProviderServer:
     """Use as `async with ProviderServer("alpha") as server:`, then call `server.url`.
 
-    It sells orders: POST /orders under an Idempotency-Key, GET /orders?key=… for what became of one, GET /ping, GET
+    It sells orders: POST /orders under an Idempotency-Key, GET /lookup?key=… for what became of one, GET /ping, GET
     /stock. `plan` says how it behaves by itself; `will`, `change` and `finish_late` are for whoever directs it.
     """
 
@@ -100,7 +100,7 @@ class ProviderServer:
             await self._wire.change(self.plan.at(second).line_at(second))
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        kinds = {("POST", "/orders"): "call", ("GET", "/orders"): "lookup", ("GET", "/ping"): "ping"}
+        kinds = {("POST", "/orders"): "call", ("GET", "/lookup"): "lookup", ("GET", "/ping"): "ping"}
         kind = kinds.get((request.method, request.path), "stock" if request.path == "/stock" else "")
         if not kind:
             return web.Response(status=404)

@@ -55,7 +55,7 @@ class DemoShop(HttpProvider):
                 return None
 
     async def _lookup(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Found:  # noqa: ARG002
-        reply = await self.send("GET", "/orders", params={"key": key}, deadline=deadline, effect=Effect.READ)
+        reply = await self.send("GET", "/lookup", params={"key": key}, deadline=deadline, effect=Effect.READ)
         finding = Finding(reply.string("finding"))
         if finding is not Finding.SUCCEEDED:
             return Found(finding=finding)

@@ -10,11 +10,13 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from understudy.adapters.providers.http_messages import HttpReply
+from understudy.adapters.providers.redaction import Secrets
 from understudy.events.vocabulary import Effect
 
 PIECE: Final = 65_536
 """Bytes that are handed to the socket at once; a body that is no longer counts as sent with its headers."""
-_MARGIN_S: Final = 0.05
+_MARGIN_S: Final = 0.1
 _MARGIN_SHARE: Final = 0.1
 
 
@@ -115,7 +117,18 @@ class Exchange:
         """A long body piece by piece: when the last one has been taken, all of it is sent."""
         for start in range(0, len(body), PIECE):
             yield body[start : start + PIECE]
-        self.reach(Stage.AWAITING)
+        if self.stage is Stage.SENDING:  # Some answer before they have read it all.
+            self.reach(Stage.AWAITING)
+
+    def reply(self, secrets: Secrets) -> HttpReply:
+        """The answer, as far as it has come."""
+        return HttpReply(
+            status=self.status or 0,
+            headers=self.headers,
+            body=bytes(self.got),
+            effect=self.effect,
+            secrets=secrets,
+        )
 
     @property
     def waited_ms(self) -> int:

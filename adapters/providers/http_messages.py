@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from understudy.adapters.providers.redaction import Secrets
 from understudy.engine.errors import InvalidReply
 from understudy.events.vocabulary import Effect
 
@@ -57,13 +58,15 @@ class HttpReply:
     """A complete answer.
 
     Shape:  `headers` are looked up without regard to case. `effect` is that of the request: what an error means
-            depends on whether something may have been executed.
+            depends on whether something may have been executed. `secrets` are those of the request, which no error
+            may show that is made of this answer.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     effect: Effect = Effect.READ
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
 
     @property
     def json(self) -> Any:
@@ -143,7 +146,8 @@ class HttpReply:
 
     @property
     def _beginning(self) -> str:
-        return repr(self.text[:_SHOWN]) + ("…" if len(self.text) > _SHOWN else "")
+        text = self.secrets.hide(self.text)  # Before it is cut: half a secret would not be known for one.
+        return repr(text[:_SHOWN]) + ("…" if len(text) > _SHOWN else "")
 
 
 def _refuse(constant: str) -> None:

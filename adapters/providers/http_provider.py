@@ -119,44 +119,35 @@ class HttpProvider:
         is None; Decimals in `json` become text. `answers` are statuses that are answers here, as 404 to a look-up.
         Errors: ProviderError of the kind that fits, with every secret taken out.
         """
+        own = {} if key is None or self.key_header is None else {self.key_header: key}
+        every = layered(self._headers, own, headers or {})
+        secrets = self._secrets.with_headers(every, leave=self.key_header)
+        secrets = secrets.with_fields([*given(params).items(), *given(form).items()])
+        address = self._base_url + path
         outcome: HttpReply | ProviderError
         try:
-            own = {} if key is None or self.key_header is None else {self.key_header: key}
-            every = layered(self._headers, own, headers or {})
-            address = self._base_url + path
             outgoing = self.sign(compose(method, address, headers=every, params=params, json=json, form=form))
             check_headers(outgoing.headers)
         except ProviderError as error:
-            secrets, outcome = self._secrets, error
+            outcome = error
         except _MISSHAPEN as error:
-            said = f"{method} {path}: cannot be put into words: {type(error).__name__}: {error}; nothing was sent"
-            secrets, outcome = self._secrets, Transient(said)
+            outcome = Transient(f"cannot be put into words: {type(error).__name__}: {error}; nothing was sent")
         else:
-            secrets = self._secrets_of(outgoing, form=form)
-            outcome = await self._carry_out(outgoing, effect, deadline, expects=expects, answers=answers)
+            secrets = secrets.with_headers(outgoing.headers, leave=self.key_header)
+            secrets = secrets.with_fields(parse_qsl(outgoing.query))
+            budget_s = self.limits.total_ms / 1000 if deadline is None else deadline.remaining_s()
+            exchange = Exchange(effect, self.limits, budget_s=budget_s, body_bytes=len(outgoing.body))
+            failure = await self._carry_out(outgoing, exchange)
+            outcome = failure or self._judged(exchange.reply(secrets), expects=expects, answers=answers)
         if isinstance(outcome, HttpReply):
             return outcome
         # Not within a handler: the error that was handled there, which may show a URL, is not to be its context.
-        raise secrets.hide_in(outcome)
+        raise secrets.cleaned(outcome, before=f"{method.upper()} {path.partition('?')[0]}: ")
 
-    def _secrets_of(self, outgoing: Outgoing, *, form: Mapping[str, object] | None) -> Secrets:
-        found = self._secrets.with_headers(outgoing.headers, leave=self.key_header)
-        return found.with_fields([*parse_qsl(outgoing.query), *given(form).items()])
-
-    async def _carry_out(
-        self,
-        outgoing: Outgoing,
-        effect: Effect,
-        deadline: Deadline | None,
-        *,
-        expects: Expect,
-        answers: Collection[int],
-    ) -> HttpReply | ProviderError:
-        told = f"{outgoing.method} {outgoing.path}"
-        budget_s = self.limits.total_ms / 1000 if deadline is None else deadline.remaining_s()
+    async def _carry_out(self, outgoing: Outgoing, exchange: Exchange) -> ProviderError | None:
+        """Make the request; the error that it ended in, None if there is an answer to judge."""
         if self._closed:
-            return Transient(f"{told}: {self.id} has been closed; nothing was sent")
-        exchange = Exchange(effect, self.limits, budget_s=budget_s, body_bytes=len(outgoing.body))
+            return Transient(f"{self.id} has been closed; nothing was sent")
         failure: ProviderError | None = None
         try:
             async with exchange.limit:
@@ -167,14 +158,6 @@ class HttpProvider:
             failure = broken(error, exchange)
         if failure is None and len(exchange.got) > self.limits.reply_bytes:
             failure = InvalidReply(f"the answer is longer than {self.limits.reply_bytes} bytes")
-        if failure is None:
-            reply = HttpReply(
-                status=exchange.status or 0, headers=exchange.headers, body=bytes(exchange.got), effect=effect
-            )
-            failure = self._judged(reply, expects=expects, answers=answers)
-            if failure is None:
-                return reply
-        failure.message = f"{told}: {failure.message}"
         return failure
 
     async def _converse(self, outgoing: Outgoing, exchange: Exchange) -> None:
@@ -198,10 +181,10 @@ class HttpProvider:
                 if len(exchange.got) > self.limits.reply_bytes:
                     return  # With an answer that is not read to its end, the connection is given up.
 
-    def _judged(self, reply: HttpReply, *, expects: Expect, answers: Collection[int]) -> ProviderError | None:
-        """What is wrong with an answer, if anything is."""
+    def _judged(self, reply: HttpReply, *, expects: Expect, answers: Collection[int]) -> HttpReply | ProviderError:
+        """An answer, if it is a good one; else the error that it is."""
         if reply.status in answers:
-            return None
+            return reply
         try:
             fault = self.fault_in(reply)
             pause_ms = self.retry_after_ms(reply)
@@ -216,28 +199,28 @@ class HttpProvider:
         if reply.status // 100 != _SUCCESS:
             return error_of(reply, {**KINDS, **self.statuses}, retry_after_ms=pause_ms)
         flaw = reply.flaw(expects, self.json_types)
-        return None if flaw is None else InvalidReply(f"the answer {flaw}", code=reply.status)
+        return reply if flaw is None else InvalidReply(f"the answer {flaw}", code=reply.status)
 
     async def _session_here(self) -> aiohttp.ClientSession:
         """The session of the running loop, opened at its first request."""
         loop = asyncio.get_running_loop()
-        if self._session is not None and self._loop is loop:
-            return self._session
-        if self._session is not None and self._loop is not None and not self._loop.is_closed():
-            raise Transient(f"{self.id} is in use by another event loop; give each loop a provider of its own")
-        await self._let_go()  # A session of a loop that has ended.
-        idle_s = self.limits.idle_ms / 1000
-        connector = KeptConnections(
-            limit=self.limits.connections,
-            ssl=self._tls or True,
-            force_close=not idle_s,
-            keepalive_timeout=idle_s or None,
-        )
-        self._loop = loop
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NO_TIMEOUT,
-            trace_configs=[tracing()],
-        )
+        if self._loop is not loop:
+            if self._session is not None and self._loop is not None and not self._loop.is_closed():
+                raise Transient(f"{self.id} is in use by another event loop; give each loop a provider of its own")
+            self._loop = loop
+            await self._let_go()  # What was opened in a loop that has ended.
+        if self._session is None:
+            idle_s = self.limits.idle_ms / 1000
+            connector = KeptConnections(
+                limit=self.limits.connections,
+                ssl=self._tls or True,
+                force_close=not idle_s,
+                keepalive_timeout=idle_s or None,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=_NO_TIMEOUT,
+                trace_configs=[tracing()],
+            )
         return self._session

@@ -89,7 +89,11 @@ def _of_class(reply: HttpReply, *, declined: bool) -> type[ProviderError]:
 
 
 def told(reply: HttpReply) -> tuple[str, str]:
-    """The provider's own code and message, wherever usual APIs put them; else the status and the body's beginning."""
+    """The provider's own code and message, wherever usual APIs put them; else the status and the body's beginning.
+
+    Secrets are taken out before anything is cut: half a secret would not be known for one.
+    """
+    hide = reply.secrets.hide
     if reply.status // 100 == 3:  # noqa: PLR2004 - the class of redirects
         return str(reply.status), f"points to {_origin(reply.headers.get('Location', ''))}, which is not followed"
     content = reply.json
@@ -101,11 +105,11 @@ def told(reply: HttpReply) -> tuple[str, str]:
         if isinstance(plain, str):
             (texts if " " in plain else codes).insert(0, plain)
         if codes or texts:
-            code = codes[0][:_LONGEST_CODE] if codes else str(reply.status)
-            return code, " ".join(dict.fromkeys([*codes[:1], *texts[:1]]))[:_LONGEST_TEXT]
+            code = hide(codes[0])[:_LONGEST_CODE] if codes else str(reply.status)
+            return code, hide(" ".join(dict.fromkeys([*codes[:1], *texts[:1]])))[:_LONGEST_TEXT]
     if reply.content_type.endswith("html"):
         return str(reply.status), "an HTML page"
-    return str(reply.status), " ".join(reply.text.split())[:_LONGEST_TEXT]
+    return str(reply.status), " ".join(hide(reply.text).split())[:_LONGEST_TEXT]
 
 
 def retry_after_ms(value: str | None, *, date: str | None = None, now_s: float | None = None) -> int | None:

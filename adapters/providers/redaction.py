@@ -48,12 +48,14 @@ class Secrets:
             text = text.replace(form, _REDACTED)
         return text
 
-    def hide_in(self, error: ProviderError) -> ProviderError:
-        """The same error, its words cleaned."""
-        error.message = self.hide(error.message)
-        error.code = None if error.code is None else self.hide(error.code)
-        error.args = (error.message,)
-        return error
+    def cleaned(self, error: ProviderError, *, before: str = "") -> ProviderError:
+        """The error anew, its words cleaned and with some put before them; nothing of what led to it hangs on it."""
+        message = self.hide(before + error.message)
+        clean = type(error).__new__(type(error), message)  # An adapter's subclass may be built from something else.
+        clean.__dict__.update(error.__dict__)
+        clean.args, clean.message = (message,), message
+        clean.code = None if error.code is None else self.hide(error.code)
+        return clean
 
 
 def _forms(value: str) -> Iterable[str]:

@@ -306,13 +306,6 @@ async def test_a_handshake_that_stalls_is_passed_over_without_any_doubt(town: An
         assert here.executions(answer.request_id) == {"alpha": 0, "beta": 1, "gamma": 0}
 
 
-async def test_a_stall_that_takes_the_engines_whole_limit_is_no_doubt_either(town: Any) -> None:
-    async with town(tls=("alpha",), policy=policy(request_timeout_ms=100), lookups=False) as here:
-        await here.servers["alpha"].change(Line.STALLS)
-        answer = await here.buy()
-        assert answer.provider == "beta"
-
-
 async def test_nobody_is_asked_after_a_stall_that_swallowed_the_order(town: Any) -> None:
     """The same silence without TLS: the order was sent, and nobody can say what became of it."""
     async with town(limits={"alpha": limited(headers_ms=30)}) as here:

@@ -13,7 +13,7 @@ from http_for_tests import Plain, error_of, http, listening, saying, until
 
 from understudy.adapters.providers import HttpReply, Outgoing
 from understudy.adapters.providers.redaction import Secrets
-from understudy.engine import Misconfigured, ProviderError, Transient
+from understudy.engine import InvalidReply, Misconfigured, OutOfStock, ProviderError, Transient
 
 KEY = "sk-live/1+2=3&4"
 
@@ -74,6 +74,41 @@ async def test_no_failure_of_the_connection_makes_a_secret_show(made: dict[str, 
                 error = await error_of(shop.send("POST", **{"path": "/buy", "deadline": until(), **sent}))
             assert isinstance(error, Transient)
             assert not shows(error, KEY)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+@pytest.mark.parametrize("places", range(56, 80))
+async def test_half_a_secret_is_not_left_where_words_are_cut(status: str, places: int) -> None:
+    secret = "0123456789abcdef0123456789abcdef"
+    for length in (places, places + 120):
+        answer = http((" x" * length)[:length].encode() + secret.encode(), status=status, kind="text/plain")
+        async with listening(saying(answer)) as heard, Plain(heard.url, secrets=[secret]) as shop:
+            error = await error_of(shop.send("GET", "/buy", deadline=until()))
+        assert secret[:4] not in everything_in(error)
+
+
+async def test_what_is_found_wrong_with_an_answer_later_shows_no_secret_either() -> None:
+    answer = http(f'{{"echo":"{KEY}","more":"{KEY}"}}'.encode())
+    async with listening(saying(answer)) as heard, Plain(heard.url, secrets=[KEY]) as shop:
+        reply = await shop.send("GET", "/buy", deadline=until())
+        for ask in (reply.string, reply.decimal, reply.at):
+            with pytest.raises(InvalidReply) as caught:
+                ask("order")
+            assert not shows(caught.value, KEY)
+            assert "[redacted]" in caught.value.message
+
+
+async def test_an_adapter_may_return_the_same_error_again_and_again() -> None:
+    class Terse(Plain):
+        sold_out = OutOfStock("none left")
+
+        def fault_in(self, reply: HttpReply) -> ProviderError | None:
+            return self.sold_out
+
+    async with listening(saying(*[http()] * 2)) as heard, Terse(heard.url) as shop:
+        for _ in range(2):
+            error = await error_of(shop.send("GET", "/buy", deadline=until()))
+            assert (type(error), error.message, str(error)) == (OutOfStock, *["GET /buy: none left"] * 2)
 
 
 async def test_an_adapters_own_words_are_cleaned_too() -> None:
