@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from understudy.engine import alerts
+from understudy.engine.follow_ups import HEEDED, due
 from understudy.engine.ledger import Ledger
 from understudy.engine.ports import System
 from understudy.events.decisions import Event
@@ -26,17 +26,17 @@ class Journal:
         return max(last_us, now_us)
 
     def note(self, event: Event, *, at_us: int | None = None, side: Sequence[SideWrite] = ()) -> Recorded:
-        """Append an event and fold it; then append the alerts that it raises or clears.
+        """Append an event and fold it; then append what must follow it: alerts, changes of mode.
 
         Errors: EventRefused for a `RequestAccepted` that cannot be put on record.
         """
         when_us = self.now_us() if at_us is None else at_us
         ledger = self.ledger
         recorded = self.log.append(event, at_us=when_us, side=side)
-        ledger.fold(recorded)
-        if ledger.standing.alerts or type(event) in alerts.RAISING:
-            while (alert := alerts.due(ledger.standing, event)) is not None:
-                ledger.fold(self.log.append(alert, at_us=when_us))
+        changed = ledger.fold(recorded)
+        if changed or ledger.standing.alerts or type(event) in HEEDED:
+            while (follow_up := due(ledger.standing, event, changed)) is not None:
+                ledger.fold(self.log.append(follow_up, at_us=when_us))
         builder = ledger.builder
         if builder is not None and builder.full:
             self.seal()
