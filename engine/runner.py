@@ -26,7 +26,6 @@ class Runner:
 
     def __init__(self, journal: Journal, providers: Mapping[str, Provider]) -> None:
         self.journal = journal
-        self.providers = providers
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wakes: dict[str, asyncio.Event] = {}
         self._line = Line(self.wake)
