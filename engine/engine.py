@@ -146,9 +146,11 @@ class Engine:
             journal.note(EngineStopped(writer=self._system.identity().writer))
             if self._keeper is not None:
                 await self._keeper.finish()
-            await self._hooks.close()
         finally:
-            await self._log.close()
+            try:
+                await self._hooks.close()
+            finally:
+                await self._log.close()
 
     async def call(
         self,
