@@ -24,7 +24,7 @@ async def statements(log: SqliteLog) -> list[str]:
     """Every statement that the store runs from now on, in order."""
     seen: list[str] = []
     assert log._writer is not None
-    await log._writer._thread.set_trace_callback(seen.append)
+    await log._writer.holding.thread.set_trace_callback(seen.append)
     return seen
 
 

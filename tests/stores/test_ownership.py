@@ -23,7 +23,8 @@ OWNER = textwrap.dedent("""
     from understudy.adapters.stores import SqliteLog
 
     async def main():
-        await SqliteLog(sys.argv[1]).open("engine of the other process")
+        log = SqliteLog(sys.argv[1])
+        await log.open("engine of the other process")
         print("open", flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
@@ -85,7 +86,7 @@ async def test_the_lock_file_says_who_since_when_and_stays(tmp_path: Path) -> No
     lock = tmp_path / "calls.db.lock"
     owner = json.loads(lock.read_text())
     assert (owner["writer"], owner["pid"]) == ("engine ü", os.getpid())
-    assert owner.keys() == {"writer", "pid", "host", "since"}
+    assert owner.keys() == {"writer", "pid", "host", "since", "store"}
     inode = lock.stat().st_ino
     await log.close()
     await log.open("again")
