@@ -9,6 +9,7 @@ look at the health of the providers. An application of your own ends with `web.r
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -50,7 +51,20 @@ async def health(request: web.Request) -> web.Response:
 
 
 def application(engine: Engine, shops: list[DemoShop]) -> web.Application:
-    """The application; whatever it opens, it closes in the reverse order when it is shut down."""
+    """The application; what it opens it closes when it is shut down."""
+
+    async def page(_: Engine, *, service_id: str, failures: int, **__: Any) -> None:
+        print(f"  signal: {service_id} has failed {failures} request(s) in a row")
+
+    async def note(_: Engine, *, from_service: str, to_service: str, **__: Any) -> None:
+        print(f"  signal: {to_service} has stood in for {from_service}")
+
+    async def relax(_: Engine, *, service_id: str, **__: Any) -> None:
+        print(f"  signal: {service_id} is back")
+
+    engine.on("service:failure", page)
+    engine.on("failover:success", note)
+    engine.on("service:recovered", relax)
 
     async def running(_: web.Application) -> AsyncIterator[None]:
         async with engine:
@@ -73,17 +87,16 @@ async def main() -> None:
         runner = web.AppRunner(application(engine, shops))
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            await visit(site, alpha)
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0]
+            await visit(f"http://{host}:{port}", alpha)
         finally:
             await runner.cleanup()
 
 
-async def visit(site: web.TCPSite, alpha: ProviderServer) -> None:
+async def visit(address: str, alpha: ProviderServer) -> None:
     """What a client sees."""
-    host, port = site._server.sockets[0].getsockname()  # type: ignore[union-attr] # noqa: SLF001 - port 0 was asked for
-    async with aiohttp.ClientSession(f"http://{host}:{port}") as client:
+    async with aiohttp.ClientSession(address) as client:
         for line in (Line.OPEN, Line.REFUSES):
             await alpha.change(line)
             async with client.post("/numbers", json={"country": "us", "service": "wa"}) as answer:

@@ -93,7 +93,7 @@ def _announce(scenario: Scenario, log_file: Path) -> None:
     rest_s = scenario.policy.recovery_time_ms / 1000
     note(
         f"{len(scenario.providers)} provider servers on loopback ports, {scenario.requests:,} requests in"
-        f" {scenario.duration_s:g} s, log {log_file}\n"
+        f" {float(scenario.duration_s):g} s, log {log_file}\n"
         f"An open circuit rests for {rest_s:g} s here, not for the usual 5 minutes, so that you can watch it close."
     )
 

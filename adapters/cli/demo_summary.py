@@ -26,7 +26,7 @@ def print_summary(found: Findings, check: Verification, *, seconds: float) -> No
             ("answered after", f"{_three(found.took_us)} (p50, p95, p99)"),
             ("added by us", f"{_three(found.before_us)} before the call, where no failover was needed"),
             ("added to reads", _added(found.reads_added_us)),
-            ("added to orders", _added(found.orders_added_us)),
+            ("added to orders", f"{_added(found.orders_added_us)}; one in doubt waits for a look-up"),
             *findings(check),
         ]
     )

@@ -160,7 +160,7 @@ class Show:
     def _wishes(self) -> Iterator[Wish]:
         dice = Random(self._scenario.seed)  # noqa: S311 - repeatable, not unguessable
         rate = float(self._scenario.arrivals.per_second or 1)
-        for number in range(round(rate * float(self._scenario.duration_s))):
+        for number in range(self._scenario.requests):
             yield Wish(number=number + 1, due_s=(number + dice.random()) / rate, service=dice.choice(_SERVICES))
 
     async def _look(self, engine: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from importlib.resources import files
 from typing import Final
 
@@ -11,6 +11,7 @@ from understudy.replay.scenario import Phase, Script
 from understudy.replay.simulate import Scenario, parse_scenario
 
 _FILE: Final = "demo.toml"
+_FINE: Final = Decimal("0.000001")
 _RESTS: Final = ("recovery_time_ms", "recovery_time_cap_ms", "ping_interval_ms", "ping_retry_ms", "throttle_ms")
 """What shrinks with the scenario: how long things are left alone. Limits of calls do not; networks are as they are."""
 
@@ -31,7 +32,9 @@ def demo_scenario(*, seconds: float | None = None, requests: int | None = None, 
     scenario = parse_scenario(text, source=_FILE)
     length_s = scenario.duration_s if seconds is None else Decimal(str(seconds))
     factor = length_s / scenario.duration_s
-    rate = scenario.arrivals.per_second if requests is None else requests / length_s
+    rate = scenario.arrivals.per_second
+    if requests is not None:  # Rounded up: not one fewer than wanted.
+        rate = (requests / length_s).quantize(_FINE, rounding=ROUND_CEILING)
     return scenario.model_copy(
         update={
             "duration_s": length_s,
