@@ -38,7 +38,7 @@ async def side_call(
     request = Request(request_id="", operation=operation, effect=Effect.READ, context={**columns, **labels})
     ticket = Ticket(request, NOTHING_HIDDEN, "")
     deadline = Deadline(event.deadline_at_us, runner.journal.now_us)
-    await runner.caller.side_call(
+    await runner.side_call(
         event, ticket, function if operation == "ping" else lambda: function(request, deadline=deadline)
     )
     return ticket.answer if isinstance(ticket.answer, Reply) else Reply(value=ticket.answer.value)
