@@ -135,13 +135,16 @@ class Engine:
         if self._watch:
             background.start(runner, self)
 
-    async def stop(self) -> None:
-        """Let requests end (no longer than one call may take), note what is left, let the log go. Safe to repeat."""
+    async def stop(self, *, grace_ms: int | None = None) -> None:
+        """Let requests end, note what is left, let the log go. Safe to repeat.
+
+        `grace_ms` is how long requests may take to end; by default as long as one call may take.
+        """
         runner, self._runner = self._runner, None
         if runner is None:
             return
         try:
-            await runner.close(grace_s=self._policy.request_timeout_ms / 1000)
+            await runner.close(grace_s=(self._policy.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
             journal = runner.journal
             journal.note(EngineStopped(writer=self._system.identity().writer))
             if self._keeper is not None:
