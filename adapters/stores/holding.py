@@ -1,5 +1,6 @@
 """A log's file while it is open: the thread that works on it, the right to do so, and whether it is still there."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 _COPY: Final = "or stop this engine, which then leaves a copy of everything beside it"
 _SENTENCES: Final = {
-    Sight.REMOVED: f"the file was removed or moved away while in use; put it back, {_COPY}",
+    Sight.GONE: f"the file was removed or moved away while in use; put it back, {_COPY}",
     Sight.REPLACED: f"the file was replaced by another one while in use; put the first one back, {_COPY}",
     Sight.SHRUNK: "the file was cut or written over while in use; stop this engine, and restore a backup",
 }
@@ -28,6 +29,11 @@ _TORN: Final = (
     "its write-ahead log was cut while in use; stop this engine and start it again: it goes on after the last event"
     " that is whole, and `understudy verify` tells which that is"
 )
+_LOOK_AROUND_S: Final = 0.1
+"""Seconds after which the files are looked at that no commit depends on: the lock, and the index of others."""
+_LONG_PAGES: Final = 2 * 4_096
+"""Pages (32 MB) from which on readers are waited for, so that the write-ahead log can be begun anew."""
+_PATIENCE_MS: Final = 100
 
 
 class Holding:
@@ -48,6 +54,8 @@ class Holding:
         self._spoilt: str | None = None
         """What is wrong with the file, if it is damaged: nothing may be written or moved in it any more."""
         self._errands = 0
+        self._look_around_s = 0.0
+        self._long_pages = _LONG_PAGES
 
     @classmethod
     async def take(cls, path: Path, *, stream: str, writer: str, salt: bytes | None, busy_timeout_ms: int) -> Self:
@@ -104,45 +112,66 @@ class Holding:
             )
 
     async def prepare(self, stored: Head) -> None:
-        """See that we still own the log, and that what is to be written will follow on what is stored already.
+        """See that what is to be written will follow on what is stored already.
 
-        Errors: LogInUse if somebody else has taken it over; LogUnavailable if the write-ahead log has been cut: what
-        would be written now could not be found again; OSError.
+        A write-ahead log that somebody has removed is put right: all of it goes into the database first.
+        Errors: LogInUse if somebody else has taken the log over; LogUnavailable if its write-ahead log has been cut:
+        what would be written now could not be found again; sqlite3.Error, OSError.
         """
         if self._spoilt is not None:
             raise LogUnavailable(self._spoilt)
-        if self.lock.is_displaced() and self._place.look() in {Sight.WHOLE, Sight.LOOSE}:
+        loose = self._look_around()
+        sight = self._place.wal()
+        if sight is Sight.SHRUNK:
+            if self._place.is_cut() or not await self.perform(self._reaches, stored):
+                self._spoilt = _TORN
+                raise LogUnavailable(_TORN)
+            self._place.remember()
+        elif (loose or sight is not Sight.WHOLE) and self._place.database() is Sight.WHOLE:
+            await self.perform(self._move_in)
+            self._place.remember()
+
+    def _look_around(self) -> bool:
+        """See, now and then, that we still own the log; tells whether others would use another index than we do."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._look_around_s:
+            return False
+        self._look_around_s = now_s + _LOOK_AROUND_S
+        if self._place.database() is not Sight.WHOLE:
+            return False  # `secure` will say so.
+        if self.lock.is_displaced():
+            self._look_around_s = now_s
             self.lock.renew()
-        if not self._place.is_drained():
-            return
-        if self._place.is_cut() or not await self.perform(self._reaches, stored):
-            self._spoilt = _TORN
-            raise LogUnavailable(_TORN)
-        self._place.remember()
+        return self._place.index() is not Sight.WHOLE
 
     async def secure(self) -> None:
         """See that what has been written is where the next start will look for it.
 
-        A write-ahead log that somebody has removed is put right: all of it goes into the database first.
         Errors: LogUnavailable, OSError or sqlite3.Error, if it is not there.
         """
-        sight = self._place.look()
-        if sight is Sight.LOOSE:
-            await self.perform(self._move_in)
-            self._place.remember()
-        elif sight is Sight.SHRUNK:
-            if not await self.perform(self._was_vacuumed):
-                self._spoilt = _SENTENCES[sight]
-                raise LogUnavailable(self._spoilt)
-            self._place.remember()
-        elif sight is not Sight.WHOLE:
-            raise LogUnavailable(_SENTENCES[sight])
+        sight = self._place.database()
+        if sight is Sight.WHOLE:
+            return
+        if sight is Sight.SHRUNK:
+            if await self.perform(self._was_vacuumed):
+                self._place.remember()
+                return
+            self._spoilt = _SENTENCES[sight]
+        raise LogUnavailable(_SENTENCES[sight])
 
     async def checkpoint(self) -> int:
-        """Move what is in the write-ahead log into the database; how many pages remain."""
-        if self._spoilt is not None or self._place.is_drained() or self._place.look() is not Sight.WHOLE:
+        """Move what is in the write-ahead log into the database; how many pages remain.
+
+        It begins anew by itself once a commit finds nobody reading it. Where somebody always is, it has to be waited
+        for, briefly; in vain, it is tried again when the log has doubled.
+        """
+        if self._spoilt is not None or {self._place.wal(), self._place.database()} != {Sight.WHOLE}:
             return 0  # The next commit will say so; what was cut must not be filled up.
-        remaining = await self.perform(transaction.checkpoint)
+        pages, remaining = await self.perform(transaction.checkpoint)
+        if pages > self._long_pages:
+            anew = await self.perform(transaction.begin_wal_anew, patience_ms=_PATIENCE_MS)
+            self._long_pages = _LONG_PAGES if anew else 2 * pages
+            remaining = 0 if anew else remaining
         if not remaining:
             self._place.expect_another_round()
         return remaining
@@ -166,8 +195,7 @@ class Holding:
         self.lock.release()
 
     async def _leave(self, last: ExitStack) -> None:
-        sight = self._place.look()
-        if sight in {Sight.REMOVED, Sight.REPLACED}:
+        if self._place.database() in {Sight.GONE, Sight.REPLACED}:
             mode = self._place.mode
             told = await self.perform(rescue.copy_beside, self.path, stream=self.meta.stream, mode=mode)
             self._place.clear()

@@ -1,9 +1,9 @@
 """Whether a log's files are still where the next start will look for them.
 
 SQLite goes on writing to a file that somebody has removed, replaced or cut: it holds the file open, and its commits
-succeed. What was acknowledged would be gone with the process. So before anything is acknowledged, the names are
-looked up again: some `stat`s, ten microseconds for a group. They are asked by the loop: in the store's thread, each
-would wait for the interpreter's lock.
+succeed. What was acknowledged would be gone with the process. So the write-ahead log is looked up by its name before
+each commit, and the database after it, before anything is acknowledged: two `stat`s, five microseconds for a group.
+They are asked by the loop: in the store's thread, each would wait for the interpreter's lock.
 """
 
 import os
@@ -16,34 +16,61 @@ _SALTS: Final = slice(16, 24)
 
 
 class Sight(Enum):
-    """What a look at the files has found."""
+    """What a look at a file has found."""
 
     WHOLE = auto()
-    LOOSE = auto()
-    """The database is there, but a file beside it that SQLite has open is not."""
-    REMOVED = auto()
+    GONE = auto()
+    """There is no file of that name any more."""
     REPLACED = auto()
+    """There is another file of that name."""
     SHRUNK = auto()
-    """The database is smaller than before: cut, or vacuumed by another program."""
+    """It is smaller than before: cut, or tidied up by another program."""
 
 
 class Place:
     """The files of a log that is open, as they were when it was opened."""
 
     def __init__(self, database: Path) -> None:
-        self._names = (str(database), f"{database}-wal", f"{database}-shm")
+        self._database = str(database)
+        self._wal = f"{database}-wal"
+        self._index = f"{database}-shm"
         self.remember()
+
+    def remember(self) -> None:
+        """Take what is there now for what belongs there."""
+        self._known = {name: _look_up(name) for name in (self._database, self._wal, self._index)}
+        self._round = b""
 
     @property
     def mode(self) -> int:
         """The permissions of the database."""
-        database = self._known[0]
-        return 0o600 if database is None else database.st_mode
+        known = self._known[self._database]
+        return 0o600 if known is None else known.st_mode
 
-    def remember(self) -> None:
-        """Take what is there now for what belongs there."""
-        self._known = [_look_up(name) for name in self._names]
-        self._round = b""
+    def database(self) -> Sight:
+        """What has become of the database.
+
+        Errors: OSError if it cannot be looked up; so for the others.
+        """
+        return self._look(self._database)
+
+    def wal(self) -> Sight:
+        """What has become of the write-ahead log.
+
+        To be asked before something is written to it: what was cut would then be as long again, with a hole.
+        """
+        sight = self._look(self._wal)
+        if sight is Sight.WHOLE and not self._round:
+            self._round = _round_of(self._wal)
+        return sight
+
+    def index(self) -> Sight:
+        """What has become of the index of the write-ahead log, which all programs share that have the file open."""
+        return self._look(self._index)
+
+    def is_cut(self) -> bool:
+        """Whether a shorter write-ahead log is still of the same round, so that nobody has emptied it."""
+        return self._round != b"" and _round_of(self._wal) == self._round
 
     def expect_another_round(self) -> None:
         """All of the write-ahead log is in the database: what is written next begins it anew."""
@@ -54,45 +81,23 @@ class Place:
 
         Errors: OSError.
         """
-        for name, known in zip(self._names[1:], self._known[1:], strict=True):
-            if known is not None and not _is_gone(known, _look_up(name)):
+        for name in (self._wal, self._index):
+            if self._known[name] is not None and self._look(name) in {Sight.WHOLE, Sight.SHRUNK}:
                 Path(name).unlink()
 
-    def is_drained(self) -> bool:
-        """Whether the write-ahead log is shorter than before: emptied by another program, or cut.
-
-        To be asked before something is written to it: that would make it as long again, with a hole.
-        Errors: OSError if it cannot be looked up.
-        """
-        now, known = _look_up(self._names[1]), self._known[1]
-        return now is not None and known is not None and now.st_size < known.st_size
-
-    def is_cut(self) -> bool:
-        """Whether a shorter write-ahead log is still of the same round, so that nobody has emptied it."""
-        return self._round != b"" and _round_of(self._names[1]) == self._round
-
-    def look(self) -> Sight:
-        """What has become of the files.
-
-        Errors: OSError if they cannot be looked up.
-        """
-        database, wal, index = now = [_look_up(name) for name in self._names]
-        known_database, known_wal, known_index = self._known
-        if database is None or known_database is None:
-            return Sight.REMOVED
-        if not os.path.samestat(database, known_database):
+    def _look(self, name: str) -> Sight:
+        now, known = _look_up(name), self._known[name]
+        if known is None:
+            self._known[name] = now
+            return Sight.WHOLE
+        if now is None:
+            return Sight.GONE
+        if now.st_ino != known.st_ino or now.st_dev != known.st_dev:
             return Sight.REPLACED
-        if _is_gone(known_wal, wal) or _is_gone(known_index, index):
-            return Sight.LOOSE
-        if database.st_size < known_database.st_size:
+        if now.st_size < known.st_size:
             return Sight.SHRUNK
-        self._known = now
-        self._round = self._round or _round_of(self._names[1])
+        self._known[name] = now
         return Sight.WHOLE
-
-
-def _is_gone(known: os.stat_result | None, now: os.stat_result | None) -> bool:
-    return known is not None and (now is None or not os.path.samestat(now, known))
 
 
 def _look_up(name: str) -> os.stat_result | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from understudy.adapters.stores import schema
 from understudy.adapters.stores.claims import named
@@ -133,16 +133,36 @@ def _write_aside(connection: sqlite3.Connection, write: SideWrite, *, at_us: int
             connection.execute("DELETE FROM inbox WHERE command_id = ?", (write.command_id,))
 
 
-def checkpoint(connection: sqlite3.Connection) -> int:
-    """Move what is in the write-ahead log into the database, as far as readers allow; how many pages remain.
+class Checkpointed(NamedTuple):
+    """How many pages the write-ahead log has, and how many of them a reader has kept from going into the database."""
+
+    pages: int
+    remaining: int
+
+
+def checkpoint(connection: sqlite3.Connection) -> Checkpointed:
+    """Move what is in the write-ahead log into the database, as far as readers allow.
 
     Errors: none; what could not be moved now remains for the next time, and nothing is lost.
     """
     try:
         _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     except sqlite3.Error:
-        return 0
-    return max(0, int(pages) - int(moved))
+        return Checkpointed(0, 0)
+    return Checkpointed(max(0, int(pages)), max(0, int(pages) - int(moved)))
+
+
+def begin_wal_anew(connection: sqlite3.Connection, *, patience_ms: int) -> bool:
+    """Wait so long for readers to leave the write-ahead log, so that it can be begun anew; whether they did."""
+    (usual_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {usual_ms}")
+    return not busy
 
 
 def move_all(connection: sqlite3.Connection) -> None:
