@@ -1,7 +1,7 @@
 """What a guarded call costs beside a bare one: `Engine.call` over a MemoryLog, five providers that answer at once.
 
 Run: `make bench`, or this file alone, with `--calls N`. Callers go one at a time, and a hundred at once; times are
-wall-clock, the best of several rounds, the bare call's taken off. Where `litellm` can be imported, its Router serves the
+wall-clock, the best of several rounds, the bare call's taken off. Where litellm can be imported, its Router serves the
 same calls (mocked replies, five deployments), and the ratio is printed.
 """
 
