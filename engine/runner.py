@@ -30,7 +30,6 @@ class Runner:
 
     def __init__(self, journal: Journal, providers: Mapping[str, Provider]) -> None:
         self.journal = journal
-        self.providers = providers
         self._tasks = Tasks()
         self._wakes: dict[str, asyncio.Event] = {}
         self._line = Line(self.wake)

@@ -74,8 +74,8 @@ class Tasks:
         for caller in self._interrupted:
             if caller is not None:
                 caller.cancel()
-        while self._started:
-            for task in tuple(self._started):
+        while under_way := [task for task in self._started if not task.done()]:
+            for task in under_way:
                 task.cancel()
-            await asyncio.gather(*self._started, return_exceptions=True)
+            await asyncio.gather(*under_way, return_exceptions=True)
         await self._until_served(_STUBBORN_S)

@@ -5,7 +5,7 @@ from typing import ClassVar
 from understudy.events.fact import Fact
 from understudy.events.policy import Policy
 from understudy.events.record import record
-from understudy.events.vocabulary import ForcedState
+from understudy.events.vocabulary import ForcedState, Mode
 
 
 @record(kw_only=True)
@@ -94,3 +94,16 @@ class AlertCleared(Fact):
     kind: ClassVar[str] = "alert_cleared.v1"
     alert: str
     subject: str
+
+
+@record(kw_only=True)
+class ModeChanged(Fact):
+    """The engine as a whole is served otherwise: by the best tier, by its backups, or by nothing but the last resort.
+
+    Shape:  `normal` while a provider of the best tier can serve; `degraded` while only those of later tiers can;
+            `emergency` when there are none but those of the emergency tier, or nobody.
+    """
+
+    kind: ClassVar[str] = "mode_changed.v1"
+    mode: Mode
+    previous: Mode

@@ -114,6 +114,14 @@ class AbandonReason(StrEnum):
     """Its start could not be made durable, so it was never sent."""
 
 
+class Mode(StrEnum):
+    """How the engine as a whole is served."""
+
+    NORMAL = "normal"
+    DEGRADED = "degraded"
+    EMERGENCY = "emergency"
+
+
 class Via(StrEnum):
     """How the success of a request became known."""
 

@@ -12,6 +12,7 @@ from understudy.events.operations import (
     AlertCleared,
     AlertRaised,
     EngineStarted,
+    ModeChanged,
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
@@ -187,6 +188,10 @@ def _alert_cleared(standing: "Standing", recorded: Recorded, event: AlertCleared
     turn(standing.lanes, recorded)
 
 
+def _mode_changed(standing: "Standing", _: Recorded, event: ModeChanged) -> None:
+    standing.mode = event.mode
+
+
 def _decision_made(standing: "Standing", _: Recorded, event: Decided) -> None:
     standing.totals.decisions += 1
     if event.strategy is _ROUND_ROBIN and event.provider is not None and event.tier is not None:
@@ -232,6 +237,7 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(OverrideCleared, _override_cleared),
         _on(AlertRaised, _alert_raised),
         _on(AlertCleared, _alert_cleared),
+        _on(ModeChanged, _mode_changed),
         _on(DecisionMade, _decision_made),
         _on(Decision, _decision_made),
         _on(RequestAccepted, _accepted),

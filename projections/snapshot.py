@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from understudy.events.calls import CallStarted
 from understudy.events.operations import OverrideSet
 from understudy.events.policy import Policy
+from understudy.events.vocabulary import Mode
 from understudy.projections.lanes import Lanes
 from understudy.projections.open_call import OpenCall
 from understudy.projections.provider_record import ProviderRecord, StockBelief
@@ -36,6 +37,7 @@ def dump_standing(standing: Standing) -> bytes:
         {
             "fold_version": FOLD_VERSION,
             **{name: getattr(standing, name) for name in _PLAIN},
+            "mode": standing.mode,
             "policy": standing.policy,
             "keys": standing.lanes.keys,
             "providers": standing.providers,
@@ -69,6 +71,7 @@ def _standing(head: Mapping[str, Any], *, words: bytes) -> Standing:
     state = (word for (word,) in _WORD.iter_unpack(words))
     return Standing(
         **{name: head[name] for name in _PLAIN},
+        mode=Mode(head["mode"]),
         policy=policy,
         lanes=Lanes.restored(policy, keys=map(tuple, head["keys"]), state=state),
         providers={name: _provider(record) for name, record in head["providers"].items()},

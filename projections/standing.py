@@ -11,7 +11,7 @@ from typing import Final
 from understudy.events.calls import CallAbandoned, CallFailed
 from understudy.events.policy import Policy
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import SIDE_OPERATIONS
+from understudy.events.vocabulary import SIDE_OPERATIONS, Mode
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import LaneKey, Lanes
 from understudy.projections.open_call import OpenCall, call_context
@@ -57,6 +57,7 @@ class Standing:
     """Who was the first choice of the latest round-robin decision, by tier."""
     alerts: dict[str, int] = field(default_factory=dict)
     """When each alert that stands was raised, by `alert|subject`."""
+    mode: Mode = Mode.NORMAL
     rate_used_us: int = 0
     """The global rate limit's virtual clock (see `ProviderRecord.rate_used_us`)."""
     rate_interval_us: int = 0

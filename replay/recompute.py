@@ -10,28 +10,38 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from understudy.engine import alerts
 from understudy.engine.commands import COMMAND_REFUSED
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.errors import BrokenRule
+from understudy.engine.follow_ups import HEEDED, FollowUp, due
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.steps import Hold, Sleep
 from understudy.events.codec import decode, encode
 from understudy.events.decisions import DecisionMade, Event
-from understudy.events.operations import AlertCleared, AlertRaised, EngineStarted
-from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended, RetryScheduled
+from understudy.events.operations import AlertCleared, AlertRaised, EngineStarted, ModeChanged
+from understudy.events.requests import (
+    RequestAccepted,
+    RequestCompleted,
+    RequestFailed,
+    RequestSuspended,
+    RetryScheduled,
+)
 from understudy.events.row import Recorded, Row
+from understudy.events.vocabulary import Effect
 
 _CALL_STARTED: Final = "call_started.v1"
 _DECISION: Final = DecisionMade.kind
 _STEPS: Final = frozenset(
     kind.kind for kind in (DecisionMade, RetryScheduled, RequestCompleted, RequestFailed, RequestSuspended)
 ) | {_CALL_STARTED}
-_ALERTS: Final = frozenset({AlertRaised.kind, AlertCleared.kind})
+_FOLLOW_UPS: Final = frozenset({AlertRaised.kind, AlertCleared.kind, ModeChanged.kind})
+_ACCEPTED: Final = RequestAccepted(request_id="", operation="", effect=Effect.READ, deadline_at_us=0)
+"""What a part of a log begins after: nothing follows from it at once."""
+_OURS: Final = (AlertRaised, AlertCleared, ModeChanged)
 _IDLE: Final = (Hold, Sleep)
-_HEEDED: Final = alerts.RAISING | {AlertRaised, AlertCleared}
-"""After these an alert may be due even where none stands."""
+_HEEDED: Final = HEEDED | {AlertRaised, AlertCleared, ModeChanged}
+"""After these something may be due even where no alert stands and no lane has changed."""
 _DRAW: Final = re.compile(r'\{"strategy":"\w+","draw":(\d{1,10}),')
 
 _recorded: Final = partial(tuple.__new__, Recorded)
@@ -59,8 +69,8 @@ class Recomputation:
         self.ledger = ledger or Ledger()
         self.steps = self.identical = self.differs = self.other_rules = self.input_missing = 0
         self.first_difference: Difference | None = None
-        self._alert_due: AlertRaised | AlertCleared | None = None
-        self._trigger: Event = EngineStarted(version="", rules_version=0, python="", writer="")
+        self._due: FollowUp | None = None
+        self._trigger: tuple[Event, int] = (_ACCEPTED, 0)
 
     def take(self, row: Row) -> None:
         """Check one more row, and fold it.
@@ -69,35 +79,34 @@ class Recomputation:
         """
         kind = row.kind
         if kind == EngineStarted.kind:
-            self._alert_due = None  # A crash may have come between an event and its alert.
+            self._due = None  # A crash may have come between an event and what must follow it.
         event: Event | None = None
-        if self._alert_due is not None or kind in _ALERTS:
-            event = self._check_alert(row)
+        if self._due is not None or kind in _FOLLOW_UPS:
+            event = self._check_follow_up(row)
         elif kind in _STEPS:
             event = self._check_step(row)
         if event is None:
             event = decode(row)
         ledger = self.ledger
         try:
-            ledger.fold(_recorded((row.seq, row.at_us, event)))
+            changed = ledger.fold(_recorded((row.seq, row.at_us, event)))
         except BrokenRule as error:
             self._differs(row, "order", logged=kind, recomputed=f"cannot happen here: {error}")
             return
         standing = ledger.standing
         if standing.rules_version == RULES_VERSION:
-            if standing.alerts or type(event) in _HEEDED:
-                self._alert_due = self._next_alert(event)
+            if changed or standing.alerts or type(event) in _HEEDED:
+                self._due = self._next_follow_up(event, changed)
             else:
-                self._alert_due = None
-                self._trigger = event
+                self._due = None
+                self._trigger = event, changed
 
-    def _next_alert(self, event: Event) -> AlertRaised | AlertCleared | None:
-        if isinstance(event, AlertRaised | AlertCleared):
-            if event.alert == COMMAND_REFUSED:
-                return None
-            event = self._trigger  # One event may have several alerts follow it.
-        self._trigger = event
-        return alerts.due(self.ledger.standing, event)
+    def _next_follow_up(self, event: Event, changed: int) -> FollowUp | None:
+        if isinstance(event, AlertRaised) and event.alert == COMMAND_REFUSED:
+            return None
+        if not isinstance(event, _OURS):
+            self._trigger = event, changed
+        return due(self.ledger.standing, *self._trigger)  # One event may have several follow it.
 
     def _check_step(self, row: Row) -> Event | None:
         """The recomputed event of a row that the rules chose, if it is the same; None if it must be decoded."""
@@ -122,13 +131,12 @@ class Recomputation:
             return None
         return self._compare(row, step.event)
 
-    def _check_alert(self, row: Row) -> Event | None:
-        due = self._alert_due
-        if due is None:
+    def _check_follow_up(self, row: Row) -> Event | None:
+        if self._due is None:
             if f'"alert":"{COMMAND_REFUSED}"' not in row.payload:
-                self._differs(row, "kind", logged=row.kind, recomputed="no alert is due")
+                self._differs(row, "kind", logged=row.kind, recomputed="nothing is due")
             return None
-        return self._compare(row, due)
+        return self._compare(row, self._due)
 
     def _compare(self, row: Row, event: Event) -> Event | None:
         again = encode(event, seq=row.seq, at_us=row.at_us)

@@ -17,6 +17,7 @@ from understudy.events.operations import (
     ClockStepped,
     EngineStarted,
     EngineStopped,
+    ModeChanged,
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
@@ -38,6 +39,7 @@ from understudy.events.vocabulary import (
     FailureKind,
     Finding,
     ForcedState,
+    Mode,
     ServicePriority,
     Strategy,
     SuspendReason,
@@ -185,6 +187,7 @@ def _examples() -> list[Fact]:
         PolicyActivated(policy=policy, policy_hash="0f" * 32),
         OverrideSet(provider="alpha", state=ForcedState.DRAIN, until_us=1_700_000_060_000_000, **_OPERATOR),
         OverrideCleared(provider="alpha", **_OPERATOR),
+        ModeChanged(mode=Mode.DEGRADED, previous=Mode.NORMAL),
         AlertRaised(alert="misconfigured", subject="alpha", message="alpha does not accept our key or account"),
         AlertCleared(alert="misconfigured", subject="alpha"),
         RequestAccepted(

@@ -3,15 +3,16 @@
     given(policy_for("a", "b")).accepts(Effect.READ).plays(fails(TRANSIENT), succeeds()).called == ["a", "a"]
 
 A `Story` is a ledger and a clock that moves only when it is told to. Everything that it puts on record goes through the
-same fold, the same rules and the same alerts as in the engine.
+same fold, the same rules and the same follow-ups as in the engine.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
-from understudy.engine import alerts, reports
+from understudy.engine import reports
 from understudy.engine.decide import RULES_VERSION, decide
 from understudy.engine.errors import ProviderError
+from understudy.engine.follow_ups import due
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.provider import Found, Reply
@@ -94,10 +95,10 @@ class Story:
     # --- what happens
 
     def note(self, event: Event) -> Recorded:
-        """Put a fact on record, and the alerts that follow from it."""
-        recorded = self._append(event)
-        while (alert := alerts.due(self.standing, event)) is not None:
-            self._append(alert)
+        """Put a fact on record, and what must follow it."""
+        recorded, changed = self._append(event)
+        while (follow_up := due(self.standing, event, changed)) is not None:
+            self._append(follow_up)
         return recorded
 
     def adopts(self, policy: Policy) -> Self:
@@ -242,13 +243,13 @@ class Story:
         """A provider as a decision sees it now."""
         return next(one for one in self.decides(**fields).candidates if one.provider == provider)
 
-    def _append(self, event: Event) -> Recorded:
-        """Fold an event as it was made; keep it as it is read back."""
+    def _append(self, event: Event) -> tuple[Recorded, int]:
+        """Fold an event as it was made; keep it as it is read back. Gives what the fold told, too."""
         seq = len(self.recorded) + 1
-        self.ledger.fold(Recorded(seq, self.now_us, event))
+        changed = self.ledger.fold(Recorded(seq, self.now_us, event))
         recorded = Recorded(seq, self.now_us, event.made() if isinstance(event, Decision) else event)
         self.recorded.append(recorded)
-        return recorded
+        return recorded, changed
 
 
 def given(policy: Policy) -> Story:

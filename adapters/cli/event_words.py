@@ -13,6 +13,7 @@ from understudy.events.operations import (
     ClockStepped,
     EngineStarted,
     EngineStopped,
+    ModeChanged,
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
@@ -50,6 +51,8 @@ def told(row: Row) -> str:
             return f"{event.actor} no longer forces {event.provider}: {event.reason}"
         case AlertRaised():
             return f"alert {_alert(event)}: {event.message}"
+        case ModeChanged():
+            return f"the engine is in {event.mode} mode, after {event.previous}"
         case AlertCleared():
             return f"alert {_alert(event)} is over"
         case _:

@@ -1,0 +1,54 @@
+"""How the engine as a whole is served: by its best tier, by its backups, or by nothing but the last resort."""
+
+from typing import Final
+
+from understudy.events.calls import CallFailed, CallSucceeded
+from understudy.events.decisions import Event
+from understudy.events.operations import EngineStarted, ModeChanged, OverrideCleared, OverrideSet, PolicyActivated
+from understudy.events.policy import ProviderSettings
+from understudy.events.vocabulary import FailureKind, ForcedState, Mode, ServicePriority
+from understudy.projections import lane_step as lane
+from understudy.projections.standing import Standing
+
+TURNING: Final = frozenset({EngineStarted, PolicyActivated, OverrideSet, OverrideCleared})
+"""Events after which providers may be able to serve, or no longer, whatever their circuits say."""
+_CIRCUITS: Final = lane.OPENED | lane.CLOSED | lane.REOPENED
+
+
+def due(standing: Standing, event: Event, changed: int) -> ModeChanged | None:
+    """The change of mode that must follow an event, which has been folded already with these bits for its lane."""
+    if not (changed & _CIRCUITS or type(event) in TURNING or _turns(standing, event)):
+        return None
+    mode = mode_of(standing)
+    return None if mode is standing.mode else ModeChanged(mode=mode, previous=standing.mode)
+
+
+def mode_of(standing: Standing) -> Mode:
+    """Normal while anybody of the best tier can serve, degraded while a backup can, else emergency."""
+    providers = standing.policy.providers
+    able = {int(settings.priority) for settings in providers if _is_able(standing, settings)}
+    best = min([int(settings.priority) for settings in providers], default=None)
+    if best is None or best in able:
+        return Mode.NORMAL
+    return Mode.DEGRADED if any(tier < ServicePriority.EMERGENCY for tier in able) else Mode.EMERGENCY
+
+
+def _is_able(standing: Standing, settings: ProviderSettings) -> bool:
+    record = standing.providers.get(settings.id)
+    if record is None:
+        return True
+    forced = record.forced(standing.at_us)
+    if forced is not None:
+        return forced is ForcedState.CLOSED
+    if record.misconfigured_us:
+        return False
+    lanes = standing.lanes
+    served = [lanes.base(index) for key, index in lanes.of(settings.id) if key[1] == "serve"]
+    return not served or any(not lanes.state[base + lane.OPENED_US] for base in served)
+
+
+def _turns(standing: Standing, event: Event) -> bool:
+    """Whether the end of a call says something of a whole account, or the alert that it raised closes circuits."""
+    if type(event) is CallFailed:
+        return event.outcome is FailureKind.MISCONFIGURED or bool(standing.alerts)
+    return type(event) is CallSucceeded and bool(standing.alerts)
