@@ -90,7 +90,7 @@ class Engine:
     async def start(self) -> None:
         """Take the log over, restore the standing, and settle what an earlier run left open.
 
-        Errors: LogInUse, NotALog, LogUnavailable.
+        Errors: LogInUse, NotALog, LogUnavailable; UnreadableEvent if an event that it builds on cannot be read.
         """
         identity = self._system.identity()
         await self._log.open(identity.writer)

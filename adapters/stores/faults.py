@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -76,15 +77,16 @@ def expect_file(path: Path) -> None:
     try:
         there = path.exists()
     except OSError as error:
-        raise LogUnavailable(f"{path} cannot be opened: {error.strerror}") from error
+        raise LogUnavailable(f"{path} cannot be opened: {remedy(error)}") from error
     if not there:
         raise NotALog(f"there is no file {path}; look for a typing error, or let an engine write it first")
 
 
 def cannot_open(path: Path, error: BaseException) -> str:
     """The sentence for a log that could not be opened."""
-    if not path.parent.is_dir():
-        return f"{path} cannot be opened: the directory {path.parent} does not exist; create it first"
-    if path.is_dir():
-        return f"{path} is a directory; name a file"
+    with suppress(PermissionError):  # Then nothing can be seen there, and that is what is wrong.
+        if not path.parent.is_dir():
+            return f"{path} cannot be opened: the directory {path.parent} does not exist; create it first"
+        if path.is_dir():
+            return f"{path} is a directory; name a file"
     return f"{path} cannot be opened: {remedy(error)}"

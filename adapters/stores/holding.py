@@ -151,6 +151,7 @@ class Holding:
             return False
         if self.lock.is_displaced():
             self.lock.renew()
+            self.lock.note_store(self.meta.store_id)
         self._look_around_s = now_s + _LOOK_AROUND_S
         return self._place.beside() is not Sight.WHOLE
 
@@ -159,9 +160,16 @@ class Holding:
 
         It begins anew by itself once a commit finds nobody reading it. Where somebody always is, it has to be waited
         for, briefly; in vain, it is tried again when the log has doubled.
+        Errors: none; the next commit tells what is wrong.
         """
+        try:
+            return await self._checkpoint()
+        except (sqlite3.Error, OSError, LogUnavailable):
+            return 0
+
+    async def _checkpoint(self) -> int:
         if self._spoilt is not None or {self._place.wal(), self._place.database()} != {Sight.WHOLE}:
-            return 0  # The next commit will say so; what was cut must not be filled up.
+            return 0  # What was cut must not be filled up.
         pages, remaining = await self.perform(transaction.checkpoint)
         if pages > self._long_pages:
             anew = await self.perform(transaction.begin_wal_anew, patience_ms=_PATIENCE_MS)

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -31,7 +32,6 @@ class OwnerLock:
         self._database = database
         self._writer = writer
         self._descriptor = descriptor
-        self._name = str(_lock_file(database))
         self._ours = os.fstat(descriptor)
         self._pid = os.getpid()
         self.inherited_from: int | None = None
@@ -49,7 +49,8 @@ class OwnerLock:
 
     def note_store(self, store_id: str) -> None:
         """Write down which log is locked, so that it is missed if its file should be found empty one day."""
-        _write_owner(self._descriptor, writer=self._writer, store=store_id)
+        with suppress(OSError):  # On a full disk, the lock holds all the same.
+            _write_owner(self._descriptor, writer=self._writer, store=store_id)
 
     def is_displaced(self) -> bool:
         """Whether its file is not the one any more that others would lock.
@@ -57,7 +58,7 @@ class OwnerLock:
         Errors: OSError if that cannot be looked up.
         """
         try:
-            there = os.stat(self._name)  # noqa: PTH116 - At every commit; a Path takes half as long again.
+            there = _lock_file(self._database).stat()
         except (FileNotFoundError, NotADirectoryError):
             return True
         return not os.path.samestat(there, self._ours)

@@ -10,6 +10,7 @@ next write to it set new ones, which the next fdatasync has to write down too. M
 """
 
 import os
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final
@@ -95,8 +96,9 @@ class Place:
     def clear(self) -> None:
         """Remove what we leave beside a database that is not ours any more: it would be taken for a part of that."""
         for name in (self._wal, self._index):
-            if self._known[name] is not None and self._look(name) in {Sight.WHOLE, Sight.SHRUNK}:
-                Path(name).unlink()
+            with suppress(OSError):  # Then it stays.
+                if self._known[name] is not None and self._look(name) in {Sight.WHOLE, Sight.SHRUNK}:
+                    Path(name).unlink()
 
     def _look(self, name: str) -> Sight:
         now, known = _look_up(name), self._known[name]

@@ -49,10 +49,9 @@ def refuse_remains(path: Path) -> None:
     """
     if not path.parent.is_dir() or path.is_dir():
         return
-    size = path.stat().st_size if path.exists() else 0
-    wal = path.with_name(path.name + "-wal")
-    if size:
+    if path.exists() and path.stat().st_size > 0:
         return
+    wal = path.with_name(path.name + "-wal")
     if wal.exists() and wal.stat().st_size > 0:
         raise LogUnavailable(
             f"{path} is missing or empty, but its write-ahead log {wal.name} is still there, with events in it;"

@@ -137,7 +137,7 @@ class Writer:
     def note_written(self, size: int) -> None:
         """Reckon with this many more bytes in the write-ahead log; as measured, each commit adds six pages.
 
-        There is no safe way to look: closing any descriptor of SQLite's files would drop the locks on them.
+        It is not looked up: see `place` for what that would cost.
         """
         self._wal_pages += 6 + size // 4096
 

@@ -153,13 +153,14 @@ def checkpoint(connection: sqlite3.Connection) -> Checkpointed:
 
 
 def begin_wal_anew(connection: sqlite3.Connection, *, patience_ms: int) -> bool:
-    """Wait so long for readers to leave the write-ahead log, so that it can be begun anew; whether they did."""
+    """Wait so long for readers to leave the write-ahead log, so that it can be begun anew; whether they did.
+
+    Errors: sqlite3.Error.
+    """
     (usual_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
     try:
-        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-    except sqlite3.Error:
-        return False
     finally:
         connection.execute(f"PRAGMA busy_timeout = {usual_ms}")
     return not busy

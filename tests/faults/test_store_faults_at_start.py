@@ -109,6 +109,14 @@ def test_a_folder_that_may_not_be_written_is_named_and_reading_works_where_it_ca
     assert "may be written" in opened[1]
 
 
+def test_a_folder_that_may_not_even_be_entered_is_named(folder: Path) -> None:
+    asyncio.run(write(folder / "calls.db"))
+    folder.chmod(0o000)
+    for told in try_without_power(folder / "calls.db"):
+        assert told[0] == "LogUnavailable"
+        assert "give this user" in told[1] or "may be written" in told[1], told
+
+
 def test_a_file_that_may_not_be_written_is_named(folder: Path) -> None:
     folder.chmod(0o777)
     asyncio.run(write(folder / "calls.db"))
