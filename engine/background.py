@@ -1,8 +1,9 @@
 """What the engine does besides serving: it pings providers, reads its inbox, and looks at the wall clock."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from understudy.engine.commands import obey
+from understudy.engine.commands import Probe, Resolve, Wish, obey
 from understudy.engine.errors import EngineClosed, ProviderError
 from understudy.engine.pinging import next_ping_us
 from understudy.engine.runner import Runner
@@ -40,7 +41,25 @@ async def _watch(runner: Runner, engine: "Engine") -> None:
         except LogUnavailable:
             continue  # Its cause is told to callers, who are refused meanwhile.
         for command in commands:
-            obey(engine, runner, command)
+            wish = obey(journal, command)
+            if wish is not None:
+                heed(runner, engine, wish)
+
+
+def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
+    """Do at once what follows from a wish that has been put on record."""
+    match wish:
+        case Resolve(request_id=request_id):
+            runner.wake(request_id)
+        case Probe(provider=provider) if engine.policy.by_id[provider].has_ping:
+            runner.spawn(_ping_once(engine, provider), name=f"probe {provider}")
+        case _:
+            pass
+
+
+async def _ping_once(engine: "Engine", provider: str) -> None:
+    with suppress(ProviderError, LogUnavailable, EngineClosed):
+        await engine.ask(provider, "ping")
 
 
 async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -22,6 +23,10 @@ _PAUSE_S: Final = 0.005
 """Between attempts to take the lock, while somebody only looks whether it is held: that takes an instant."""
 
 
+class InUseBriefly(LogInUse):
+    """The owner will let go in an instant: an operator's command, while no engine runs."""
+
+
 class OwnerLock:
     """The sole right to write to a log, until released."""
 
@@ -29,11 +34,11 @@ class OwnerLock:
         self._descriptor = descriptor
 
     @classmethod
-    def take(cls, database: Path, *, writer: str) -> Self:
-        """Become the owner.
+    def take(cls, database: Path, *, writer: str, brief: bool = False) -> Self:
+        """Become the owner; `brief` says that it is for an instant only, so that others had better wait for its end.
 
-        Errors: LogInUse naming the owner, as that one wrote itself down; LogUnavailable if there can be no
-        lock here.
+        Errors: LogInUse naming the owner, as that one wrote itself down, InUseBriefly if it had said so;
+        LogUnavailable if there can be no lock here.
         """
         path = database.with_name(database.name + ".lock")
         try:
@@ -42,11 +47,15 @@ class OwnerLock:
             raise LogUnavailable(f"the lock file {path} cannot be opened: {error.strerror}") from error
         try:
             _lock(descriptor)
-            _write_owner(descriptor, writer=writer)
+            _write_owner(descriptor, writer=writer, brief=brief)
         except BlockingIOError as error:
-            owner = _read_owner(descriptor)
+            time.sleep(_PAUSE_S)  # Until it has written itself down, which it does as soon as it has the lock.
+            found = _record(descriptor)
             os.close(descriptor)
-            raise LogInUse(f"{database} is in use by {owner}; stop that engine first, or use another file") from error
+            refusal = InUseBriefly if found.get("brief") is True else LogInUse
+            raise refusal(
+                f"{database} is in use by {_told(found)}; stop that engine first, or use another file"
+            ) from error
         except OSError as error:
             os.close(descriptor)
             raise LogUnavailable(f"{path} cannot be locked on this file system: {error.strerror}") from error
@@ -74,7 +83,7 @@ def owner_of(database: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read_owner(descriptor)
+        return _told(_record(descriptor))
     except OSError as error:
         raise LogUnavailable(f"{path} cannot be locked on this file system: {error.strerror}") from error
     finally:
@@ -99,16 +108,26 @@ def _lock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _write_owner(descriptor: int, *, writer: str) -> None:
+def _write_owner(descriptor: int, *, writer: str, brief: bool) -> None:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     owner = {"writer": writer, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    if brief:
+        owner["brief"] = True
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(owner).encode(), 0)
 
 
-def _read_owner(descriptor: int) -> str:
+def _record(descriptor: int) -> dict[str, object]:
+    """What the owner has written of itself; nothing, if it has not come to that yet."""
     try:
-        owner = json.loads(os.pread(descriptor, 4096, 0))
+        found = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _told(owner: Mapping[str, object]) -> str:
+    try:
         return f"{owner['writer']!r} (process {owner['pid']} on {owner['host']}, since {owner['since']})"
-    except (ValueError, KeyError, TypeError):
+    except KeyError:
         return "an engine that has only just started"

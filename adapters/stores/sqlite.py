@@ -1,8 +1,9 @@
 """The event log in a SQLite file: the port's face. `sqlite_writer` and `transaction` do the work."""
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -11,7 +12,7 @@ from understudy.adapters.stores import side_tables, transaction
 from understudy.adapters.stores.claims import holder
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import cannot_open, remedy
-from understudy.adapters.stores.lock import OwnerLock
+from understudy.adapters.stores.lock import InUseBriefly, OwnerLock
 from understudy.adapters.stores.schema import Meta, holds_log
 from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.adapters.stores.sqlite_writer import Writer
@@ -43,6 +44,11 @@ DEFAULT_CAPACITY: Final = 100_000
 """Events that may be pending: at 1 KB each, 100 MB of memory."""
 
 
+_ATTEMPTS: Final = 300
+_PAUSE_S: Final = 0.01
+"""Between attempts to take over from an owner who lets go in an instant: three seconds, should its disk be slow."""
+
+
 class SqliteLog:
     """An `EventLog` in a SQLite file with one owner; others may read it, and use its inbox, at any time."""
 
@@ -54,18 +60,21 @@ class SqliteLog:
         capacity: int = DEFAULT_CAPACITY,
         busy_timeout_ms: int = 5_000,
         salt: bytes | None = None,
+        brief: bool = False,
     ) -> None:
         """A log that is not yet open.
 
         `salt` is what a new store shall have as its secret, None for a random one; a store that exists keeps
         its own. `busy_timeout_ms` is how long a commit waits for a transaction of another program before it
-        counts as failed.
+        counts as failed. `brief` tells an engine that wants to start meanwhile to wait: this owner lets go in an
+        instant.
         """
         self._path = Path(path).resolve()
         self._stream = stream
         self._capacity = capacity
         self._busy_timeout_ms = busy_timeout_ms
         self._wanted_salt = salt
+        self._brief = brief
         self._writer: Writer | None = None
         self._owner: str | None = None
         self._meta: Meta | None = None
@@ -237,7 +246,7 @@ class SqliteLog:
                 thread = await StoreThread.start(self._path, busy_timeout_ms=self._busy_timeout_ms)
                 undo.push_async_callback(thread.close)
                 await thread.perform(holds_log, self._path)  # Before the lock: no lock file beside a stranger's file.
-                lock = OwnerLock.take(self._path, writer=owner)
+                lock = await self._lock(owner)
                 undo.callback(lock.release)
                 self._meta = await thread.perform(
                     transaction.open_store, self._path, stream=self._stream, salt=self._wanted_salt
@@ -247,3 +256,10 @@ class SqliteLog:
                 return Writer(thread, path=self._path, stream=self._stream, head=head, lock=lock)
         except sqlite3.Error as error:
             raise LogUnavailable(cannot_open(self._path, error)) from error
+
+    async def _lock(self, owner: str) -> OwnerLock:
+        for _ in range(_ATTEMPTS):
+            with suppress(InUseBriefly):
+                return OwnerLock.take(self._path, writer=owner, brief=self._brief)
+            await asyncio.sleep(_PAUSE_S)
+        return OwnerLock.take(self._path, writer=owner, brief=self._brief)

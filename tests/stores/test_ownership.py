@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from stores.samples import NOON, alert
 
-from understudy.adapters.stores import SqliteLog
+from understudy.adapters.stores import SqliteLog, sqlite
 from understudy.adapters.stores.lock import OwnerLock, owner_of
 from understudy.events.errors import LogInUse
 
@@ -144,3 +144,29 @@ async def test_looking_at_the_lock_keeps_nobody_from_taking_it(tmp_path: Path) -
         finally:
             stop.set()
     assert looks > 0
+
+
+async def test_whoever_comes_while_somebody_owns_the_log_for_an_instant_waits_for_that(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    first, second = SqliteLog(path, brief=True), SqliteLog(path)
+    await first.open("a command")
+    coming = asyncio.create_task(second.open("an engine"))
+    await asyncio.wait([coming], timeout=0.1)
+    assert not coming.done()
+    await first.close()
+    await coming
+    with pytest.raises(LogInUse, match="an engine"):
+        await first.open("a command")
+    await second.close()
+
+
+async def test_a_brief_owner_that_does_not_let_go_is_named_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_ATTEMPTS", 3)
+    path = tmp_path / "calls.db"
+    first = SqliteLog(path, brief=True)
+    await first.open("a command")
+    with pytest.raises(LogInUse, match="a command"):
+        await SqliteLog(path).open("an engine")
+    await first.close()
