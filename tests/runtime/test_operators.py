@@ -54,9 +54,10 @@ def test_the_ping_of_a_probe_that_fails_leaves_the_circuit_waiting_for_one(stage
         async with stage.engine(alpha, Told("b"), policy=TWO_FAILURES_OPEN) as engine:
             for _ in range(2):
                 await engine.call("x")
+            await asyncio.sleep(1)
             alpha.down = True
             engine.probe("a", **ANN)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.1)
             assert engine.health()[0].verdict == "circuit_half_open_awaits_ping"
             alpha.down = False
             await asyncio.sleep(2.1)
