@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from understudy.engine import recovery
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
+from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.steps import Fail, Finish
 from understudy.events.fact import Fact
@@ -95,7 +96,8 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
 
     Errors: InvalidRequest if it makes no sense here and now; nothing has been written then.
     """
-    journal.note(_event(journal, wish), side=side)
+    now_us = journal.now_us()
+    journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
 
 
 def conclude(journal: Journal, request_id: str) -> None:
@@ -118,8 +120,7 @@ def wished(kind: type[W], **fields: Any) -> W:
         raise InvalidRequest(_first_fault(error)) from error
 
 
-def _event(journal: Journal, wish: Wish) -> Fact:
-    ledger = journal.ledger
+def _event(ledger: Ledger, wish: Wish, now_us: int) -> Fact:
     if isinstance(wish, Resolve):
         if not recovery.is_held(ledger, wish.request_id):
             raise InvalidRequest(f"request {wish.request_id!r} is not held; only suspended requests can be resolved")
@@ -127,7 +128,6 @@ def _event(journal: Journal, wish: Wish) -> Fact:
     known = ledger.standing.policy.by_id
     if wish.provider not in known:
         raise InvalidRequest(f"provider {wish.provider!r} is unknown; known: {', '.join(known)}")
-    now_us = journal.now_us()
     match wish:
         case SetOverride(for_ms=for_ms):
             until_us = None if for_ms is None else now_us + for_ms * 1000
@@ -135,11 +135,15 @@ def _event(journal: Journal, wish: Wish) -> Fact:
         case ClearOverride():
             return OverrideCleared(**wish.model_dump(exclude={"command"}))
         case Probe():
-            _expect_that_it_can_be_probed(ledger.standing, wish.provider, now_us)
+            expect_probeable(ledger.standing, wish.provider, now_us=now_us)
             return ProbeRequested(**wish.model_dump(exclude={"command"}))
 
 
-def _expect_that_it_can_be_probed(standing: Standing, provider: str, now_us: int) -> None:
+def expect_probeable(standing: Standing, provider: str, *, now_us: int) -> None:
+    """Refuse a probe that can lead to nothing.
+
+    Errors: InvalidRequest.
+    """
     record = standing.providers.get(provider)
     forced = record.forced(now_us) if record is not None else None
     if record is not None and record.override is not None and forced in {ForcedState.OPEN, ForcedState.DRAIN}:

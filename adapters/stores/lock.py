@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -24,7 +25,7 @@ _PAUSE_S: Final = 0.005
 
 
 class InUseBriefly(LogInUse):
-    """The owner will let go in an instant: an operator's command, while no engine runs."""
+    """The owner will let go in an instant (an operator's command, while no engine runs), or has only just come."""
 
 
 class OwnerLock:
@@ -37,8 +38,8 @@ class OwnerLock:
     def take(cls, database: Path, *, writer: str, brief: bool = False) -> Self:
         """Become the owner; `brief` says that it is for an instant only, so that others had better wait for its end.
 
-        Errors: LogInUse naming the owner, as that one wrote itself down, InUseBriefly if it had said so;
-        LogUnavailable if there can be no lock here.
+        Errors: LogInUse naming the owner, as that one wrote itself down; InUseBriefly if it is worth trying again
+        in an instant; LogUnavailable if there can be no lock here.
         """
         path = database.with_name(database.name + ".lock")
         try:
@@ -49,10 +50,9 @@ class OwnerLock:
             _lock(descriptor)
             _write_owner(descriptor, writer=writer, brief=brief)
         except BlockingIOError as error:
-            time.sleep(_PAUSE_S)  # Until it has written itself down, which it does as soon as it has the lock.
             found = _record(descriptor)
             os.close(descriptor)
-            refusal = InUseBriefly if found.get("brief") is True else LogInUse
+            refusal = LogInUse if _stays(found) else InUseBriefly
             raise refusal(
                 f"{database} is in use by {_told(found)}; stop that engine first, or use another file"
             ) from error
@@ -64,6 +64,8 @@ class OwnerLock:
     def release(self) -> None:
         """Let others have it. Safe to repeat."""
         if self._descriptor >= 0:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)  # The next one has the lock before it has written itself down.
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -124,6 +126,19 @@ def _record(descriptor: int) -> dict[str, object]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _stays(owner: Mapping[str, object]) -> bool:
+    """Whether a record is an engine's that lives; else another owner has come, and has not written itself down yet."""
+    if not owner or owner.get("brief") is True or not isinstance(pid := owner.get("pid"), int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return owner.get("host") != socket.gethostname()
+    except OSError:
+        pass
+    return True
 
 
 def _told(owner: Mapping[str, object]) -> str:
