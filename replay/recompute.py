@@ -145,7 +145,7 @@ class Recomputation:
         return self._compare(row, step.event)
 
     def _check_follow_up(self, row: Row) -> Event | None:
-        if f'"alert":"{COMMAND_REFUSED}"' in row.payload:
+        if f'"alert":"{COMMAND_REFUSED}"' in row.payload or self.ledger.standing.rules_version != RULES_VERSION:
             return None
         if self._due is None:
             self._differs(row, "kind", logged=row.kind, recomputed="nothing is due")
