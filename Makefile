@@ -3,7 +3,7 @@
 # The Python that .venv is made from, when it is made: make PYTHON=python3.13 setup
 PYTHON ?= python3
 # What `make run` shows.
-RUN_COMMAND = .venv/bin/understudy simulate --scenario outage --log $(RUN_LOG) --explain
+RUN_COMMAND = .venv/bin/understudy demo --log $(RUN_LOG)
 # Where it leaves its log; replaced by every run.
 RUN_LOG = understudy-demo.db
 # How many tests run at once.
@@ -25,8 +25,7 @@ help: ## List these words
 
 setup: $(LINKED) ## Make .venv with the pinned dependencies and link the source tree into it
 
-run: $(LINKED) ## Show what Understudy does: a bundled scenario, its log verified, one failover explained
-	@rm -f $(RUN_LOG) $(RUN_LOG)-wal $(RUN_LOG)-shm $(RUN_LOG).lock
+run: $(LINKED) ## Show what Understudy does: a demo on real sockets, its log verified, one failover explained
 	@$(RUN_COMMAND)
 
 test: $(LINKED) ## Run the tests (at most five minutes; needs nothing but this tree)

@@ -12,7 +12,7 @@ from understudy.projections.standing import Standing
 SUCCESS_RATE: Final = "success_rate"
 RESPONSE_TIME: Final = "response_time"
 
-_MISSED: Final = {lane.NOT_DEGRADED: None, lane.BY_SUCCESS_RATE: SUCCESS_RATE, lane.BY_RESPONSE_TIME: RESPONSE_TIME}
+MISSED: Final = {lane.NOT_DEGRADED: None, lane.BY_SUCCESS_RATE: SUCCESS_RATE, lane.BY_RESPONSE_TIME: RESPONSE_TIME}
 _FOR_EVER: Final = 1 << 62
 
 # What a provider without a record is given.
@@ -163,5 +163,5 @@ def _read_lane(standing: Standing, found: Assessed, index: int, now_us: int) -> 
         if strategy is _FASTEST:
             found.expected_us = score.expected_us(state, base)
         if not lane.rested(state, base, params, now_us):
-            found.degraded = _MISSED[lane.degraded(state, base, params)]
+            found.degraded = MISSED[lane.degraded(state, base, params)]
     found.complete()

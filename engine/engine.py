@@ -1,26 +1,29 @@
 """The engine as its users hold it: open it on a log, call operations, look at the standing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+from blinker import Namespace
 
 from understudy.engine import acceptance, background, commands, recovery
 from understudy.engine.commands import ClearOverride, Probe, Resolve, SetOverride
 from understudy.engine.decide import RULES_VERSION
-from understudy.engine.errors import EngineClosed, InvalidRequest
+from understudy.engine.effective import effective
+from understudy.engine.errors import EngineClosed
 from understudy.engine.health import ProviderHealth, health
+from understudy.engine.hooks import Hooks
 from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
-from understudy.engine.provider import Deadline, Provider, Reply, Request, check_provider, settings_of
+from understudy.engine.provider import Provider, Reply, check_provider
 from understudy.engine.restore import Restoration, restore
 from understudy.engine.runner import Runner
+from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
-from understudy.engine.ticket import Ticket
-from understudy.events.calls import CallStarted
 from understudy.events.log import EventLog
 from understudy.events.operations import (
     EngineStarted,
@@ -30,6 +33,8 @@ from understudy.events.operations import (
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect, ForcedState
 from understudy.projections.standing import Standing
+
+R = TypeVar("R", bound=Callable[..., Any])
 
 
 class Engine:
@@ -60,12 +65,13 @@ class Engine:
         self._providers = {one.id: one for one in providers}
         if len(self._providers) != len(providers):
             raise ValueError("two providers have the same id; ids must be unique")
-        self._policy = _effective(policy or Policy(), self._providers, pinged=watch)
+        self._policy = effective(policy or Policy(), self._providers, pinged=watch)
         self._events_each = acceptance.events_of_a_request(self._policy)
         self._log = log
         self._system: System = system or RealSystem()
         self._operations = {one.name: one for one in operations}
         self._watch = watch
+        self._hooks = Hooks(self)
         self._runner: Runner | None = None
         self._keyed: Keyed | None = None
         self._keeper: Keeper | None = None
@@ -103,6 +109,8 @@ class Engine:
                 ledger = restore(reader)
         self._system.start_after(ledger.standing.at_us)
         journal = Journal(self._log, ledger, self._system)
+        self._hooks.open(self._log)
+        journal.hooks = self._hooks
         journal.note(
             EngineStarted(
                 version=identity.version,
@@ -125,19 +133,25 @@ class Engine:
         if self._watch:
             background.start(runner, self)
 
-    async def stop(self) -> None:
-        """Let requests end (no longer than one call may take), note what is left, let the log go. Safe to repeat."""
+    async def stop(self, *, grace_ms: int | None = None) -> None:
+        """Let requests end, note what is left, let the log go. Safe to repeat.
+
+        `grace_ms` is how long requests may take to end; by default as long as one call may take.
+        """
         runner, self._runner = self._runner, None
         if runner is None:
             return
         try:
-            await runner.close(grace_s=self._policy.request_timeout_ms / 1000)
+            await runner.close(grace_s=(self._policy.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
             journal = runner.journal
             journal.note(EngineStopped(writer=self._system.identity().writer))
             if self._keeper is not None:
                 await self._keeper.finish()
         finally:
-            await self._log.close()
+            try:
+                await self._hooks.close()
+            finally:
+                await self._log.close()
 
     async def call(
         self,
@@ -196,30 +210,24 @@ class Engine:
         """
         runner = self._running()
         self._log.check()
-        one = self._providers.get(provider)
-        function = getattr(one, operation, None) if operation in {"ping", "stock", "quote"} else None
-        if function is None:
-            raise InvalidRequest(f"{provider!r} has no {operation!r} to ask; side calls are ping, stock and quote")
-        columns, labels = acceptance.split(context or {})
-        now_us = runner.journal.now_us()
-        timeout_ms = self._policy.by_id[provider].request_timeout_ms or self._policy.request_timeout_ms
-        event = CallStarted(
-            provider=provider,
-            operation=operation,
-            service=columns.get("service"),
-            country=columns.get("country"),
-            rental_id=columns.get("rental_id"),
-            pair=columns.get("pair"),
-            key="",
-            deadline_at_us=now_us + timeout_ms * 1000,
-        )
-        request = Request(request_id="", operation=operation, effect=Effect.READ, context={**columns, **labels})
-        ticket = Ticket(request, acceptance.NOTHING_HIDDEN, "")
-        deadline = Deadline(event.deadline_at_us, runner.journal.now_us)
-        await runner.caller.side_call(
-            event, ticket, function if operation == "ping" else lambda: function(request, deadline=deadline)
-        )
-        return ticket.answer if isinstance(ticket.answer, Reply) else Reply(value=ticket.answer.value)
+        return await side_call(runner, self._policy, provider, operation, context=context or {})
+
+    def on(self, signal: str, receiver: R) -> R:
+        """Have a receiver told of a signal (`events.signals.SIGNALS`), as `receiver(engine, **says)`, until `off`.
+
+        A coroutine function is awaited, a plain one runs in a thread. Returns the receiver.
+        Errors: ValueError for a signal that there is not.
+        """
+        return self._hooks.signal(signal).connect(receiver)
+
+    def off(self, signal: str, receiver: Callable[..., Any]) -> None:
+        """Tell a receiver of a signal no more."""
+        self._hooks.signal(signal).disconnect(receiver)
+
+    @property
+    def signals(self) -> Namespace:
+        """The engine's own blinker signals, by name."""
+        return self._hooks.signals
 
     def override(
         self, provider: str, state: ForcedState | str, *, actor: str, reason: str, for_ms: int | None = None
@@ -281,14 +289,3 @@ class Engine:
         wish = commands.wished(kind, **fields)
         commands.carry_out(runner.journal, wish)
         background.heed(runner, self, wish)
-
-
-def _effective(policy: Policy, providers: Mapping[str, Provider], *, pinged: bool) -> Policy:
-    configured = {settings.id: settings for settings in policy.providers}
-    unknown = [name for name in configured if name not in providers]
-    if unknown:
-        raise ValueError(
-            f"the policy configures {unknown[0]!r}, which is not among the providers: {', '.join(providers)}"
-        )
-    ordered = [*configured, *(name for name in providers if name not in configured)]
-    return policy.with_providers(settings_of(providers[name], configured, pinged=pinged) for name in ordered)

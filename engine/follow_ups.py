@@ -3,6 +3,7 @@
 from typing import Final
 
 from understudy.engine import alerts, modes
+from understudy.events.calls import CallSucceeded
 from understudy.events.decisions import Event
 from understudy.events.operations import AlertCleared, AlertRaised, ModeChanged
 from understudy.projections.standing import Standing
@@ -18,4 +19,6 @@ def due(standing: Standing, event: Event, changed: int) -> FollowUp | None:
 
     `changed` is what the fold of this event told of its lane.
     """
+    if type(event) is CallSucceeded:  # The alert that it ends tells that the mode may turn.
+        return modes.due(standing, event, changed) or alerts.due(standing, event)
     return alerts.due(standing, event) or modes.due(standing, event, changed)

@@ -1,13 +1,18 @@
 """Where the engine writes: every append is folded at once, and what must follow from it follows at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from understudy.engine.follow_ups import HEEDED, due
 from understudy.engine.ledger import Ledger
 from understudy.engine.ports import System
 from understudy.events.decisions import Event
 from understudy.events.log import EventLog, SealedBlock, SideWrite
+from understudy.events.requests import RequestCompleted
 from understudy.events.row import Recorded
+
+if TYPE_CHECKING:
+    from understudy.engine.hooks import Hooks
 
 
 class Journal:
@@ -19,6 +24,7 @@ class Journal:
         self.system = system
         self.keep: Callable[[SealedBlock], object] = _forget
         """What is done with a block that is full."""
+        self.hooks: Hooks | None = None
 
     def now_us(self) -> int:
         """Engine time, never before the last event."""
@@ -32,15 +38,25 @@ class Journal:
         """
         when_us = self.now_us() if at_us is None else at_us
         ledger = self.ledger
-        recorded = self.log.append(event, at_us=when_us, side=side)
-        changed = ledger.fold(recorded)
+        recorded, changed = self._put(event, when_us, side)
         if changed or ledger.standing.alerts or type(event) in HEEDED:
             while (follow_up := due(ledger.standing, event, changed)) is not None:
-                ledger.fold(self.log.append(follow_up, at_us=when_us))
+                self._put(follow_up, when_us, ())
         builder = ledger.builder
         if builder is not None and builder.full:
             self.seal()
         return recorded
+
+    def _put(self, event: Event, at_us: int, side: Sequence[SideWrite]) -> tuple[Recorded, int]:
+        """Append an event and fold it; those who listen hear of it once it is durable."""
+        ledger, hooks = self.ledger, self.hooks
+        recorded = self.log.append(event, at_us=at_us, side=side)
+        if hooks is None or not hooks.listening:
+            return recorded, ledger.fold(recorded)
+        before = ledger.requests.get(event.request_id) if isinstance(event, RequestCompleted) else None
+        changed = ledger.fold(recorded)
+        hooks.take(recorded, changed, ledger.standing, before)
+        return recorded, changed
 
     def seal(self) -> None:
         """Seal what has been taken down so far, if there is anything."""

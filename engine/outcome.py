@@ -60,3 +60,8 @@ def unknown_of(held: RequestSuspended) -> OutcomeUnknown:
         f" request {held.request_id} is held until that is known"
     )
     return OutcomeUnknown(message, request_id=held.request_id)
+
+
+def stopped(request_id: str) -> RequestInterrupted:
+    """The error of a request that may be given up, and was, because the engine stopped."""
+    return RequestInterrupted(f"the engine was stopped; request {request_id} was given up", request_id=request_id)

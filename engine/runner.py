@@ -1,18 +1,19 @@
 """Drives requests: asks the rules for the next step, carries it out, and asks again until the caller can be told."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from understudy.engine import steps
 from understudy.engine.calling import Caller
-from understudy.engine.errors import OutcomeUnknown
+from understudy.engine.errors import EngineClosed, OutcomeUnknown
 from understudy.engine.journal import Journal
 from understudy.engine.line import Line
 from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
-from understudy.engine.outcome import answer_of, error_of, unknown_of
+from understudy.engine.outcome import answer_of, error_of, stopped, unknown_of
 from understudy.engine.provider import Provider
+from understudy.engine.tasks import Tasks
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
@@ -20,25 +21,23 @@ from understudy.events.requests import RequestCancelled
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import Effect, EndReason
 
+_LOG_AGAIN_US: Final = 1_000_000
+"""How long look-ups rest before the log is asked again whether it can be written."""
+
 
 class Runner:
     """Drives requests to their end. Holds every task that it starts, until `close`."""
 
     def __init__(self, journal: Journal, providers: Mapping[str, Provider]) -> None:
         self.journal = journal
-        self.providers = providers
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
         self._wakes: dict[str, asyncio.Event] = {}
         self._line = Line(self.wake)
         self.caller = Caller(journal, providers)
-        self._closing = False
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
         """A task that outlives its caller; it ends with the engine at the latest."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._tasks.spawn(work, name=name)
 
     async def outliving(self, ticket: Ticket) -> Answer:
         """Serve a request in a task of its own, so that a cancelled caller does not take it along."""
@@ -59,22 +58,18 @@ class Runner:
         await self._pause(name, until_us)
 
     async def close(self, *, grace_s: float) -> None:
-        """Let requests end for a while, then cancel every task and wait for it."""
-        self._closing = True
-        serving = [task for task in self._tasks if task.get_name().startswith("serve ")]
-        if serving and grace_s > 0:
-            await asyncio.wait(serving, timeout=grace_s)
-        while self._tasks:
-            for task in tuple(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.caller.limits.close()
+        """Let requests end for a while, then interrupt the rest and wait for every task."""
+        try:
+            await self._tasks.close(grace_s=grace_s)
+        finally:
+            self.caller.limits.close()
 
     async def serve(self, ticket: Ticket) -> Answer:
         """Drive a request until its caller can be told.
 
         Errors: RequestError and its kinds; LogUnavailable if its intent could not be made durable.
         """
+        whom = self._tasks.begin_serving()
         try:
             while True:
                 step, now_us = self._next(ticket)
@@ -97,13 +92,16 @@ class Runner:
                     case _:
                         await self._carry_out(step, ticket, now_us)
         except asyncio.CancelledError:
-            self._give_up(ticket, EndReason.INTERRUPTED if self._closing else EndReason.CANCELLED)
+            self._give_up(ticket, EndReason.INTERRUPTED if self._tasks.closing else EndReason.CANCELLED)
+            if self._tasks.interrupts(whom):
+                raise stopped(ticket.request_id) from None
             raise
         except LogUnavailable:
             self._give_up(ticket, EndReason.INTERRUPTED)
             raise
         finally:
             self._line.leave(ticket.request_id, served=False)
+            self._tasks.end_serving(whom)
 
     async def settle(self, ticket: Ticket) -> None:
         """Drive a request that nobody waits for to its end, however long that takes."""
@@ -113,10 +111,32 @@ class Runner:
                 match step:
                     case steps.Finish() | steps.Fail() | steps.Suspend():
                         self.journal.note(step.event, at_us=now_us)
+                    case steps.LookUp() if not self._on_record():
+                        await self._pause(ticket.request_id, now_us + _LOG_AGAIN_US)
                     case _:
                         await self._carry_out(step, ticket, now_us)
         finally:
             self._line.leave(ticket.request_id, served=False)
+
+    def _on_record(self) -> bool:
+        """Whether what is asked now can be put on record: nothing is asked behind the log's back."""
+        try:
+            self.journal.log.check()
+        except LogUnavailable:
+            return False
+        return True
+
+    async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
+        """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
+        whom = self._tasks.begin_serving()
+        try:
+            await self.caller.side_call(event, ticket, ask)
+        except asyncio.CancelledError:
+            if self._tasks.interrupts(whom):
+                raise EngineClosed(f"the engine was stopped before {event.provider} answered") from None
+            raise
+        finally:
+            self._tasks.end_serving(whom)
 
     def _next(self, ticket: Ticket) -> tuple[steps.Step, int]:
         """The next step that is more than a decision, and its instant, which is to be the time of its event."""
@@ -187,7 +207,7 @@ class Runner:
         step, now_us = self._next(ticket)
         if isinstance(step, steps.Fail | steps.Finish):
             self.journal.note(step.event, at_us=now_us)
-        elif not self._closing:
+        elif not self._tasks.closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
 
 

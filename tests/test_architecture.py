@@ -13,13 +13,18 @@ SCRIPTS = [
     path for path in project_files() if path.suffix == ".py" and path.parts[0] in {"tools", "benchmarks", "examples"}
 ]
 
-# The one file that awaits, and the one that knows the clock, the dice and the ids.
-IMPURE = {Path("engine/runner.py"), Path("engine/calling.py"), Path("engine/system.py")}
+# Those that await providers, drive requests, tell receivers, hold the tasks, and know the clock, the dice and the ids.
+IMPURE = {Path("engine") / name for name in ("calling.py", "hooks.py", "runner.py", "system.py", "tasks.py")}
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
 # Where whatever comes must be caught: what a provider's code throws has to become an event, and a command
 # ends with a sentence and an exit code.
-BOUNDARIES = {Path("engine/calling.py"), Path("adapters/cli/__init__.py"), Path("adapters/cli/main.py")}
+BOUNDARIES = {
+    Path("engine/calling.py"),
+    Path("engine/hooks.py"),
+    Path("adapters/cli/__init__.py"),
+    Path("adapters/cli/main.py"),
+}
 
 FILE_WALL = 300
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
-from understudy.adapters.cli.find_request import find_request
+from understudy.adapters.cli.exits import Refused
+from understudy.adapters.cli.find_request import LAST_FAILOVER, find_request
 from understudy.adapters.cli.logs import as_json, complete_request, database
-from understudy.adapters.cli.output import answer, answer_json, plain, width
+from understudy.adapters.cli.output import answer, answer_json, note, plain, width
 from understudy.adapters.stores import SqliteReader
+from understudy.events.log import LogReader
+from understudy.replay.explain import Story
 from understudy.replay.explain import explain as told
 
 
@@ -37,6 +40,20 @@ def explain(db: Path, request_id: str, *, as_json: bool) -> None:
         story = told(reader, find_request(reader, request_id))
     if as_json:
         answer_json(story.to_json())
-        return
+    else:
+        _tell(story)
+
+
+def tell_last_failover(reader: LogReader) -> None:
+    """Tell the story of the newest request that another provider than the first has served, if there is one."""
+    try:
+        request_id = find_request(reader, LAST_FAILOVER)
+    except Refused as error:
+        note(str(error))
+    else:
+        _tell(told(reader, request_id))
+
+
+def _tell(story: Story) -> None:
     for line in story.lines(width=width()):
         answer(plain(line))

@@ -1,4 +1,4 @@
-"""Files that a command is told to read: what is none is refused before anything else, in the same words everywhere."""
+"""Files that a command is told to read or to make: what will not do is refused in the same words everywhere."""
 
 import stat
 from pathlib import Path
@@ -31,6 +31,18 @@ def readable_again(path: Path) -> Path:
     if not stat.S_ISREG(_mode(path)):
         raise Refused(f"{path} is not a regular file; it is read more than once: save it in one first")
     return path
+
+
+def expect_place_for_a_log(path: Path) -> None:
+    """Refuse a path at which no file can be made. Errors: Refused with a sentence."""
+    try:
+        path.exists()
+    except OSError as error:
+        raise Refused(f"{path} cannot be opened: {error.strerror}") from error
+    if path.is_dir():
+        raise Refused(f"{path} is a directory; name a file")
+    if not path.absolute().parent.is_dir():
+        raise Refused(f"the directory {path.parent} does not exist; create it first")
 
 
 def _mode(path: Path) -> int:

@@ -15,6 +15,7 @@ from understudy.adapters.cli.output import answering
 from understudy.events.errors import UnderstudyError
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "demo": "Watch it: provider servers that fail, thousands of requests that do not.",
     "simulate": "Run the real engine on virtual time, over a scenario or recorded traffic.",
     "verify": "Recompute a log's hash chain and every decision in it.",
     "requests": "List requests: what became of each, by whom, how soon.",

@@ -135,16 +135,25 @@ def table(
 
     The first `measured` rows, all by default, say how wide the columns are; the others are printed as they come.
     """
+    answer_lines(table_lines(header, rows, numbers=numbers, measured=measured))
+
+
+def table_lines(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str | Cell]],
+    *,
+    numbers: Sequence[str] = (),
+    measured: int | None = None,
+) -> Iterator[str]:
+    """The lines of a table as `table` prints them."""
     coming = iter(rows)
     first = list(islice(coming, measured))
     widths = _widths(header, first)
-    answer_lines(
-        _GAP.join(
+    for row in chain([header], first, coming):
+        yield _GAP.join(
             _set(cell, width=width, right=name in numbers)
             for cell, width, name in zip(row, widths, header, strict=True)
         ).rstrip()
-        for row in chain([header], first, coming)
-    )
 
 
 def fits(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> bool:

@@ -10,21 +10,19 @@ from typing import Any
 import click
 
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, Refused
-from understudy.adapters.cli.files import readable_again, readable_once
-from understudy.adapters.cli.find_request import LAST_FAILOVER, find_request
+from understudy.adapters.cli.explain import tell_last_failover
+from understudy.adapters.cli.files import expect_place_for_a_log, readable_again, readable_once
 from understudy.adapters.cli.kept_log import KeptLog
 from understudy.adapters.cli.logs import as_json
-from understudy.adapters.cli.output import answer, answer_json, facts, note, plain, width
+from understudy.adapters.cli.output import answer, answer_json, facts
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.verify import findings, verified
 from understudy.adapters.cli.what_next import say_what_next
 from understudy.adapters.config import load_policy, policy_from
 from understudy.adapters.config_names import did_you_mean, snake_case
 from understudy.adapters.stores import SqliteReader
-from understudy.events.log import LogReader
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Strategy
-from understudy.replay.explain import explain
 from understudy.replay.simulate import (
     Report,
     Scenario,
@@ -110,7 +108,8 @@ def simulate(
             answer(f"{run.title}:")
             _print(report, found)
         if with_story:
-            _tell(reader)
+            answer()
+            tell_last_failover(reader)
         if log_file is not None and not as_json:
             say_what_next(log_file, reader, failovers=report.failovers)
     ctx.exit(FINE if found.ok else NOT_AS_IT_SHOULD_BE)
@@ -179,14 +178,7 @@ def _scenario(name: str) -> Scenario:
 
 def _expect_free(path: Path) -> None:
     """Refuse, before any work is done, a place where a new log cannot be begun."""
-    try:
-        path.exists()
-    except OSError as error:
-        raise Refused(f"{path} cannot be opened: {error.strerror}") from error
-    if path.is_dir():
-        raise Refused(f"{path} is a directory; name a file")
-    if not path.absolute().parent.is_dir():
-        raise Refused(f"the directory {path.parent} does not exist; create it first")
+    expect_place_for_a_log(path)
     if path.exists() and path.stat().st_size > 0:
         raise Refused(f"{path} exists already, and a simulation begins a new log; name another file or remove this one")
 
@@ -204,14 +196,3 @@ def _print(report: Report, found: Verification) -> None:
             *findings(found),
         ]
     )
-
-
-def _tell(reader: LogReader) -> None:
-    answer()
-    try:
-        request_id = find_request(reader, LAST_FAILOVER)
-    except Refused as error:
-        note(str(error))
-        return
-    for line in explain(reader, request_id).lines(width=width()):
-        answer(plain(line))

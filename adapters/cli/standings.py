@@ -12,7 +12,7 @@ from understudy.engine.restore import restore
 from understudy.events.log import LogReader
 from understudy.events.operations import EngineStarted, EngineStopped
 from understudy.events.row import Row
-from understudy.projections.standing import Totals
+from understudy.projections.standing import Standing, Totals
 from understudy.projections.views import LaneView, ProviderView, provider_view
 
 _SERVING: Final = "serve"
@@ -151,11 +151,16 @@ def as_of(reader: LogReader, *, seq: int | None, at_us: int | None, now_us: int)
         strategy=str(standing.policy.strategy),
         totals=standing.totals,
         alerts=tuple(name.replace("|", " ").rstrip() for name in standing.alerts),
-        providers=tuple(
-            ProviderStanding(judged=judged, seen=seen, reason=reason(judged, seen, standing, now_us=at_us))
-            for judged in health(standing, at_us)
-            for seen in [provider_view(standing, judged.provider, now_us=at_us)]
-        ),
+        providers=providers_of(standing, now_us=at_us),
+    )
+
+
+def providers_of(standing: Standing, *, now_us: int) -> tuple[ProviderStanding, ...]:
+    """Every provider of the policy, judged at an instant."""
+    return tuple(
+        ProviderStanding(judged=judged, seen=seen, reason=reason(judged, seen, standing, now_us=now_us))
+        for judged in health(standing, now_us)
+        for seen in [provider_view(standing, judged.provider, now_us=now_us)]
     )
 
 

@@ -12,8 +12,8 @@ from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
 from understudy.adapters.stores import SqliteReader
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unavailable": "red"}
-_FIGURES = ("score", "success", "average", "p50", "p95", "calls", "failed", "in flight")
-_HEADER = ("provider", "tier", "status", "circuit", *_FIGURES, "why")
+FIGURES = ("score", "success", "average", "p50", "p95", "calls", "failed", "in flight")
+HEADER = ("provider", "tier", "status", "circuit", *FIGURES, "why")
 
 
 @click.command()
@@ -51,11 +51,11 @@ def _print(db: Path, found: LogStanding) -> None:
         return
     answer()
     lines = [line for provider in found.providers for line in provider.lines()]
-    rows = [_row(line) for line in lines]
-    if fits(_HEADER, rows):
-        table(_HEADER, rows, numbers=_FIGURES)
+    rows = [row_of(line) for line in lines]
+    if fits(HEADER, rows):
+        table(HEADER, rows, numbers=FIGURES)
     else:  # The reasons are sentences: where they have no room in a column, they stand below.
-        table(_HEADER[:-1], [row[:-1] for row in rows], numbers=_FIGURES)
+        table(HEADER[:-1], [row[:-1] for row in rows], numbers=FIGURES)
         for line in lines:
             if line.why:
                 answer(f"{line.name}: {line.why}")
@@ -69,6 +69,7 @@ def _print(db: Path, found: LogStanding) -> None:
         answer(f"alert: {alert}")
 
 
-def _row(line: ProviderLine) -> list[str | Cell]:
+def row_of(line: ProviderLine) -> list[str | Cell]:
+    """A provider's line as the table has it, a cell for each name of HEADER."""
     status_cell = Cell(line.status, _COLOURS[line.status]) if line.status else ""
     return [line.name, line.tier, status_cell, *line.figures, line.why]

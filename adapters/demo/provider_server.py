@@ -70,7 +70,12 @@ class ProviderServer:
     @property
     def url(self) -> str:
         """The base address; the port stays the same as long as the server runs."""
-        return f"http://{HOST}:{self._wire.port}"
+        return "http://{}:{}".format(*self.address)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return HOST, self._wire.port
 
     def will(self, *acts: Act | Fault, on: str = "call") -> None:
         """Do this with the next requests of a kind (call, lookup, ping, stock), one after another; then as planned."""

@@ -1,5 +1,6 @@
 """What a fault of the store means, and what a person can do about it, as sentences."""
 
+import errno
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -9,24 +10,58 @@ from understudy.events.errors import LogUnavailable, NotALog, UnderstudyError
 STORE_FAULTS: Final = (sqlite3.Error, OSError, OverflowError, ValueError, UnderstudyError)
 """What work on the store can raise; the middle two mean a value that SQLite cannot hold."""
 
+DAMAGED: Final = "the file is damaged; stop, keep a copy, and restore a backup"
+_FULL: Final = "the disk or its quota is full; free some space"
+_REFUSED: Final = (
+    "the disk refused the write: a quota or a limit on the size of files is reached (`quota`, `ulimit -f`), or the disk"
+    " fails; raise the limit, or see the system's messages"
+)
+_HELD: Final = "another program holds the file in a transaction; end that transaction"
+_ACCESS: Final = "the file or its directory may not be written; give this user write access"
+_LOCAL: Final = "this file system cannot do that; use a local disk"
+_FILES: Final = "this process may open no more files; raise its limit (`ulimit -n`)"
+
+# The first that fits: SQLite's longer names say more than their beginnings.
 _REMEDIES: Final = {
-    "SQLITE_FULL": "the disk or its quota is full; free some space",
-    "SQLITE_BUSY": "another program holds the file in a transaction; end that transaction",
-    "SQLITE_LOCKED": "another program holds the file in a transaction; end that transaction",
-    "SQLITE_READONLY": "the file or its directory may not be written; give this user write access",
+    "SQLITE_FULL": _FULL,
+    "SQLITE_BUSY": _HELD,
+    "SQLITE_LOCKED": _HELD,
+    "SQLITE_READONLY": _ACCESS,
     "SQLITE_CANTOPEN": "the file cannot be opened; see that its directory exists and may be written",
     "SQLITE_PERM": "the file may not be opened; give this user access",
+    "SQLITE_IOERR_WRITE": _REFUSED,
+    "SQLITE_IOERR_SHMSIZE": _REFUSED,
+    "SQLITE_IOERR_SHMOPEN": _REFUSED,
+    "SQLITE_IOERR_SHORT_READ": DAMAGED,
+    "SQLITE_IOERR_CORRUPTFS": DAMAGED,
     "SQLITE_IOERR": "the disk reported an error; see the system's messages about it",
-    "SQLITE_CORRUPT": "the file is damaged; stop, keep a copy, and restore a backup",
+    "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_NOTADB": "the file is no longer a SQLite database; stop, keep a copy, and restore a backup",
+    "SQLITE_CONSTRAINT": "somebody else has written to the log; stop this engine and run `understudy verify`",
+}
+_OF_THE_SYSTEM: Final = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _REFUSED,
+    errno.EACCES: _ACCESS,
+    errno.EPERM: _ACCESS,
+    errno.EROFS: _ACCESS,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.ENOLCK: _LOCAL,
+    errno.EOPNOTSUPP: _LOCAL,
 }
 
 
 def remedy(error: BaseException) -> str:
     """The fault in its own words, and what to do about it."""
+    if isinstance(error, OSError):
+        words = error.strerror or str(error)
+        advice = _OF_THE_SYSTEM.get(error.errno or 0)
+        return f"{words}: {advice}" if advice else words
     name = getattr(error, "sqlite_errorname", None)
     if not isinstance(name, str):
-        return str(error)
+        return f"{error}: {DAMAGED}" if "Could not decode" in str(error) else str(error)
     for known, advice in _REMEDIES.items():
         if name.startswith(known):
             return f"{error} ({name}): {advice}"

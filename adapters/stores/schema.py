@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from understudy.adapters.stores.faults import cannot_open, remedy
+from understudy.adapters.stores.faults import DAMAGED, cannot_open, remedy
 from understudy.events.errors import LogUnavailable, NotALog
 from understudy.events.row import Row
 
@@ -150,6 +150,12 @@ def create(connection: sqlite3.Connection, *, stream: str, salt: bytes | None) -
 
 
 def read_meta(connection: sqlite3.Connection) -> Meta:
-    """What the store knows about itself."""
+    """What the store knows about itself.
+
+    Errors: LogUnavailable if it does not know that any more.
+    """
     facts = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-    return Meta(facts["store_id"], facts["salt"], facts["stream"])
+    missing = [name for name in Meta._fields if name not in facts]
+    if missing:
+        raise LogUnavailable(f"the log's own {', '.join(missing)} is missing from its file: {DAMAGED}")
+    return Meta(**{name: facts[name] for name in Meta._fields})

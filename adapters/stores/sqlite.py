@@ -1,22 +1,20 @@
 """The event log in a SQLite file: the port's face. `sqlite_writer` and `transaction` do the work."""
 
-import asyncio
 import sqlite3
+import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, suppress
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from understudy.adapters.stores import side_tables, transaction
+from understudy.adapters.stores import side_tables
 from understudy.adapters.stores.claims import holder
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import cannot_open, remedy
-from understudy.adapters.stores.lock import InUseBriefly, OwnerLock
-from understudy.adapters.stores.schema import Meta, holds_log
+from understudy.adapters.stores.holding import Holding
 from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.adapters.stores.sqlite_writer import Writer
-from understudy.adapters.stores.store_thread import StoreThread
 from understudy.events.chain import link
 from understudy.events.codec import encode
 from understudy.events.decisions import Event
@@ -42,11 +40,6 @@ _recorded: Final = partial(tuple.__new__, Recorded)
 
 DEFAULT_CAPACITY: Final = 100_000
 """Events that may be pending: at 1 KB each, 100 MB of memory."""
-
-
-_ATTEMPTS: Final = 300
-_PAUSE_S: Final = 0.01
-"""Between attempts to take over from an owner who lets go in an instant: three seconds, should its disk be slow."""
 
 
 class SqliteLog:
@@ -77,7 +70,6 @@ class SqliteLog:
         self._brief = brief
         self._writer: Writer | None = None
         self._owner: str | None = None
-        self._meta: Meta | None = None
 
     @property
     def path(self) -> Path:
@@ -120,8 +112,7 @@ class SqliteLog:
     @property
     def salt(self) -> bytes:
         """The secret of this store."""
-        self._opened()
-        return b"" if self._meta is None else self._meta.salt
+        return self._opened().holding.meta.salt
 
     async def open(self, writer: str) -> None:
         """Take the stream over, as the writer of that name.
@@ -141,18 +132,35 @@ class SqliteLog:
         self._writer = taken
 
     async def close(self) -> None:
-        """Make everything durable and let the stream go. Safe to repeat, and to cancel: it goes on without the caller.
+        """Make everything durable and let the stream go. Safe to repeat, and to cancel: that passes on once it is done.
 
-        Errors: LogUnavailable if something could not be made durable, naming how many events; all is let go
-        even then.
+        It may be called in another event loop, if the one that the log was opened in is closed.
+        Errors: LogUnavailable if something could not be made durable, naming how many events, or if the file is not
+        in its place, saying where its content is now; all is let go even then.
         """
         if self._writer is None or self._owner is None:
+            return
+        if self._writer.holding.lock.inherited_from is not None:
+            self._owner = None  # It is the parent's to close.
             return
         try:
             await self._writer.close()
         finally:
             if self._writer.ended:
                 self._owner = None
+
+    def __del__(self) -> None:
+        """Whoever forgets to close is told, and the file is let go all the same."""
+        writer = getattr(self, "_writer", None)
+        if writer is None or writer.ended or writer.holding.lock.inherited_from is not None:
+            return
+        warnings.warn(
+            f"the log {self._path} was not closed: stop its engine, or await its close()",
+            ResourceWarning,
+            stacklevel=1,
+            source=self,
+        )
+        writer.abandon()
 
     def check(self) -> None:
         """Raise LogUnavailable if nothing can be made durable now, with the cause and what to do."""
@@ -227,6 +235,8 @@ class SqliteLog:
     def _opened(self) -> Writer:
         if self._writer is None:
             raise LogUnavailable(f"the log {self._path} is not open; open it first")
+        if self._writer.holding.lock.inherited_from is not None:
+            self._writer.holding.refuse_child()
         return self._writer
 
     async def _ask(
@@ -242,24 +252,15 @@ class SqliteLog:
 
     async def _take_over(self, owner: str) -> Writer:
         try:
-            async with AsyncExitStack() as undo:
-                thread = await StoreThread.start(self._path, busy_timeout_ms=self._busy_timeout_ms)
-                undo.push_async_callback(thread.close)
-                await thread.perform(holds_log, self._path)  # Before the lock: no lock file beside a stranger's file.
-                lock = await self._lock(owner)
-                undo.callback(lock.release)
-                self._meta = await thread.perform(
-                    transaction.open_store, self._path, stream=self._stream, salt=self._wanted_salt
+            return Writer(
+                await Holding.take(
+                    self._path,
+                    stream=self._stream,
+                    writer=owner,
+                    brief=self._brief,
+                    salt=self._wanted_salt,
+                    busy_timeout_ms=self._busy_timeout_ms,
                 )
-                head = await thread.perform(transaction.checked_head, self._stream)
-                undo.pop_all()  # From here on the writer lets go of them.
-                return Writer(thread, path=self._path, stream=self._stream, head=head, lock=lock)
-        except sqlite3.Error as error:
+            )
+        except (sqlite3.Error, OSError) as error:
             raise LogUnavailable(cannot_open(self._path, error)) from error
-
-    async def _lock(self, owner: str) -> OwnerLock:
-        for _ in range(_ATTEMPTS):
-            with suppress(InUseBriefly):
-                return OwnerLock.take(self._path, writer=owner, brief=self._brief)
-            await asyncio.sleep(_PAUSE_S)
-        return OwnerLock.take(self._path, writer=owner, brief=self._brief)

@@ -254,7 +254,7 @@ class SqliteReader:
                 found.extend(map(make, self._connection.execute(query, (start, end, self._stream, chunk))))
             except sqlite3.Error as error:
                 if chunk == 1:
-                    raise UnreadableEvent(f"event {after + 1} cannot be read from the file: {error}") from error
+                    raise UnreadableEvent(f"event {after + 1} cannot be read from the file: {remedy(error)}") from error
                 chunk = 1  # SQLite stumbles a row ahead of what it gives: step by step, we see where.
                 continue
             yield from found

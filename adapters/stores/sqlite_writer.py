@@ -1,7 +1,6 @@
 """The one task that writes: everything that waits goes to the disk together, and no caller can disturb it.
 
-A group is what was appended while the group before was being committed. Whoever waits for durability has a
-future of their own, so a caller who is cancelled takes nobody along. If a commit fails, those who wait are
+A group is what was appended while the group before was being committed. If a commit fails, those who wait are
 told, the events stay in their order, and it is tried again until it succeeds or the log is closed. Time is
 only ever the loop's.
 """
@@ -11,14 +10,13 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from understudy.adapters.stores import transaction
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import STORE_FAULTS, remedy
-from understudy.adapters.stores.lock import OwnerLock
-from understudy.adapters.stores.store_thread import StoreThread
+from understudy.adapters.stores.holding import Holding
+from understudy.adapters.stores.waiters import Waiters
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import Head
 
@@ -36,6 +34,10 @@ _IDLE_S: Final = 0.25
 
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0
+
+
+_AT_WORK: Final[set["asyncio.Task[None]"]] = set()
+"""The writers: asyncio itself would let a task that merely waits be collected, and nobody would close the file."""
 
 
 class _Durability:
@@ -56,24 +58,22 @@ class _Durability:
 class Writer:
     """What is appended and not yet durable, and the task that makes it so."""
 
-    def __init__(self, thread: StoreThread, *, path: Path, stream: str, head: Head, lock: OwnerLock) -> None:
-        self.head = head
-        self._thread = thread
-        self._path = path
-        self._stream = stream
-        self._lock = lock
-        self._stored = head
+    def __init__(self, holding: Holding) -> None:
+        self.head = holding.head
+        self.holding = holding
+        self._path = holding.path
+        self._stored = holding.head
         self._failure: BaseException | None = None
         self._in_doubt = False
         self._under_way: list[Entry] = []
         self._queue: list[Entry] = []
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._errands = 0
+        self._waiters = Waiters()
         self._wal_pages = 0
         self._wal_limit = _WAL_LIMIT
         self._closing = False
         self._something_to_do = asyncio.Event()
-        self._task = asyncio.create_task(self._live(), name=f"writer of {path.name}")
+        self._loop = asyncio.get_running_loop()
+        self._task = self._begin()
 
     @property
     def pending(self) -> int:
@@ -83,7 +83,7 @@ class Writer:
     @property
     def busy(self) -> bool:
         """Whether the store's thread has work whose end the loop has not heard of."""
-        return self._errands > 0
+        return self.holding.busy
 
     @property
     def ended(self) -> bool:
@@ -120,9 +120,7 @@ class Writer:
             return None
         if self._failure is not None:
             raise self._unavailable(self._failure)
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append((seq, waiter))
-        return waiter
+        return self._waiters.add(seq)
 
     def pending_entries(self) -> Iterator[Entry]:
         """What is not yet durable, in order."""
@@ -132,11 +130,7 @@ class Writer:
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run something on the connection between two commits."""
-        self._errands += 1
-        try:
-            return await self._thread.perform(work, *args, **kwargs)
-        finally:
-            self._errands -= 1
+        return await self.holding.perform(work, *args, **kwargs)
 
     def note_written(self, size: int) -> None:
         """Reckon with this many more bytes in the write-ahead log; as measured, each commit adds six pages.
@@ -146,23 +140,58 @@ class Writer:
         self._wal_pages += 6 + size // 4096
 
     async def close(self) -> None:
-        """Make everything durable, let the file go, and end the thread. Safe to repeat and to cancel.
+        """Make everything durable, let the file go, and end the thread. Safe to repeat and to cancel: it is done first.
 
-        Errors: LogUnavailable if something could not be made durable, naming how much. Everything is let go
-        even then.
+        Errors: LogUnavailable if something could not be made durable, naming how much, or if the file is not in its
+        place. Everything is let go even then.
         """
-        self._closing = True
-        self._something_to_do.set()
-        await asyncio.wait([self._task])
-        if self.pending:
-            raise self._lost()
+        if self._loop.is_closed() and not self._task.done():
+            self._go_on_in_this_loop()
+        self._begin_to_close()
+        try:
+            await asyncio.wait([self._task])
+        except asyncio.CancelledError:
+            await asyncio.wait([self._task])  # It passes on once all is let go; a second one at once.
+            raise
         if not self._task.cancelled():
             self._task.result()
+        if self.pending:
+            raise self._lost()
+
+    def abandon(self) -> None:
+        """Close without anybody waiting for it; in another thread than the loop's, too."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._begin_to_close)
+        else:
+            self.holding.abandon()
+            _AT_WORK.discard(self._task)
+
+    def _begin(self) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(self._live(), name=f"writer of {self._path.name}")
+        _AT_WORK.add(task)
+        task.add_done_callback(_AT_WORK.discard)
+        return task
+
+    def _begin_to_close(self) -> None:
+        self._closing = True
+        self._something_to_do.set()
+
+    def _go_on_in_this_loop(self) -> None:
+        """The loop that we lived in was closed with us in it; whoever waited there will never hear."""
+        _AT_WORK.discard(self._task)
+        self._put_back()
+        self._waiters = Waiters()
+        self._something_to_do = asyncio.Event()
+        self._closing = True
+        self._loop = asyncio.get_running_loop()
+        self._task = self._begin()
 
     async def _live(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             await self._work()
         except asyncio.CancelledError:  # The loop is being torn down around us: one last group, then pass it on.
+            await asyncio.sleep(0)  # Whoever is cancelled together with us may have something to put on record.
             self._closing = True
             await self._work()
             if self.pending:
@@ -170,10 +199,11 @@ class Writer:
             raise
         finally:
             self._closing = True
-            await self._let_go()
-            for _, waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_exception(self._lost())
+            if not loop.is_closed():  # Else we are only being collected, and somebody else has done it.
+                try:
+                    await self.holding.let_go()
+                finally:
+                    self._waiters.tell_of_failure(self._lost)
 
     def _lost(self) -> LogUnavailable:
         cause = f": {remedy(self._failure)}" if self._failure else ""
@@ -211,14 +241,16 @@ class Writer:
                     await self._something_to_do.wait()
 
     async def _commit(self) -> bool:
-        if self._wal_pages > self._wal_limit:
+        if self._wal_pages > self._wal_limit or self._failure is not None:  # A log that cannot grow can be emptied.
             await self._checkpoint()
         group = self._under_way = self._queue[:_GROUP_LIMIT]
         del self._queue[:_GROUP_LIMIT]
         doubt = self._stored if self._in_doubt else None
         self._in_doubt = True
         try:
-            await self.perform(transaction.commit, group, stream=self._stream, in_doubt_after=doubt)
+            await self.holding.prepare(self._stored)
+            await self.perform(transaction.commit, group, stream=self.holding.meta.stream, in_doubt_after=doubt)
+            await self.holding.secure()
         except STORE_FAULTS as error:
             self._put_back()
             self._tell_of_failure(error)
@@ -241,19 +273,11 @@ class Writer:
         self._under_way = []
         self._in_doubt = False
         self._failure = None
-        waiting, self._waiters = self._waiters, []
-        for seq, waiter in waiting:
-            if seq > self._stored.seq:
-                self._waiters.append((seq, waiter))
-            elif not waiter.done():
-                waiter.set_result(None)
+        self._waiters.tell_of_success(last.row.seq)
 
     def _tell_of_failure(self, error: BaseException) -> None:
         self._failure = error
-        waiting, self._waiters = self._waiters, []
-        for _, waiter in waiting:
-            if not waiter.done():
-                waiter.set_exception(self._unavailable(error))
+        self._waiters.tell_of_failure(lambda: self._unavailable(error))
 
     def _unavailable(self, error: BaseException) -> LogUnavailable:
         unavailable = LogUnavailable(transaction.describe(self._path, error))
@@ -261,13 +285,6 @@ class Writer:
         return unavailable
 
     async def _checkpoint(self) -> None:
-        remaining = await self.perform(transaction.checkpoint)
+        remaining = await self.holding.checkpoint()
         self._wal_pages = 0
         self._wal_limit = _WAL_LIMIT + remaining  # What a reader holds back cannot be helped by asking more often.
-
-    async def _let_go(self) -> None:
-        try:
-            await self.perform(transaction.finish)
-            await self._thread.close()
-        finally:
-            self._lock.release()

@@ -3,14 +3,19 @@
 aiosqlite hands every statement to its thread one by one: `BEGIN`, the `INSERT`, `COMMIT` and each cursor's
 closing is a trip there and back, and anybody else's statement may get in between. A commit of ours is one
 function and one trip: measured (benchmarks/bench_log_append.py), one event is durable in about half the time.
-The function is given to the very queue that aiosqlite's own methods use (`Connection._execute`, the same in
-all versions since 0.17), so order, thread, start and end stay aiosqlite's.
+The function is given to the very queue that aiosqlite's own methods use (see `Connection._execute`), so order,
+thread, start and end stay aiosqlite's.
 """
 
+import asyncio
 import sqlite3
+import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from threading import Thread
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import aiosqlite
 
@@ -21,8 +26,32 @@ _STATEMENTS_KEPT = 160
 """Prepared statements to keep: an INSERT for each size of a group, and the others."""
 
 
+class _Answer:
+    """In the place of a future: the thread goes on even if the loop that asked has been closed meanwhile."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self._loop.create_future()
+
+    def get_loop(self) -> Self:
+        """What the thread gives its answers to."""
+        return self
+
+    def call_soon_threadsafe(self, give: Callable[[asyncio.Future[Any], Any], None], _: object, answer: Any) -> None:
+        """Give the answer, if anybody is left to hear it."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(give, self.future, answer)
+
+
 class StoreThread(aiosqlite.Connection):
     """A connection that can be given a function to run on it, in the connection's own thread."""
+
+    def __init__(self, path: Path, *, busy_timeout_ms: int) -> None:
+        super().__init__(self._connect_or_to_nothing, iter_chunk_size=64)
+        self._path = path
+        self._busy_timeout_ms = busy_timeout_ms
+        self._fault: sqlite3.Error | None = None
+        self._thread.daemon = True  # A program that forgets to close must be able to end.
 
     @classmethod
     async def start(cls, path: Path, *, busy_timeout_ms: int) -> "StoreThread":
@@ -30,25 +59,18 @@ class StoreThread(aiosqlite.Connection):
 
         Errors: sqlite3.Error if the file cannot be opened; the thread has then ended.
         """
-        # A connector that raises would leave aiosqlite's thread ending by itself, perhaps after the loop has been
-        # closed, which it does not survive in silence. So it always connects, if need be to nothing, and we close.
-        faults: list[sqlite3.Error] = []
-
-        def connect() -> sqlite3.Connection:
-            try:
-                return sqlite3.connect(
-                    path, timeout=busy_timeout_ms / 1000, isolation_level=None, cached_statements=_STATEMENTS_KEPT
-                )
-            except sqlite3.Error as fault:
-                faults.append(fault)
-                return sqlite3.connect(":memory:")
-
-        connection = cls(connect, iter_chunk_size=64)
-        await connection
-        if faults:
-            await connection.close()
-            raise faults[0]
-        return connection
+        thread = cls(path, busy_timeout_ms=busy_timeout_ms)
+        opening = asyncio.create_task(thread._opened(), name=f"open {path.name}")
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:  # aiosqlite would forget what it is just opening.
+            await asyncio.wait([opening])
+            await thread.close()
+            raise
+        if thread._fault is not None:
+            await thread.close()
+            raise thread._fault
+        return thread
 
     async def perform(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -57,5 +79,49 @@ class StoreThread(aiosqlite.Connection):
 
         A caller that is cancelled meanwhile does not stop the work.
         """
-        result: T = await self._execute(work, self._conn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        if not self._running or self._connection is None:
+            raise ValueError("the connection is closed")
+        answer = _Answer()
+        self._tx.put_nowait((answer, partial(self._on_connection, work, *args, **kwargs)))  # type: ignore[arg-type]
+        result: T = await answer.future
         return result
+
+    def reconnect(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Close the connection, if it is not closed already, and open the file anew; to be performed in the thread."""
+        connection.close()
+        self._connection = self._connect_anew()
+        return self._connection
+
+    def end(self) -> None:
+        """Close the connection and end the thread, with no loop left to hear of it."""
+        if sys.is_finalizing():
+            return  # The thread ends with the interpreter, and no other one can be started to tell it.
+        # aiosqlite would send word of the end to the loop that it finds, even a closed one; a new thread has none.
+        ender = Thread(target=self.stop, daemon=True)
+        ender.start()
+        ender.join()
+
+    def _on_connection(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return work(self._conn, *args, **kwargs)
+
+    async def _opened(self) -> None:
+        await self
+
+    def _connect_or_to_nothing(self) -> sqlite3.Connection:
+        # A connector that raises would leave aiosqlite's thread ending by itself, perhaps after the loop has been
+        # closed, which it does not survive in silence. So it always connects, if need be to nothing, and we close.
+        try:
+            return self._connect_anew()
+        except sqlite3.Error as fault:
+            self._fault = fault
+            return sqlite3.connect(":memory:")
+
+    def _connect_anew(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._path,
+            timeout=self._busy_timeout_ms / 1000,
+            isolation_level=None,
+            cached_statements=_STATEMENTS_KEPT,
+        )

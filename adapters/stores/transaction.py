@@ -2,21 +2,19 @@
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from understudy.adapters.stores import schema
 from understudy.adapters.stores.claims import named
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import remedy
-from understudy.events.chain import genesis, link
+from understudy.events.chain import genesis
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import ClaimKey, Head, SideWrite, StoreSensitive, TakeCommand
 from understudy.events.row import Row
-
-_ROW: Final = f"SELECT {schema.COLUMNS} FROM events WHERE stream = ? AND seq = ?"  # noqa: S608 - Our own constants.
 
 _STATEMENT_ROWS: Final = 128
 """Rows that one INSERT takes at most. Each number of rows is a statement of its own, prepared when first used."""
@@ -49,6 +47,7 @@ def open_store(connection: sqlite3.Connection, path: Path, *, stream: str, salt:
         )
     if not holds_log:
         schema.create(connection, stream=stream, salt=salt)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # Whatever befalls the rest, it is a log.
     connection.execute("UPDATE meta SET value = ?1 WHERE name = 'stream' AND value <> ?1", (stream,))
     return schema.read_meta(connection)
 
@@ -59,27 +58,6 @@ def stored_head(connection: sqlite3.Connection, stream: str) -> Head:
         "SELECT seq, chain FROM events WHERE stream = ? ORDER BY seq DESC LIMIT 1", (stream,)
     ).fetchone()
     return Head(0, genesis(stream)) if found is None else Head(*found)
-
-
-def checked_head(connection: sqlite3.Connection, stream: str) -> Head:
-    """The end of a stream, once its last event is seen to fit the one before.
-
-    Errors: LogUnavailable if it does not fit.
-    """
-    head = stored_head(connection, stream)
-    if head.seq == 0:
-        return head
-    row = Row(*connection.execute(_ROW, (stream, head.seq)).fetchone())
-    before = connection.execute(
-        "SELECT chain FROM events WHERE stream = ? AND seq = ?", (stream, head.seq - 1)
-    ).fetchone()
-    previous = genesis(stream) if head.seq == 1 else before and before[0]
-    if not previous or link(previous, row) != head.chain:
-        raise LogUnavailable(
-            f"the end of the log is damaged: event {head.seq} does not fit the one before it; nothing is"
-            " appended to a damaged log: run `understudy verify` on a copy, and restore a backup or begin a new file"
-        )
-    return head
 
 
 def commit(
@@ -155,16 +133,63 @@ def _write_aside(connection: sqlite3.Connection, write: SideWrite, *, at_us: int
             connection.execute("DELETE FROM inbox WHERE command_id = ?", (write.command_id,))
 
 
-def checkpoint(connection: sqlite3.Connection) -> int:
-    """Move what is in the write-ahead log into the database, as far as readers allow; how many pages remain.
+class Checkpointed(NamedTuple):
+    """How many pages the write-ahead log has, and how many of them a reader has kept from going into the database."""
+
+    pages: int
+    remaining: int
+
+
+def checkpoint(connection: sqlite3.Connection) -> Checkpointed:
+    """Move what is in the write-ahead log into the database, as far as readers allow.
 
     Errors: none; what could not be moved now remains for the next time, and nothing is lost.
     """
     try:
         _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     except sqlite3.Error:
-        return 0
-    return max(0, int(pages) - int(moved))
+        return Checkpointed(0, 0)
+    return Checkpointed(max(0, int(pages)), max(0, int(pages) - int(moved)))
+
+
+def begin_wal_anew(connection: sqlite3.Connection, *, patience_ms: int) -> bool:
+    """Wait so long for readers to leave the write-ahead log, so that it can be begun anew; whether they did."""
+    (usual_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {usual_ms}")
+    return not busy
+
+
+def move_all(connection: sqlite3.Connection) -> None:
+    """Move all that is in the write-ahead log into the database.
+
+    Errors: LogUnavailable if a reader keeps it from that; sqlite3.Error if it cannot be read.
+    """
+    busy, pages, moved = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    if busy or pages != moved:
+        raise LogUnavailable(
+            "its write-ahead log was removed while in use, and another program is still reading it; end that program"
+        )
+
+
+def head_for_others(path: Path, *, stream: str) -> Head | None:
+    """The end of a stream as a new connection reads it; None if it cannot."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            return stored_head(connection, stream)
+    except sqlite3.Error:
+        return None
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """A number that changes when another program vacuums the file."""
+    (version,) = connection.execute("PRAGMA schema_version").fetchone()
+    return int(version)
 
 
 def finish(connection: sqlite3.Connection) -> None:

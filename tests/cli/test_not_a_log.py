@@ -89,7 +89,7 @@ def test_an_event_of_a_newer_version_is_told_and_no_traceback(command: tuple[str
 def test_a_log_that_has_lost_its_own_name_is_told_to_be_damaged(command: tuple[str, ...], own_log: Path) -> None:
     with closing(sqlite3.connect(own_log)) as connection, connection:
         connection.execute("DELETE FROM meta WHERE name = 'store_id'")
-    assert "it no longer knows its own store_id" in refused(command[0], own_log, *command[1:])
+    assert "the log's own store_id is missing from its file" in refused(command[0], own_log, *command[1:])
 
 
 @pytest.mark.parametrize("change", ["at_us = 'noon'", "kind = x'00'", "payload = x'00'", "provider = x'ff'"], ids=str)

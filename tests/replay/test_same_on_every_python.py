@@ -14,7 +14,7 @@ from repository import ROOT
 
 VERSIONS = ("3.11", "3.12", "3.13")
 SCENARIOS = ("ambiguous-once", "brown-out", "lost-half-open-probe", "outage", "phantom-stock", "throttling")
-NEEDED = ("aiosqlite", "pydantic")
+NEEDED = ("aiosqlite", "blinker", "pydantic")
 CONSTRAINTS = ROOT / "constraints.txt"
 CACHE = ROOT / "build" / "pythons"
 

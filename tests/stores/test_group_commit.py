@@ -1,8 +1,10 @@
 """What waits together is written together, and nobody who waits can disturb it."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ async def statements(log: SqliteLog) -> list[str]:
     """Every statement that the store runs from now on, in order."""
     seen: list[str] = []
     assert log._writer is not None
-    await log._writer._thread.set_trace_callback(seen.append)
+    await log._writer.holding.thread.set_trace_callback(seen.append)
     return seen
 
 
@@ -208,3 +210,52 @@ async def test_a_busy_log_keeps_its_write_ahead_log_small(log: SqliteLog) -> Non
     wal = log.path.with_name("calls.db-wal")
     written = 60 * 20 * len(big)
     assert wal.stat().st_size < written / 2
+
+
+_LOOK_S = 0.02
+"""How long a reader takes: many commits, but less than the store waits for it."""
+
+
+class Leapfrog:
+    """Readers of whom one always begins before another ends: at no moment is nobody reading."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reading = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        self._reading.wait()
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        with closing(self._connect()) as one, closing(self._connect()) as other:
+            ending, beginning = one, other
+            while not self._stopped.is_set():
+                beginning.execute("BEGIN")
+                beginning.execute("SELECT count(*) FROM meta").fetchone()
+                if ending.in_transaction:
+                    ending.execute("COMMIT")
+                self._reading.set()
+                self._stopped.wait(_LOOK_S)
+                ending, beginning = beginning, ending
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+async def test_readers_without_a_break_do_not_let_the_write_ahead_log_grow_for_ever(log: SqliteLog) -> None:
+    big, largest = "x" * 50_000, 0
+    wal = log.path.with_name("calls.db-wal")
+    with Leapfrog(log.path):
+        for number in range(1_000):
+            for _ in range(4):
+                log.append(accepted(body=big), at_us=NOON + number)
+            await log.durable(log.head.seq)
+            largest = max(largest, wal.stat().st_size)
+    assert largest < 80_000_000, "of 200 MB that were written"

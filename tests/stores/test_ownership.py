@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from stores.samples import NOON, alert
 
-from understudy.adapters.stores import SqliteLog, sqlite
+from understudy.adapters.stores import SqliteLog, holding
 from understudy.adapters.stores.lock import InUseBriefly, OwnerLock, owner_of
 from understudy.events.errors import LogInUse
 
@@ -25,7 +25,8 @@ OWNER = textwrap.dedent("""
     from understudy.adapters.stores import SqliteLog
 
     async def main():
-        await SqliteLog(sys.argv[1]).open("engine of the other process")
+        log = SqliteLog(sys.argv[1])
+        await log.open("engine of the other process")
         print("open", flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
@@ -87,7 +88,7 @@ async def test_the_lock_file_says_who_since_when_and_stays(tmp_path: Path) -> No
     lock = tmp_path / "calls.db.lock"
     owner = json.loads(lock.read_text())
     assert (owner["writer"], owner["pid"]) == ("engine ü", os.getpid())
-    assert owner.keys() == {"writer", "pid", "host", "since"}
+    assert owner.keys() == {"writer", "pid", "host", "since", "store"}
     inode = lock.stat().st_ino
     await log.close()
     await log.open("again")
@@ -165,7 +166,7 @@ async def test_whoever_comes_while_somebody_owns_the_log_for_an_instant_waits_fo
 async def test_a_brief_owner_that_does_not_let_go_is_named_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_ATTEMPTS", 3)
+    monkeypatch.setattr(holding, "_ATTEMPTS", 3)
     path = tmp_path / "calls.db"
     first = SqliteLog(path, brief=True)
     await first.open("a command")

@@ -89,7 +89,7 @@ async def test_what_came_during_a_failing_commit_keeps_its_place_behind(
 
 async def test_a_full_disk_is_named_and_once_there_is_room_it_goes_on(log: SqliteLog) -> None:
     assert log._writer is not None
-    thread = log._writer._thread
+    thread = log._writer.holding.thread
     (pages,) = await (await thread.execute("PRAGMA page_count")).fetchone() or (0,)
     await thread.execute(f"PRAGMA max_page_count = {pages + 2}")
     for _ in range(500):
@@ -175,7 +175,7 @@ async def test_every_commit_is_synchronized_and_checkpoints_are_ours(log: Sqlite
     assert log._writer is not None
     settings = {}
     for name in ("journal_mode", "synchronous", "wal_autocheckpoint"):
-        found = await log._writer._thread.execute_fetchall(f"PRAGMA {name}")
+        found = await log._writer.holding.thread.execute_fetchall(f"PRAGMA {name}")
         settings[name] = next(iter(found))[0]
     assert settings == {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0}
 

@@ -1,0 +1,226 @@
+"""The signals of one engine: sent once their event is durable, to receivers that can harm nobody but themselves.
+
+A receiver has a queue of its own. An async one is awaited in a task of its own, a plain one runs in a thread: a slow
+one delays neither requests nor other receivers, and what it raises is logged.
+"""
+
+import asyncio
+import inspect
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple, TypeVar
+
+from blinker import ANY, NamedSignal, Namespace
+
+from understudy.engine.news import Newsroom
+from understudy.engine.request_state import OpenState
+from understudy.events.decisions import Decision
+from understudy.events.errors import LogUnavailable
+from understudy.events.log import EventLog
+from understudy.events.row import Recorded
+from understudy.events.signals import SIGNALS
+from understudy.projections.standing import Standing
+
+logger = logging.getLogger("understudy.hooks")
+
+R = TypeVar("R", bound=Callable[..., Any])
+
+QUEUE: Final = 10_000
+"""Signals that one receiver may be behind; then it loses the oldest, and that is logged."""
+SLOW_S: Final = 1.0
+"""A receiver that takes longer is named in the log."""
+GRACE_S: Final = 5.0
+"""How long receivers may take for what is left when the engine stops."""
+_AGAIN_S: Final = 0.5
+
+
+class _Signal(NamedSignal):
+    """A blinker signal that keeps its receivers alive, and tells when somebody comes or goes."""
+
+    def __init__(self, name: str, told: Callable[[], None]) -> None:
+        super().__init__(name)
+        self._told = told
+
+    def connect(self, receiver: R, sender: Any = ANY, weak: bool = False) -> R:  # noqa: FBT001, FBT002 - blinker's own.
+        """Connect a receiver; closures and bound methods stay alive."""
+        connected = super().connect(receiver, sender, weak)
+        self._told()
+        return connected
+
+    def disconnect(self, receiver: Callable[..., Any], sender: Any = ANY) -> None:
+        """Let a receiver go."""
+        super().disconnect(receiver, sender)
+        self._told()
+
+
+class _Letter(NamedTuple):
+    name: str
+    says: dict[str, Any]
+
+
+class _Box:
+    """What a receiver is still to be told, and the task that tells it."""
+
+    def __init__(self, receiver: Callable[..., Any]) -> None:
+        self.receiver = receiver
+        self.letters: deque[_Letter] = deque()
+        self.lost = 0
+        self.task: asyncio.Task[None] | None = None
+
+
+class Hooks:
+    """Signals by name, and their way to the receivers."""
+
+    def __init__(self, sender: object) -> None:
+        self.listening = False
+        self._sender = sender
+        self.signals = Namespace()
+        for name in SIGNALS:
+            self.signals[name] = _Signal(name, self._count)
+        self._news = Newsroom()
+        self._log: EventLog | None = None
+        self._waiting: deque[tuple[int, _Letter]] = deque()
+        self._postman: asyncio.Task[None] | None = None
+        self._boxes: dict[tuple[int, int], _Box] = {}
+        self._threads: ThreadPoolExecutor | None = None
+
+    def signal(self, name: str) -> NamedSignal:
+        """A signal by its name.
+
+        Errors: ValueError, with the nearest right name.
+        """
+        if name not in self.signals:
+            near = get_close_matches(name, SIGNALS, n=1)
+            raise ValueError(
+                f"there is no signal {name!r}; there are {', '.join(SIGNALS)}"
+                + (f" (did you mean {near[0]!r}?)" if near else "")
+            )
+        return self.signals[name]
+
+    def open(self, log: EventLog) -> None:
+        """Begin to send what is durable in a log."""
+        self._log = log
+
+    def take(self, recorded: Recorded, changed: int, standing: Standing, before: OpenState | None) -> None:
+        """Send the news of an event as soon as it is durable."""
+        for signal, says in self._news.of(recorded, changed, standing, before):
+            if self.signals[signal].receivers:
+                event = recorded.event
+                told = event.made() if isinstance(event, Decision) else event
+                letter = _Letter(signal, {**says, "event": told, "seq": recorded.seq, "at_us": recorded.at_us})
+                self._waiting.append((recorded.seq, letter))
+        if self._waiting and self._postman is None:
+            self._postman = asyncio.get_running_loop().create_task(self._deliver(), name="deliver signals")
+
+    async def close(self) -> None:
+        """Let receivers hear what is left, for a while; then leave no task and no thread behind."""
+        deadline = asyncio.get_running_loop().time() + GRACE_S
+        try:
+            while tasks := self._tasks():
+                left_s = deadline - asyncio.get_running_loop().time()
+                if left_s <= 0:
+                    names = ", ".join(repr(box.receiver) for box in self._boxes.values())
+                    logger.warning("receivers are still busy, and are left: %s", names or "the log is not durable")
+                    break
+                await asyncio.wait(tasks, timeout=left_s)
+        finally:
+            for task in self._tasks():
+                task.cancel()
+            await asyncio.gather(*self._tasks(), return_exceptions=True)
+            if self._threads is not None:
+                self._threads.shutdown(wait=False, cancel_futures=True)
+                self._threads = None
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        tasks = [self._postman, *(box.task for box in self._boxes.values())]
+        return [task for task in tasks if task is not None]
+
+    def _count(self) -> None:
+        self.listening = any(signal.receivers for signal in self.signals.values())
+
+    async def _deliver(self) -> None:
+        try:
+            while self._waiting:
+                await self._made_durable(self._waiting[-1][0])
+                while self._waiting and self._is_durable(self._waiting[0][0]):
+                    self._hand_out(self._waiting.popleft()[1])
+        finally:
+            self._postman = None
+
+    async def _made_durable(self, seq: int) -> None:
+        while self._log is not None:
+            try:
+                await self._log.durable(seq)
+            except LogUnavailable:
+                await asyncio.sleep(_AGAIN_S)  # Those who wrote it are told; we wait until it can be written.
+            else:
+                return
+
+    def _is_durable(self, seq: int) -> bool:
+        return self._log is not None and seq <= self._log.head.seq - self._log.pending
+
+    def _hand_out(self, letter: _Letter) -> None:
+        for receiver in self.signals[letter.name].receivers_for(self._sender):
+            key = (id(getattr(receiver, "__self__", None)), id(getattr(receiver, "__func__", receiver)))
+            box = self._boxes.get(key)
+            if box is None:
+                box = self._boxes[key] = _Box(receiver)
+            if len(box.letters) >= QUEUE:
+                box.letters.popleft()
+                box.lost += 1
+            box.letters.append(letter)
+            if box.task is None:
+                box.task = asyncio.get_running_loop().create_task(self._empty(key, box), name="tell a receiver")
+
+    async def _empty(self, key: tuple[int, int], box: _Box) -> None:
+        try:
+            while box.letters:
+                if box.lost:
+                    logger.error("receiver %r is too slow: it has lost %d signals", box.receiver, box.lost)
+                    box.lost = 0
+                letters = list(box.letters)
+                box.letters.clear()
+                if _is_async(box.receiver):
+                    for letter in letters:
+                        await self._tell_async(box.receiver, letter)
+                else:
+                    await asyncio.get_running_loop().run_in_executor(self._pool(), self._tell, box.receiver, letters)
+        finally:
+            del self._boxes[key]
+
+    def _pool(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="understudy-hooks")
+        return self._threads
+
+    async def _tell_async(self, receiver: Callable[..., Any], letter: _Letter) -> None:
+        began_s = time.monotonic()
+        try:
+            await receiver(self._sender, **letter.says)
+        except Exception:
+            logger.exception("receiver %r of %s failed", receiver, letter.name)
+        _look_at_its_time(receiver, letter, began_s)
+
+    def _tell(self, receiver: Callable[..., Any], letters: list[_Letter]) -> None:
+        """In a thread."""
+        for letter in letters:
+            began_s = time.monotonic()
+            try:
+                receiver(self._sender, **letter.says)
+            except Exception:
+                logger.exception("receiver %r of %s failed", receiver, letter.name)
+            _look_at_its_time(receiver, letter, began_s)
+
+
+def _is_async(receiver: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(receiver) or inspect.iscoroutinefunction(getattr(receiver, "__call__", None))  # noqa: B004
+
+
+def _look_at_its_time(receiver: Callable[..., Any], letter: _Letter, began_s: float) -> None:
+    took_s = time.monotonic() - began_s
+    if took_s > SLOW_S:
+        logger.warning("receiver %r of %s took %.1f s", receiver, letter.name, took_s)
