@@ -5,7 +5,7 @@ from given import MS, NOON, Story, fails, given, policy_for, succeeds
 
 from understudy.engine.eligibility import asking, verdict
 from understudy.engine.health import Status, health
-from understudy.events.operations import OverrideCleared
+from understudy.events.operations import OverrideCleared, ProbeRequested
 from understudy.events.policy import ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import Effect, FailureKind, ForcedState
@@ -65,6 +65,13 @@ def test_a_provider_that_is_forced_closed_is_called_whatever_its_circuit_says() 
     assert seen(story)[0] == "circuit_open"
     assert seen(story.forces("a", ForcedState.CLOSED, for_ms=1_000)) == ("eligible", None)
     assert seen(story.later(ms=1_000))[0] == "circuit_open"
+
+
+def test_a_probe_that_an_operator_wants_is_the_next_request() -> None:
+    story = given(policy_for("a", max_failures=1)).serves("a", TRANSIENT)
+    assert seen(story)[0] == "circuit_open"
+    story.note(ProbeRequested(provider="a", actor="op", reason="they say it is over"))
+    assert seen(story) == ("probe", None)
 
 
 def test_a_provider_that_is_forced_closed_is_called_whatever_its_pings_say() -> None:
