@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from understudy.engine.commands import COMMAND_REFUSED
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.errors import BrokenRule
-from understudy.engine.follow_ups import HEEDED, FollowUp, due
+from understudy.engine.follow_ups import FollowUp, due, may_be_due
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.steps import Hold, Sleep
@@ -53,8 +53,6 @@ _ACCEPTED: Final = RequestAccepted(request_id="", operation="", effect=Effect.RE
 """What a part of a log begins after: nothing follows from it at once."""
 _OURS: Final = (AlertRaised, AlertCleared, ModeChanged)
 _IDLE: Final = (Hold, Sleep)
-_HEEDED: Final = HEEDED | {AlertRaised, AlertCleared, ModeChanged}
-"""After these something may be due even where no alert stands and no lane has changed."""
 _DRAW: Final = re.compile(r'\{"strategy":"\w+","draw":(\d{1,10}),')
 
 _recorded: Final = partial(tuple.__new__, Recorded)
@@ -108,7 +106,7 @@ class Recomputation:
             return
         standing = ledger.standing
         if standing.rules_version == RULES_VERSION:
-            if changed or standing.alerts or type(event) in _HEEDED:
+            if isinstance(event, _OURS) or may_be_due(standing, event, changed):
                 self._due = self._next_follow_up(event, changed)
             else:
                 self._due = None

@@ -142,7 +142,7 @@ def test_calls_under_way_are_limited_by_provider() -> None:
     story = given(policy_for(with_settings(max_in_flight=2), "b"))
     first = story.starts("a")
     story.starts("a")
-    assert seen(story) == ("max_in_flight", 1_000)
+    assert seen(story) == ("max_in_flight", 100)
     assert seen(story, "b") == ("eligible", None)
     assert seen(story.ends(first, TRANSIENT))[0] == "eligible"
 
@@ -151,7 +151,7 @@ def test_calls_under_way_are_limited_over_all_providers() -> None:
     story = given(policy_for("a", "b", max_in_flight=2))
     story.starts("a")
     second = story.starts("b")
-    assert seen(story) == seen(story, "b") == ("global_max_in_flight", 1_000)
+    assert seen(story) == seen(story, "b") == ("global_max_in_flight", 100)
     assert seen(story.ends(second, succeeds()))[0] == "eligible"
 
 
