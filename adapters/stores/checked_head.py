@@ -8,7 +8,7 @@ from understudy.events.errors import LogUnavailable, UnreadableEvent
 from understudy.events.log import Head
 
 LOOKED_BACK: Final = 65_536
-"""Events that are checked at most: as far as the newest snapshot is ever behind, and a quarter of a second."""
+"""Events that are checked at most: more than the newest snapshot is ever behind, and a quarter of a second."""
 
 _SNAPSHOT: Final = "SELECT max(seq) FROM snapshots WHERE stream = ? AND seq < ?"
 
