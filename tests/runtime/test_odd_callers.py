@@ -176,7 +176,7 @@ def test_a_stop_lets_those_end_who_have_just_begun(stage: Any, turns: int, argum
             for _ in range(turns):
                 await asyncio.sleep(0)
             await engine.stop(grace_ms=5_000)
-            (ended,) = await asyncio.gather(calling, return_exceptions=True)
+            ended: object = (await asyncio.gather(calling, return_exceptions=True))[0]
             assert isinstance(ended, Answer) or (turns == 0 and isinstance(ended, EngineClosed))
 
     stage.play(act)
