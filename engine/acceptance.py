@@ -1,7 +1,7 @@
 """Taking a request on: its arguments are checked, its sensitive values put aside, and its acceptance noted."""
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from understudy.events.policy import Policy
 from understudy.events.record import record
 from understudy.events.requests import RequestAccepted
 from understudy.events.sensitive import conceal
-from understudy.events.vocabulary import Effect
+from understudy.events.vocabulary import SIDE_OPERATIONS, Effect
 
 CONTEXT_COLUMNS: Final = ("service", "country", "rental_id", "pair")
 KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
@@ -29,6 +29,8 @@ KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
 NOTHING_HIDDEN: Final = Discretion()
 _NOTHING: Final[Mapping[str, str]] = {}
 _NAME_LIMIT: Final = 200
+_MOST_DIGITS: Final = 100
+_EXACT: Final = Context(prec=_MOST_DIGITS)
 _LONGEST_MS: Final = 30 * 24 * 3_600_000
 
 
@@ -51,7 +53,7 @@ class Asked:
 
     def fingerprint(self, salt: bytes) -> str:
         """What tells a repeat from another request under the same key, salted: sensitive values are part of it."""
-        amount = None if self.amount is None else str(self.amount.normalize())
+        amount = None if self.amount is None else str(self.amount.normalize(_EXACT))
         content = (self.operation.name, self.effect, self.columns, self.labels, self.body, amount)
         return body_hash(content, salt)
 
@@ -75,10 +77,9 @@ def check(
 
     Errors: InvalidRequest and EventRefused say which argument is wrong and what would be right.
     """
-    if key is not None:
-        _check_name("idempotency_key", key)
-    if principal != "":
-        _check_name("principal", principal)
+    for what, name in (("idempotency_key", key), ("principal", principal or None), ("subject", subject)):
+        if name is not None:
+            _check_name(what, name)
     if preferred is not None and preferred not in policy.by_id:
         raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
     if deadline_ms is None:
@@ -109,6 +110,8 @@ def declared(name: str, operations: Mapping[str, Operation]) -> Operation:
     """
     if not _is_name(name):
         _check_name("operation", name)
+    if name in SIDE_OPERATIONS:
+        raise InvalidRequest(f"an operation cannot be called {name!r}: that is the name of the engine's own calls")
     return operations.get(name) or _undeclared(name)
 
 
@@ -122,6 +125,8 @@ def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     if type(context) is not dict and not isinstance(context, Mapping):
         raise InvalidRequest(f'context must be a mapping such as {{"country": "us"}}, not {context!r}')
     for name, value in context.items():
+        if not _is_name(name):
+            _check_name("a name in context", name)
         if not isinstance(value, str):
             raise InvalidRequest(f"context[{name!r}] must be text, not {type(value).__name__}: use str(…)")
         if not _is_name(value):
@@ -233,10 +238,12 @@ def _amount(amount: Decimal | int | str | None) -> Decimal | None:
         raise InvalidRequest(f'amount {amount!r} is a float, which cannot hold money exactly; pass Decimal("{amount}")')
     try:
         exact = Decimal(amount)
-    except InvalidOperation:
+    except (InvalidOperation, TypeError, ValueError):
         raise InvalidRequest(f"amount {amount!r} is not a decimal number") from None
     if not exact.is_finite():
         raise InvalidRequest(f"amount {amount!r} is not a finite number")
+    if len(exact.as_tuple().digits) > _MOST_DIGITS or abs(exact.adjusted()) > _MOST_DIGITS:
+        raise InvalidRequest(f"amount {str(amount)[:50]!r} has more than {_MOST_DIGITS} digits")
     return exact
 
 
@@ -247,8 +254,8 @@ def _json(body: Any) -> JsonValue:
         raise EventRefused(f"the body cannot be put on record as JSON: {error}") from error
 
 
-def _is_name(value: str) -> bool:
-    return 0 < len(value) <= _NAME_LIMIT and value.isprintable()
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _NAME_LIMIT and value.isprintable()
 
 
 def _check_name(what: str, value: str) -> None:

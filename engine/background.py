@@ -1,8 +1,9 @@
 """What the engine does besides serving: it pings providers, reads its inbox, and looks at the wall clock."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from understudy.engine.commands import obey
+from understudy.engine.commands import Probe, Resolve, Wish, obey
 from understudy.engine.errors import EngineClosed, ProviderError
 from understudy.engine.pinging import next_ping_us
 from understudy.engine.runner import Runner
@@ -23,7 +24,7 @@ def start(runner: Runner, engine: "Engine") -> None:
     runner.spawn(_watch(runner, engine), name="watch inbox and clock")
     for settings in engine.policy.providers:
         if settings.has_ping:
-            runner.spawn(_ping(runner, engine, settings.id), name=f"ping {settings.id}")
+            runner.spawn(_ping(runner, engine, settings.id), name=_pinging(settings.id))
 
 
 async def _watch(runner: Runner, engine: "Engine") -> None:
@@ -40,7 +41,30 @@ async def _watch(runner: Runner, engine: "Engine") -> None:
         except LogUnavailable:
             continue  # Its cause is told to callers, who are refused meanwhile.
         for command in commands:
-            obey(engine, runner, command)
+            wish = obey(journal, command)
+            if wish is not None:
+                heed(runner, engine, wish)
+
+
+def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
+    """Do at once what follows from a wish that has been put on record."""
+    match wish:
+        case Resolve(request_id=request_id):
+            runner.wake(request_id)
+        case Probe(provider=provider) if engine.policy.by_id[provider].has_ping:
+            runner.spawn(_ping_now(runner, engine, provider), name=f"probe {provider}")
+        case _:
+            pass
+
+
+async def _ping_now(runner: Runner, engine: "Engine", provider: str) -> None:
+    with suppress(ProviderError, LogUnavailable, EngineClosed):
+        await engine.ask(provider, "ping")
+    runner.wake(_pinging(provider))  # Its next regular ping may be due sooner by that.
+
+
+def _pinging(provider: str) -> str:
+    return f"ping {provider}"
 
 
 async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:
@@ -51,7 +75,7 @@ async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:
         now_us = journal.now_us()
         due_us = next_ping_us(journal.ledger.standing, settings, now_us)
         if due_us > now_us:
-            await journal.system.sleep_until(min(due_us, now_us + interval_us))
+            await runner.doze(_pinging(provider), min(due_us, now_us + interval_us))
             continue
         try:
             await engine.ask(provider, "ping")

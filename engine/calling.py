@@ -119,8 +119,8 @@ class Caller:
         error: ProviderError
         if expired:  # Whatever an adapter makes of our own cancellation: it may have been executed.
             error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
-        elif isinstance(foreign, ProviderError) and hasattr(foreign, "kind"):
-            error = foreign
+        elif (told := reports.made_sure(foreign)) is not None:
+            error = told
         else:
             effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
             error_type = type(foreign).__name__

@@ -1,34 +1,39 @@
-"""What people outside the engine may want of it: lines of the inbox, each turned into an event."""
+"""What people may want of the engine, by its methods or by lines of the inbox: each wish is turned into an event."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from understudy.engine import recovery
 from understudy.engine.errors import InvalidRequest
-from understudy.engine.runner import Runner
+from understudy.engine.journal import Journal
+from understudy.engine.ledger import Ledger
+from understudy.engine.next_step import next_step
+from understudy.engine.steps import Fail, Finish
 from understudy.events.fact import Fact
-from understudy.events.log import Command, TakeCommand
-from understudy.events.operations import AlertRaised, OverrideCleared, OverrideSet
+from understudy.events.log import Command, SideWrite, TakeCommand
+from understudy.events.operations import AlertCleared, AlertRaised, OverrideCleared, OverrideSet, ProbeRequested
 from understudy.events.requests import RequestResumed
 from understudy.events.vocabulary import ForcedState
-
-if TYPE_CHECKING:
-    from understudy.engine.engine import Engine
-
+from understudy.projections import lane_step as lane
+from understudy.projections.standing import Standing
 
 COMMAND_REFUSED: Final = "command_refused"
-"""The alert for a command that made no sense: it came from outside, no rule raises it."""
+"""The alert for a command that made no sense: it came from outside, no rule raises it. It is over with the next command
+that makes sense: whoever put it there has been back."""
+
+_LONGEST: Final = 500
 
 
 class _Wish(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     actor: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=_LONGEST)
 
 
 class SetOverride(_Wish):
-    """Force a provider's state; `for_ms` None until cleared."""
+    """Force a provider's state; `for_ms` counts from when it is obeyed, None means until cleared."""
 
     command: Literal["set_override"] = "set_override"
     provider: str
@@ -43,52 +48,65 @@ class ClearOverride(_Wish):
     provider: str
 
 
+class Probe(_Wish):
+    """Find out now whether a provider is well again."""
+
+    command: Literal["probe"] = "probe"
+    provider: str
+
+
 class Resolve(_Wish):
     """Say what became of a suspended request."""
 
     command: Literal["resolve"] = "resolve"
     request_id: str
     executed: bool
-    reference: str | None = None
+    reference: str | None = Field(default=None, max_length=_LONGEST)
 
 
-W = TypeVar("W", bound=_Wish)
-AnyCommand = Annotated[SetOverride | ClearOverride | Resolve, Field(discriminator="command")]
-_READER: TypeAdapter[SetOverride | ClearOverride | Resolve] = TypeAdapter(AnyCommand)
+Wish = SetOverride | ClearOverride | Probe | Resolve
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve)
+AnyCommand = Annotated[Wish, Field(discriminator="command")]
+_READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
 
-def obey(engine: "Engine", runner: Runner, command: Command) -> None:
-    """Turn a command into its event; one that makes no sense becomes an alert. Either takes it out of the inbox."""
-    journal = runner.journal
+def obey(journal: Journal, command: Command) -> Wish | None:
+    """Turn a command into its event; one that makes no sense becomes an alert. Either takes it out of the inbox.
+
+    Returns what was wished, so that whoever can may do the rest; None if it made no sense.
+    """
+    taken = [TakeCommand(command_id=command.command_id)]
     try:
         wish = _READER.validate_json(command.body)
-        event = _event(engine, runner, wish)
-    except (ValidationError, ValueError) as error:
+        carry_out(journal, wish, side=taken)
+    except (ValidationError, InvalidRequest) as error:
+        message = _first_fault(error) if isinstance(error, ValidationError) else str(error)
         subject = str(command.command_id)
-        event = AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=str(error)[:500])
-        wish = None
-    journal.note(event, side=[TakeCommand(command_id=command.command_id)])
-    if isinstance(wish, Resolve):
-        runner.wake(wish.request_id)
+        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:_LONGEST]), side=taken)
+        return None
+    for name in list(journal.ledger.standing.alerts):
+        alert, _, subject = name.partition("|")
+        if alert == COMMAND_REFUSED:
+            journal.note(AlertCleared(alert=alert, subject=subject))
+    return wish
 
 
-def _event(engine: "Engine", runner: Runner, wish: SetOverride | ClearOverride | Resolve) -> Fact:
-    journal = runner.journal
-    if isinstance(wish, Resolve):
-        if not recovery.is_held(journal.ledger, wish.request_id):
-            raise ValueError(f"request {wish.request_id!r} is not held")
-        return RequestResumed(**wish.model_dump(exclude={"command"}))
-    if wish.provider not in {settings.id for settings in engine.policy.providers}:
-        raise ValueError(f"provider {wish.provider!r} is unknown")
-    if isinstance(wish, ClearOverride):
-        return OverrideCleared(**wish.model_dump(exclude={"command"}))
-    return override_of(wish, journal.now_us())
+def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -> None:
+    """Put a wish on record.
+
+    Errors: InvalidRequest if it makes no sense here and now; nothing has been written then.
+    """
+    now_us = journal.now_us()
+    journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
 
 
-def override_of(wish: SetOverride, now_us: int) -> OverrideSet:
-    """The event of a wish to force a state."""
-    until_us = None if wish.for_ms is None else now_us + wish.for_ms * 1000
-    return OverrideSet(**wish.model_dump(exclude={"command", "for_ms"}), until_us=until_us)
+def conclude(journal: Journal, request_id: str) -> None:
+    """End a request of which an operator has said what became of it, where no runner drives it: nobody is asked."""
+    now_us = journal.now_us()
+    ledger = journal.ledger
+    step = next_step(ledger.requests[request_id], ledger.standing, now_us=now_us)
+    if isinstance(step, Finish | Fail):
+        journal.note(step.event, at_us=now_us)
 
 
 def wished(kind: type[W], **fields: Any) -> W:
@@ -99,6 +117,54 @@ def wished(kind: type[W], **fields: Any) -> W:
     try:
         return kind(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InvalidRequest(f"{where}: {first['msg']}, not {first['input']!r}") from error
+        raise InvalidRequest(_first_fault(error)) from error
+
+
+def _event(ledger: Ledger, wish: Wish, now_us: int) -> Fact:
+    if isinstance(wish, Resolve):
+        if not recovery.is_held(ledger, wish.request_id):
+            raise InvalidRequest(f"request {wish.request_id!r} is not held; only suspended requests can be resolved")
+        return RequestResumed(**wish.model_dump(exclude={"command"}))
+    known = ledger.standing.policy.by_id
+    if wish.provider not in known:
+        raise InvalidRequest(f"provider {wish.provider!r} is unknown; known: {', '.join(known)}")
+    match wish:
+        case SetOverride(for_ms=for_ms):
+            until_us = None if for_ms is None else now_us + for_ms * 1000
+            return OverrideSet(**wish.model_dump(exclude={"command", "for_ms"}), until_us=until_us)
+        case ClearOverride():
+            return OverrideCleared(**wish.model_dump(exclude={"command"}))
+        case Probe():
+            expect_probeable(ledger.standing, wish.provider, now_us=now_us)
+            return ProbeRequested(**wish.model_dump(exclude={"command"}))
+
+
+def expect_probeable(standing: Standing, provider: str, *, now_us: int) -> None:
+    """Refuse a probe that can lead to nothing.
+
+    Errors: InvalidRequest.
+    """
+    record = standing.providers.get(provider)
+    forced = record.forced(now_us) if record is not None else None
+    if record is not None and record.override is not None and forced in {ForcedState.OPEN, ForcedState.DRAIN}:
+        how = "forced open" if forced is ForcedState.OPEN else "drained"
+        raise InvalidRequest(
+            f"{provider!r} is {how} by {record.override.actor}, so that no request may probe it; clear that first"
+        )
+    lanes = standing.lanes
+    is_open = any(lanes.state[lanes.base(index) + lane.OPENED_US] for _, index in lanes.of(provider))
+    if not is_open and not standing.policy.by_id[provider].has_ping:
+        raise InvalidRequest(
+            f"the circuit of {provider!r} is closed, and it cannot be pinged: there is nothing to probe"
+        )
+
+
+def _first_fault(error: ValidationError) -> str:
+    """What is wrong with the first field that is, and where."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return (
+        f"{where}: {first['msg']}, not {first['input']!r}"
+        if where
+        else f"a command that makes no sense: {first['msg']}"
+    )

@@ -33,7 +33,7 @@ OUT_OF_STOCK: Final = "out_of_stock"
 PASSING: Final = frozenset({THROTTLED, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
 """Vetoes about load: when nobody else is left, a request waits for their end, if its deadline allows."""
 _NO_CONTEXT: Final[Mapping[str, str | None]] = {}
-ASK_AGAIN_US: Final = 1_000_000
+ASK_AGAIN_US: Final = 100_000
 """When to look again after a veto whose end is not known: calls under way at their limit. An end wakes who waits."""
 
 

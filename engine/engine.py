@@ -8,10 +8,10 @@ from typing import Any, Self, TypeVar
 from blinker import Namespace
 
 from understudy.engine import acceptance, background, commands, recovery
-from understudy.engine.commands import ClearOverride, SetOverride
+from understudy.engine.commands import ClearOverride, Probe, Resolve, SetOverride
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.effective import effective
-from understudy.engine.errors import EngineClosed, InvalidRequest
+from understudy.engine.errors import EngineClosed
 from understudy.engine.health import ProviderHealth, health
 from understudy.engine.hooks import Hooks
 from understudy.engine.journal import Journal
@@ -28,11 +28,9 @@ from understudy.events.log import EventLog
 from understudy.events.operations import (
     EngineStarted,
     EngineStopped,
-    OverrideCleared,
     PolicyActivated,
 )
 from understudy.events.policy import Policy
-from understudy.events.requests import RequestResumed
 from understudy.events.vocabulary import Effect, ForcedState
 from understudy.projections.standing import Standing
 
@@ -238,16 +236,18 @@ class Engine:
 
         `open` is never called, `closed` is called whatever its circuit says, `drain` gets nothing new.
         """
-        journal = self._running().journal
-        self._known(provider)
-        wish = commands.wished(SetOverride, provider=provider, state=state, for_ms=for_ms, actor=actor, reason=reason)
-        journal.note(commands.override_of(wish, journal.now_us()))
+        self._wish(SetOverride, provider=provider, state=state, for_ms=for_ms, actor=actor, reason=reason)
 
     def clear_override(self, provider: str, *, actor: str, reason: str) -> None:
         """Take a forced state back, or declare a misconfigured provider fixed."""
-        self._known(provider)
-        wish = commands.wished(ClearOverride, provider=provider, actor=actor, reason=reason)
-        self._running().journal.note(OverrideCleared(provider=provider, actor=wish.actor, reason=wish.reason))
+        self._wish(ClearOverride, provider=provider, actor=actor, reason=reason)
+
+    def probe(self, provider: str, *, actor: str, reason: str) -> None:
+        """Find out now whether a provider is well again: ping it if that can be done, end the rest of its circuit.
+
+        Errors: InvalidRequest if there is nothing to probe, or if it is forced open or drained.
+        """
+        self._wish(Probe, provider=provider, actor=actor, reason=reason)
 
     def resolve(
         self, request_id: str, *, executed: bool, actor: str, reason: str, reference: str | None = None
@@ -256,13 +256,8 @@ class Engine:
 
         Errors: InvalidRequest if no such request is held.
         """
-        runner = self._running()
-        if not recovery.is_held(runner.journal.ledger, request_id):
-            raise InvalidRequest(f"request {request_id!r} is not held; only suspended requests can be resolved")
-        runner.journal.note(
-            RequestResumed(request_id=request_id, executed=executed, reference=reference, actor=actor, reason=reason)
-        )
-        runner.wake(request_id)
+        fields = {"request_id": request_id, "executed": executed, "reference": reference}
+        self._wish(Resolve, **fields, actor=actor, reason=reason)
 
     def health(self) -> list[ProviderHealth]:
         """How every provider stands now."""
@@ -289,6 +284,8 @@ class Engine:
             raise EngineClosed("the engine is not running; use it inside `async with engine:`")
         return self._runner
 
-    def _known(self, provider: str) -> None:
-        if provider not in self._providers:
-            raise InvalidRequest(f"provider {provider!r} is unknown; known: {', '.join(self._providers)}")
+    def _wish(self, kind: type[commands.W], **fields: Any) -> None:
+        runner = self._running()
+        wish = commands.wished(kind, **fields)
+        commands.carry_out(runner.journal, wish)
+        background.heed(runner, self, wish)

@@ -116,6 +116,10 @@ class Hooks:
         if self._waiting and self._postman is None:
             self._postman = asyncio.get_running_loop().create_task(self._deliver(), name="deliver signals")
 
+    def look(self, standing: Standing) -> None:
+        """Before an event is folded: what is so already is no news."""
+        self._news.look(standing)
+
     async def close(self) -> None:
         """Let receivers hear what is left, for a while; then leave no task and no thread behind."""
         deadline = asyncio.get_running_loop().time() + GRACE_S
@@ -136,11 +140,14 @@ class Hooks:
                 self._threads = None
 
     def _tasks(self) -> list[asyncio.Task[None]]:
+        ours = asyncio.current_task()  # A receiver may stop the engine: it does not wait for itself.
         tasks = [self._postman, *(box.task for box in self._boxes.values())]
-        return [task for task in tasks if task is not None]
+        return [task for task in tasks if task is not None and task is not ours]
 
     def _count(self) -> None:
         self.listening = any(signal.receivers for signal in self.signals.values())
+        if not self.listening:
+            self._news = Newsroom()
 
     async def _deliver(self) -> None:
         try:
@@ -201,6 +208,11 @@ class Hooks:
         began_s = time.monotonic()
         try:
             await receiver(self._sender, **letter.says)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            logger.exception("receiver %r of %s let a cancellation of its own escape", receiver, letter.name)
         except Exception:
             logger.exception("receiver %r of %s failed", receiver, letter.name)
         _look_at_its_time(receiver, letter, began_s)

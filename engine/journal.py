@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from understudy.engine.follow_ups import HEEDED, due
+from understudy.engine.follow_ups import due, may_be_due
 from understudy.engine.ledger import Ledger
 from understudy.engine.ports import System
 from understudy.events.decisions import Event
@@ -39,7 +39,7 @@ class Journal:
         when_us = self.now_us() if at_us is None else at_us
         ledger = self.ledger
         recorded, changed = self._put(event, when_us, side)
-        if changed or ledger.standing.alerts or type(event) in HEEDED:
+        if may_be_due(ledger.standing, event, changed):
             while (follow_up := due(ledger.standing, event, changed)) is not None:
                 self._put(follow_up, when_us, ())
         builder = ledger.builder
@@ -53,6 +53,7 @@ class Journal:
         recorded = self.log.append(event, at_us=at_us, side=side)
         if hooks is None or not hooks.listening:
             return recorded, ledger.fold(recorded)
+        hooks.look(ledger.standing)
         before = ledger.requests.get(event.request_id) if isinstance(event, RequestCompleted) else None
         changed = ledger.fold(recorded)
         hooks.take(recorded, changed, ledger.standing, before)

@@ -10,17 +10,20 @@ if TYPE_CHECKING:
 class Limit:
     """What `asyncio.timeout` does, as far as a call needs it. `lift` it just after the call, however that ended."""
 
-    __slots__ = ("_cancelling", "_task", "at_s", "lifted", "passed")
+    __slots__ = ("_cancelling", "_task", "at_s", "lifted", "passed", "timer")
 
     def __init__(self, task: "asyncio.Task[Any]", at_s: float) -> None:
         self.at_s = at_s
         self.passed = self.lifted = False
+        self.timer: asyncio.TimerHandle | None = None
         self._task = task
         self._cancelling = task.cancelling()
 
     def lift(self) -> bool:
         """End the limit; tells whether it had passed and nobody else has cancelled the task meanwhile."""
         self.lifted = True
+        if self.timer is not None:
+            self.timer.cancel()
         return self.passed and self._task.uncancel() <= self._cancelling
 
     def strike(self) -> None:
@@ -50,7 +53,7 @@ class Limits:
         while queue and queue[0].lifted:
             queue.popleft()
         if queue and limit.at_s < queue[-1].at_s:
-            self._loop.call_at(limit.at_s, limit.strike)
+            limit.timer = self._loop.call_at(limit.at_s, limit.strike)
             return limit
         queue.append(limit)
         if self._timer is None or limit.at_s < self._timer.when():
@@ -67,12 +70,13 @@ class Limits:
     def _wait_for(self, limit: Limit) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(limit.at_s, self._strike)
+        self._timer = self._loop.call_at(limit.at_s, self._strike, limit.at_s)
 
-    def _strike(self) -> None:
+    def _strike(self, due_s: float) -> None:
+        """Pass what is due: up to the time that the timer was set for, even if the clock is a hair's breadth before."""
         self._timer = None
-        queue, now_s = self._queue, self._loop.time()
-        while queue and (queue[0].lifted or queue[0].at_s <= now_s):
+        queue = self._queue
+        while queue and (queue[0].lifted or queue[0].at_s <= due_s):
             queue.popleft().strike()
         if queue:
             self._wait_for(queue[0])

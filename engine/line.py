@@ -11,6 +11,11 @@ class Line:
         self._waiting: dict[str, None] = {}
         self._called: set[str] = set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody stands in line."""
+        return bool(self._waiting)
+
     def join(self, request_id: str) -> None:
         """Wait, or go on waiting in the same place: who was called and had no use for the slot passes it on."""
         self._waiting[request_id] = None

@@ -51,4 +51,5 @@ def _turns(standing: Standing, event: Event) -> bool:
     """Whether the end of a call says something of a whole account, or the alert that it raised closes circuits."""
     if type(event) is CallFailed:
         return event.outcome is FailureKind.MISCONFIGURED or bool(standing.alerts)
-    return type(event) is CallSucceeded and bool(standing.alerts)
+    # That a forced state has run out is no event: the next success looks.
+    return type(event) is CallSucceeded and (bool(standing.alerts) or standing.mode is not Mode.NORMAL)

@@ -31,6 +31,14 @@ class Newsroom:
     def __init__(self) -> None:
         self._degraded: dict[int, int] | None = None
 
+    def look(self, standing: Standing) -> None:
+        """Take note of what is so already, before the first event that somebody listens to is folded."""
+        if self._degraded is None:
+            lanes = standing.lanes
+            self._degraded = {
+                one: lane.degraded(lanes.state, lanes.base(one), lanes.params[one]) for one in range(len(lanes.keys))
+            }
+
     def of(self, recorded: Recorded, changed: int, standing: Standing, before: OpenState | None) -> list[News]:
         """The news of an event that has been folded with these bits; `before` is what its request was until then."""
         event = recorded.event
@@ -81,14 +89,11 @@ class Newsroom:
 
     def _newly_missed(self, standing: Standing, index: int) -> str | None:
         """Which threshold a lane misses that it did not miss before."""
-        lanes = standing.lanes
-        if self._degraded is None:  # The first to listen does not hear of what was so already.
-            self._degraded = {
-                one: lane.degraded(lanes.state, lanes.base(one), lanes.params[one]) for one in range(len(lanes.keys))
-            }
+        lanes, known = standing.lanes, self._degraded or {}
         now = lane.degraded(lanes.state, lanes.base(index), lanes.params[index])
-        before = self._degraded.get(index, lane.NOT_DEGRADED)
-        self._degraded[index] = now
+        before = known.get(index, lane.NOT_DEGRADED)
+        known[index] = now
+        self._degraded = known
         return MISSED[now] if now not in {before, lane.NOT_DEGRADED} else None
 
 

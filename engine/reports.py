@@ -19,6 +19,7 @@ from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 MESSAGE_LIMIT: Final = 500
 """Characters of a provider's message that are kept."""
 _BYTES_MODES: Final[tuple[Literal["utf8", "base64"], ...]] = ("utf8", "base64")
+_NUMBERS: Final = (int, float)
 _MOST_UNITS: Final = 1 << 53
 
 
@@ -133,6 +134,32 @@ def abandoned(started: Recorded, reason: AbandonReason, *, at_us: int) -> CallAb
         latency_us=at_us - started.at_us,
         reason=reason,
     )
+
+
+def made_sure(error: BaseException) -> ProviderError | None:
+    """An adapter's error with everything in it as the rules expect it; None for what is none, or has no known kind."""
+    if not isinstance(error, ProviderError):
+        return None
+    try:
+        kind = FailureKind(error.kind)
+    except (AttributeError, ValueError):
+        return None
+    message, code = getattr(error, "message", ""), getattr(error, "code", None)
+    sure = next(one for one in ProviderError.__subclasses__() if getattr(one, "kind", None) is kind)(
+        message if isinstance(message, str) else type(error).__name__,
+        code=code if code is None or isinstance(code, str) else str(code),
+        network=getattr(error, "network", False) is True,
+        retry_after_ms=getattr(error, "retry_after_ms", None),
+    )
+    return sure if type(error.kind) is not FailureKind or _is_odd(error) else error
+
+
+def _is_odd(error: ProviderError) -> bool:
+    """Whether an adapter has put something else into an error than its constructor would."""
+    message, code = getattr(error, "message", None), getattr(error, "code", 0)
+    pause_ms = getattr(error, "retry_after_ms", "")
+    sure = isinstance(message, str) and (code is None or isinstance(code, str)) and hasattr(error, "network")
+    return not sure or not (pause_ms is None or isinstance(pause_ms, _NUMBERS))
 
 
 def of_foreign(message: str, effect: Effect) -> ProviderError:

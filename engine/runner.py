@@ -46,12 +46,35 @@ class Runner:
     async def follow(self, task: "asyncio.Task[Answer]") -> Answer:
         """Await a task that goes on when this caller is cancelled."""
         task.add_done_callback(_look_at_its_error)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if self._tasks.closing and not _is_cancelled():
+                raise EngineClosed(
+                    "the engine was stopped before the request had ended; the log tells its end"
+                ) from None
+            raise
 
     def wake(self, request_id: str) -> None:
         """Something about a waiting request has changed: let it look again."""
         if request_id in self._wakes:
             self._wakes[request_id].set()
+
+    async def doze(self, name: str, until_us: int) -> None:
+        """Sleep until an instant of engine time, or until somebody calls `wake` with that name."""
+        woken = self._wakes.setdefault(name, asyncio.Event())
+        woken.clear()
+        naps = [
+            asyncio.ensure_future(woken.wait()),
+            asyncio.ensure_future(self.journal.system.sleep_until(until_us)),
+        ]
+        try:
+            await asyncio.wait(naps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._wakes.pop(name, None)
+            for nap in naps:
+                nap.cancel()
+            await asyncio.gather(*naps, return_exceptions=True)
 
     async def close(self, *, grace_s: float) -> None:
         """Let requests end for a while, then interrupt the rest and wait for every task."""
@@ -67,6 +90,8 @@ class Runner:
         """
         whom = self._tasks.begin_serving()
         try:
+            if self._line.waiting:
+                await asyncio.sleep(0)  # Whoever has just been called from the line looks first.
             while True:
                 step, now_us = self._next(ticket)
                 match step:
@@ -205,6 +230,12 @@ class Runner:
             self.journal.note(step.event, at_us=now_us)
         elif not self._tasks.closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
+
+
+def _is_cancelled() -> bool:
+    """Whether it is us whom somebody cancelled, and not only what we wait for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _look_at_its_error(task: "asyncio.Task[Answer]") -> None:

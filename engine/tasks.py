@@ -65,9 +65,15 @@ class Tasks:
     async def _until_served(self, patience_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
-                while self._serving:
+                while self._serving or self._to_be_served():
                     self._quiet.clear()
-                    await self._quiet.wait()
+                    if self._serving:
+                        await self._quiet.wait()
+                    else:  # Begun, and not yet so far: a key is being looked up, say.
+                        await asyncio.wait(self._to_be_served(), return_when=asyncio.FIRST_COMPLETED)
+
+    def _to_be_served(self) -> list[asyncio.Task[Any]]:
+        return [task for task in self._started if task.get_name().startswith("serve ") and not task.done()]
 
     async def _end_all(self) -> None:
         self._interrupted = self._serving - self._started

@@ -74,6 +74,19 @@ class OverrideCleared(Fact):
 
 
 @record(kw_only=True)
+class ProbeRequested(Fact):
+    """An operator wants to know now whether a provider is well again: an open circuit need not rest any longer.
+
+    What comes of it (a ping, a request that probes) is on record by itself.
+    """
+
+    kind: ClassVar[str] = "probe_requested.v1"
+    provider: str
+    actor: str
+    reason: str
+
+
+@record(kw_only=True)
 class AlertRaised(Fact):
     """Something needs a person.
 

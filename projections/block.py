@@ -3,7 +3,7 @@
 A block is a cache: it can be rebuilt from the rows at any time, and where the two disagree the rows win. A record is
 six little-endian 64-bit integers: code, lane, at_us, started_us, latency_us, retry. There is one for each event:
 `NOTHING` for an event that concerns no lane, and `BARRIER`, with the event's seq in place of `started_us`, where
-thresholds or the shield change and the row itself must be read.
+thresholds, rests or the shield change and the row itself must be read.
 """
 
 import hashlib

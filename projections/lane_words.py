@@ -111,7 +111,7 @@ THROTTLE = 7
 DECLINE = 8
 ABANDON = 9
 BARRIER = 10
-"""In a sealed block: here the row must be read, for it changes thresholds or the shield. No step takes it."""
+"""In a sealed block: here the row must be read, for it changes thresholds, rests or the shield. No step takes it."""
 
 # --- what a step tells its caller
 COUNTED_FAILURE = 1

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from understudy.events.decisions import Event
-from understudy.events.operations import AlertCleared, AlertRaised, PolicyActivated
+from understudy.events.operations import AlertCleared, AlertRaised, PolicyActivated, ProbeRequested
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.row import Recorded
 from understudy.projections import lane_step as lane
@@ -117,6 +117,13 @@ class Lanes:
         for index in range(len(self.keys)):
             lane.begin_rates_anew(self.state, self.base(index))
 
+    def end_rest(self, provider: str, at_us: int) -> None:
+        """Let the open circuits of a provider rest no longer than until now: they are half-open from here on."""
+        for _, index in self.of(provider):
+            base = self.base(index)
+            if self.state[base + lane.OPENED_US]:
+                self.state[base + lane.OPEN_UNTIL_US] = min(self.state[base + lane.OPEN_UNTIL_US], at_us)
+
     def parameters(self, key: LaneKey) -> Params:
         """The thresholds of a lane, in the order of the `P_…` names."""
         policy = self.policy
@@ -177,9 +184,9 @@ class Lanes:
 
 
 def turns(event: Event) -> bool:
-    """Whether an event changes lanes otherwise than by a step: their thresholds, or the shield over all of them."""
+    """Whether an event changes lanes otherwise than by a step: thresholds, rests, or the shield over all of them."""
     match event:
-        case PolicyActivated():
+        case PolicyActivated() | ProbeRequested():
             return True
         case AlertRaised(alert=alert) | AlertCleared(alert=alert):
             return alert == LOCAL_FAULT
@@ -196,5 +203,7 @@ def turn(lanes: Lanes, recorded: Recorded) -> None:
             lanes.shield(recorded.at_us - lanes.policy.local_fault_window_ms * 1000)
         case AlertCleared(alert=alert) if alert == LOCAL_FAULT:
             lanes.unshield(recorded.at_us)
+        case ProbeRequested(provider=provider):
+            lanes.end_rest(provider, recorded.at_us)
         case _:
             pass

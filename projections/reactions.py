@@ -16,6 +16,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
+    ProbeRequested,
 )
 from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed, RequestSuspended
 from understudy.events.row import Recorded
@@ -176,6 +177,11 @@ def _override_cleared(standing: "Standing", _: Recorded, event: OverrideCleared)
     record.misconfigured_us = 0
 
 
+def _probe_requested(standing: "Standing", recorded: Recorded, event: ProbeRequested) -> None:
+    turn(standing.lanes, recorded)
+    standing.lanes.kept.pop(event.provider, None)
+
+
 def _alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -> None:
     standing.alerts[f"{event.alert}|{event.subject}"] = recorded.at_us
     standing.lanes.kept.clear()
@@ -235,6 +241,7 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(CallAbandoned, _call_abandoned),
         _on(OverrideSet, _override_set),
         _on(OverrideCleared, _override_cleared),
+        _on(ProbeRequested, _probe_requested),
         _on(AlertRaised, _alert_raised),
         _on(AlertCleared, _alert_cleared),
         _on(ModeChanged, _mode_changed),

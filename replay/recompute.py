@@ -13,17 +13,26 @@ from pydantic_core import from_json
 from understudy.engine.commands import COMMAND_REFUSED
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.errors import BrokenRule
-from understudy.engine.follow_ups import HEEDED, FollowUp, due
+from understudy.engine.follow_ups import FollowUp, due, may_be_due
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.steps import Hold, Sleep
 from understudy.events.codec import decode, encode
 from understudy.events.decisions import DecisionMade, Event
-from understudy.events.operations import AlertCleared, AlertRaised, EngineStarted, ModeChanged
+from understudy.events.operations import (
+    AlertCleared,
+    AlertRaised,
+    EngineStarted,
+    ModeChanged,
+    OverrideCleared,
+    OverrideSet,
+    ProbeRequested,
+)
 from understudy.events.requests import (
     RequestAccepted,
     RequestCompleted,
     RequestFailed,
+    RequestResumed,
     RequestSuspended,
     RetryScheduled,
 )
@@ -35,13 +44,15 @@ _DECISION: Final = DecisionMade.kind
 _STEPS: Final = frozenset(
     kind.kind for kind in (DecisionMade, RetryScheduled, RequestCompleted, RequestFailed, RequestSuspended)
 ) | {_CALL_STARTED}
+_AFTER_A_CRASH: Final = frozenset(
+    kind.kind for kind in (EngineStarted, OverrideSet, OverrideCleared, ProbeRequested, RequestResumed)
+)
+"""What may come next after a crash: an engine, or an operator while there is none."""
 _FOLLOW_UPS: Final = frozenset({AlertRaised.kind, AlertCleared.kind, ModeChanged.kind})
 _ACCEPTED: Final = RequestAccepted(request_id="", operation="", effect=Effect.READ, deadline_at_us=0)
 """What a part of a log begins after: nothing follows from it at once."""
 _OURS: Final = (AlertRaised, AlertCleared, ModeChanged)
 _IDLE: Final = (Hold, Sleep)
-_HEEDED: Final = HEEDED | {AlertRaised, AlertCleared, ModeChanged}
-"""After these something may be due even where no alert stands and no lane has changed."""
 _DRAW: Final = re.compile(r'\{"strategy":"\w+","draw":(\d{1,10}),')
 
 _recorded: Final = partial(tuple.__new__, Recorded)
@@ -78,8 +89,8 @@ class Recomputation:
         Errors: UnreadableEvent.
         """
         kind = row.kind
-        if kind == EngineStarted.kind:
-            self._due = None  # A crash may have come between an event and what must follow it.
+        if kind in _AFTER_A_CRASH:
+            self._due = None  # The crash may have come between an event and what must follow it.
         event: Event | None = None
         if self._due is not None or kind in _FOLLOW_UPS:
             event = self._check_follow_up(row)
@@ -95,14 +106,14 @@ class Recomputation:
             return
         standing = ledger.standing
         if standing.rules_version == RULES_VERSION:
-            if changed or standing.alerts or type(event) in _HEEDED:
+            if isinstance(event, _OURS) or may_be_due(standing, event, changed):
                 self._due = self._next_follow_up(event, changed)
             else:
                 self._due = None
                 self._trigger = event, changed
 
     def _next_follow_up(self, event: Event, changed: int) -> FollowUp | None:
-        if isinstance(event, AlertRaised) and event.alert == COMMAND_REFUSED:
+        if isinstance(event, AlertRaised | AlertCleared) and event.alert == COMMAND_REFUSED:
             return None
         if not isinstance(event, _OURS):
             self._trigger = event, changed
@@ -132,9 +143,10 @@ class Recomputation:
         return self._compare(row, step.event)
 
     def _check_follow_up(self, row: Row) -> Event | None:
+        if f'"alert":"{COMMAND_REFUSED}"' in row.payload or self.ledger.standing.rules_version != RULES_VERSION:
+            return None
         if self._due is None:
-            if f'"alert":"{COMMAND_REFUSED}"' not in row.payload:
-                self._differs(row, "kind", logged=row.kind, recomputed="nothing is due")
+            self._differs(row, "kind", logged=row.kind, recomputed="nothing is due")
             return None
         return self._compare(row, self._due)
 

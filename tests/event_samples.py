@@ -21,6 +21,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
+    ProbeRequested,
 )
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import (
@@ -187,6 +188,7 @@ def _examples() -> list[Fact]:
         PolicyActivated(policy=policy, policy_hash="0f" * 32),
         OverrideSet(provider="alpha", state=ForcedState.DRAIN, until_us=1_700_000_060_000_000, **_OPERATOR),
         OverrideCleared(provider="alpha", **_OPERATOR),
+        ProbeRequested(provider="alpha", **_OPERATOR),
         ModeChanged(mode=Mode.DEGRADED, previous=Mode.NORMAL),
         AlertRaised(alert="misconfigured", subject="alpha", message="alpha does not accept our key or account"),
         AlertCleared(alert="misconfigured", subject="alpha"),

@@ -16,7 +16,7 @@ from understudy.engine.dice import derive
 from understudy.engine.request_state import LOOKUP
 from understudy.engine.steps import Call, Hold, LookUp
 from understudy.events.calls import CallStarted
-from understudy.events.operations import EngineStarted, OverrideCleared
+from understudy.events.operations import EngineStarted, OverrideCleared, ProbeRequested
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestResumed
 from understudy.events.row import Recorded
@@ -159,6 +159,10 @@ class History:
         else:
             self.story.forces(provider, state, for_ms=_pick((None, 500, 5_000), number // 16))
 
+    def probe(self, number: int) -> None:
+        provider = _pick(self.story.standing.policy.providers, number).id
+        self.story.note(ProbeRequested(provider=provider, actor="op", reason="now"))
+
     # --- the end
 
     def settle(self) -> "History":
@@ -199,6 +203,7 @@ VERBS: Final[Mapping[str, Callable[[History, int], None]]] = {
     "crash": History.crash,
     "resume": History.resume,
     "force": History.force,
+    "probe": History.probe,
 }
 OFTEN: Final = ("accept",) * 2 + ("advance",) * 24 + ("wait",) * 2 + ("resume",) * 2 + tuple(VERBS)
 MOVES: Final = st.lists(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.operations import ProbeRequested
 from understudy.events.policy import Policy
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import FailureKind, operation_class
@@ -79,6 +80,10 @@ class PlainModel:
                     mine.probe_us = at_us
             case CallSucceeded() | CallFailed() | CallAbandoned() if event.started_seq in self.calls:
                 self.end(event, at_us)
+            case ProbeRequested(provider=provider):
+                for key, mine in self.lanes.items():
+                    if key[0] == provider and mine.opened_us and at_us < mine.until_us:
+                        mine.until_us = at_us
             case _:
                 pass
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.fact import Fact
-from understudy.events.operations import AlertCleared, AlertRaised, EngineStopped, PolicyActivated
+from understudy.events.operations import AlertCleared, AlertRaised, EngineStopped, PolicyActivated, ProbeRequested
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestFailed
 from understudy.events.row import Recorded
@@ -96,6 +96,9 @@ class Telling:
     def fault_over(self, *, at: float) -> int:
         return self.say(AlertCleared(alert="local_fault", subject=""), at=at)
 
+    def probe(self, *, at: float, provider: str = "alpha") -> int:
+        return self.say(ProbeRequested(provider=provider, actor="ann", reason="now"), at=at)
+
     def slot(self, name: str, *, key: tuple[str, ...] = ("alpha", "serve")) -> int:
         """A slot of a lane, by its name in `lane_words`."""
         lanes = self.standing.lanes
@@ -148,7 +151,8 @@ def tellings(draw: st.DrawFn, *, changes: bool = True, ended: bool = False) -> T
     """Random histories of calls, with `changes` of policy and local faults between; `ended`: no call stays open."""
     telling = Telling(policy=draw(policies()))
     now, under_way = 1.0, list[CallStarted]()
-    kinds = ("start", "start", "start", "end", "end", "end", "wait", *(("policy", "fault", "over") if changes else ()))
+    further = ("policy", "fault", "over") if changes else ()
+    kinds = ("start", "start", "start", "end", "end", "end", "wait", "probe", *further)
     for kind in draw(st.lists(st.sampled_from(kinds), max_size=60)):
         now += draw(st.sampled_from((0.0, 0.2, 1.0)))
         match kind:
@@ -171,6 +175,8 @@ def tellings(draw: st.DrawFn, *, changes: bool = True, ended: bool = False) -> T
             case "wait":
                 now += draw(st.sampled_from((3.0, 12.0)))
                 telling.say(EngineStopped(writer="somebody"), at=now)
+            case "probe":
+                telling.probe(at=now, provider=draw(st.sampled_from(("alpha", "beta"))))
             case "policy":
                 telling.say(PolicyActivated(policy=draw(policies()), policy_hash="another"), at=now)
             case "fault":

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from understudy.adapters.cli.instants import iso, span
 from understudy.adapters.cli.request_summary import summarized
+from understudy.adapters.cli.standings import stopped_well
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.sqlite_defects import defects
 from understudy.engine import recovery
@@ -18,7 +19,7 @@ from understudy.engine.restore import restore
 from understudy.events.codec import decode
 from understudy.events.errors import UnderstudyError
 from understudy.events.log import Head
-from understudy.events.operations import ClockStepped, EngineStarted, EngineStopped
+from understudy.events.operations import ClockStepped, EngineStarted
 from understudy.projections.standing import FOLD_VERSION
 from understudy.replay.story import ms
 from understudy.replay.verify import check_chain
@@ -144,13 +145,13 @@ def _sqlite() -> Iterator[Finding]:
 def _engine(patient: Patient) -> Iterator[Finding]:
     reader, owner = patient.reader, patient.owner
     started = reader.operations(EngineStarted.kind)
-    stopped = reader.operations(EngineStopped.kind)
+    stopped = stopped_well(reader)
     last = decode(started[-1]) if started else None
     which = f"Understudy {last.version}, Python {last.python}" if isinstance(last, EngineStarted) else "none so far"
     if owner is not None:
         yield Finding("engine", Verdict.FINE, f"the file is owned by {owner}; the last engine was {which}")
-    elif not started or (stopped and stopped[-1].seq == patient.head.seq):
-        ended = f"the last one ({which}) stopped in good order at {iso(stopped[-1].at_us)}" if stopped else which
+    elif not started or stopped is not None:
+        ended = which if stopped is None else f"the last one ({which}) stopped in good order at {iso(stopped.at_us)}"
         yield Finding("engine", Verdict.FINE, f"nobody owns the file; {ended}")
     else:
         says = f"nobody owns the file, and the last engine ({which}) did not stop in good order"
@@ -207,7 +208,7 @@ def _held(patient: Patient, held: Sequence[str]) -> str:
     more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
     return (
         f"whether {_requests(len(held))} {'was' if len(held) == 1 else 'were'} executed is not known: {told}{more};"
-        " ask there, and tell the engine (`engine.resolve`)"
+        " ask there, and say what became of it (`understudy resolve`)"
     )
 
 
@@ -231,7 +232,11 @@ def _inbox(patient: Patient) -> Iterator[Finding]:
         yield Finding("inbox", Verdict.FINE, "no command waits")
         return
     wait = "1 command waits" if waiting == 1 else f"{waiting:,} commands wait"
-    when = "a running engine takes them within a second: look again" if patient.owner else "taken at the next start"
+    when = (
+        "a running engine takes them within a second: look again"
+        if patient.owner
+        else "taken at the next start, or with the next command"
+    )
     yield Finding("inbox", Verdict.ADVICE, f"{wait}; {when}")
 
 

@@ -17,6 +17,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
+    ProbeRequested,
 )
 from understudy.events.row import COLUMNS, Recorded, Row
 from understudy.replay.story import ms, sentence
@@ -49,6 +50,8 @@ def told(row: Row) -> str:
             return f"{event.actor} forces {event.provider} to {event.state}{until}: {event.reason}"
         case OverrideCleared():
             return f"{event.actor} no longer forces {event.provider}: {event.reason}"
+        case ProbeRequested():
+            return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
         case AlertRaised():
             return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():

@@ -9,6 +9,8 @@ NOT_AS_IT_SHOULD_BE: Final = 1
 """The command did its work, and the answer is no: a log that is broken, a policy that is wrong."""
 REFUSED: Final = 2
 """The command could not do its work: wrong usage, no such file, not a log. Click ends wrong usage so, too."""
+WAITS: Final = 3
+"""The command has been put into the inbox, and waits there: nobody has obeyed it yet."""
 BUG: Final = 70
 """We are at fault; what went wrong is on standard error."""
 INTERRUPTED: Final = 130
@@ -21,3 +23,9 @@ class Refused(click.ClickException):
     """The command cannot do its work; the message is a sentence that says why and what would help."""
 
     exit_code = REFUSED
+
+
+class Unanswered(click.ClickException):
+    """What was wanted waits in the inbox; the message is a sentence that says for whom."""
+
+    exit_code = WAITS

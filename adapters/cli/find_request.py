@@ -28,13 +28,21 @@ def find_request(reader: LogReader, wanted: str) -> str:
         return _newest(reader, RequestAccepted.kind, "no request has been accepted yet")
     if wanted == LAST_FAILOVER:
         return _newest(reader, RequestCompleted.kind, "no request has been served after a failover")
+    return find_by_id(reader, wanted, otherwise=f"try `{LAST}`")
+
+
+def find_by_id(reader: LogReader, wanted: str, *, otherwise: str) -> str:
+    """The id of the request that is meant by an id or the beginning of one.
+
+    Errors: Refused if there is none, advising `otherwise`, or more than one.
+    """
     if reader.request_rows(wanted):
         return wanted
     found = _beginning_with(reader, wanted)
     if len(found) == 1:
         return found[0]
     if not found:
-        raise Refused(f"no request has the id {plain(wanted)!r}, nor one that begins so; try `{LAST}`")
+        raise Refused(f"no request has the id {plain(wanted)!r}, nor one that begins so; {otherwise}")
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise Refused(f"{plain(wanted)!r} may be {', '.join(map(plain, found[:_SHOWN]))}{more}; write more of it")
 

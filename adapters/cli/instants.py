@@ -34,6 +34,27 @@ class Instant(click.ParamType[int]):
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).__sub__(_EPOCH) // _MICROSECOND
 
 
+class Length(click.ParamType[int]):
+    """A length of time on the command line, in microseconds: `90s`, `10m`, `2h`, `7d`."""
+
+    name = "time"
+
+    def __init__(self, *, least_us: int = 0, most_us: int | None = None) -> None:
+        self._least_us = least_us
+        self._most_us = most_us
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a length, and refuse one that is too short or too long."""
+        found = length_us(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not a length of time; write it like 90s, 10m, 2h or 7d", param, ctx)
+        if found < self._least_us:
+            self.fail(f"{value!r} is too short; it is {span(self._least_us)} at least", param, ctx)
+        if self._most_us is not None and found > self._most_us:
+            self.fail(f"{value!r} is too long; it is {self._most_us // _UNITS_US['d']:,}d at most", param, ctx)
+        return found
+
+
 def length_us(text: str) -> int | None:
     """A length of time as people write it (`90s`, `10m`, `2h`, `7d`), in microseconds; None if it is none."""
     match = re.fullmatch(r"\s*(\d{1,9})\s*(ms|s|m|h|d)\s*", text, re.ASCII)

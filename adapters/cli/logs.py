@@ -1,6 +1,7 @@
 """What commands that read a log have in common: its file, the place up to which it is read, and `--json`."""
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,10 +13,15 @@ from understudy.adapters.cli.instants import Instant, iso
 from understudy.adapters.cli.output import plain
 from understudy.adapters.config_names import did_you_mean
 from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.request_search import Became, RequestsWanted
 from understudy.events.codec import decode
 from understudy.events.errors import UnderstudyError, UnreadableEvent
 from understudy.events.log import LogReader
 from understudy.events.operations import PolicyActivated
+from understudy.events.policy import Policy, ProviderSettings
+
+_OFFERED: Final = 20
+"""Requests that a shell is offered."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,17 +97,55 @@ def expect_provider(reader: LogReader, name: str | None) -> None:
         raise Refused(f"this log knows no provider {plain(name)!r}{advice}")
 
 
+def policy_in_force(reader: LogReader) -> Policy:
+    """The newest policy of a log.
+
+    Errors: Refused if no engine has ever started there.
+    """
+    for row in reversed(reader.operations(PolicyActivated.kind)):
+        event = decode(row)
+        if isinstance(event, PolicyActivated):
+            return event.policy
+    raise Refused("no engine has started on this log yet: it knows no provider, and no request")
+
+
+def expect_in_force(reader: LogReader, name: str) -> ProviderSettings:
+    """The settings of a provider, which must be in the newest policy.
+
+    Errors: Refused with the nearest name.
+    """
+    known = policy_in_force(reader).by_id
+    if name not in known:
+        advice = did_you_mean(name, known) or f"; it has {', '.join(known)}"
+        raise Refused(f"the policy in force has no provider {plain(name)!r}{advice}")
+    return known[name]
+
+
 def complete_provider(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The providers of the log that has been typed already, for shell completion; none if it cannot be read."""
     del param
-    typed = ctx.params.get("db") or next(
-        iter(ctx.args), None
-    )  # Behind an unfinished option Click has not sorted it yet.
     try:
-        with SqliteReader.open(Path(typed or "").expanduser()) as reader:
+        with SqliteReader.open(_typed(ctx)) as reader:
             return [name for name in known_providers(reader) if name.startswith(incomplete)]
     except UnderstudyError:
         return []
+
+
+def complete_held(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The ids of the newest suspended requests of the log that has been typed already, for shell completion."""
+    del param
+    wanted = RequestsWanted(became=Became.HELD)
+    try:
+        with SqliteReader.open(_typed(ctx)) as reader:
+            newest = islice(reader.newest_requests(wanted), _OFFERED)
+            return [request_id for request_id in newest if request_id.startswith(incomplete)]
+    except UnderstudyError:
+        return []
+
+
+def _typed(ctx: click.Context) -> Path:
+    """The log that has been typed: behind an unfinished option Click has not sorted it yet."""
+    return Path(ctx.params.get("db") or next(iter(ctx.args), "")).expanduser()
 
 
 def complete_request(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

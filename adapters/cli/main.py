@@ -23,6 +23,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "Tell the story of one request.",
     "status": "Show how every provider stands, now or then.",
     "doctor": "Examine the health of a log.",
+    "override": "Force a provider open, closed or drained, or take that back.",
+    "probe": "Find out now whether a provider is well again.",
+    "resolve": "Say what became of a suspended request.",
     "policy": "Check policy files.",
     "completion": "Print the script for completion in a shell.",
 }

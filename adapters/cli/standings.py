@@ -10,7 +10,8 @@ from understudy.adapters.cli.reasons import circuit_of, reason
 from understudy.engine.health import ProviderHealth, health
 from understudy.engine.restore import restore
 from understudy.events.log import LogReader
-from understudy.events.operations import EngineStopped
+from understudy.events.operations import EngineStarted, EngineStopped
+from understudy.events.row import Row
 from understudy.projections.standing import Standing, Totals
 from understudy.projections.views import LaneView, ProviderView, provider_view
 
@@ -36,6 +37,11 @@ class ProviderStanding:
     judged: ProviderHealth
     seen: ProviderView
     reason: str
+
+    @property
+    def in_words(self) -> str:
+        """The status, and the reason if there is one."""
+        return f"{self.judged.status.value}: {self.reason}" if self.reason else self.judged.status.value
 
     @property
     def serving(self) -> tuple[LaneView, ...]:
@@ -128,20 +134,20 @@ class LogStanding:
 def as_of(reader: LogReader, *, seq: int | None, at_us: int | None, now_us: int) -> LogStanding:
     """How things stood after event `seq` (the end if None), judged at `at_us`.
 
-    Without `at_us` they are judged at the event itself, if it is not the end or if the engine had stopped with it;
+    Without `at_us` they are judged at the event itself, if it is not the end or if the engine had stopped by then;
     otherwise at `now_us`, since the engine runs, or has crashed, and time goes on for its circuits.
     Errors: UnreadableEvent, LogUnavailable.
     """
     last = reader.head().seq if seq is None else seq
     standing = restore(reader, through=last).standing
-    stopped = any(row.kind == EngineStopped.kind for row in reader.rows(after=last - 1, through=last))
+    stopped = stopped_well(reader, through=last)
     if at_us is None:
         at_us = standing.at_us if stopped or seq is not None else now_us
     at_us = max(at_us, standing.at_us)  # Virtual time may be ahead of ours.
     return LogStanding(
         seq=last,
         now_us=at_us,
-        stopped=stopped,
+        stopped=stopped is not None,
         strategy=str(standing.policy.strategy),
         totals=standing.totals,
         alerts=tuple(name.replace("|", " ").rstrip() for name in standing.alerts),
@@ -156,6 +162,25 @@ def providers_of(standing: Standing, *, now_us: int) -> tuple[ProviderStanding, 
         for judged in health(standing, now_us)
         for seen in [provider_view(standing, judged.provider, now_us=now_us)]
     )
+
+
+def stands(reader: LogReader, provider: str, *, now_us: int) -> ProviderStanding:
+    """How one provider of the policy in force stands at the end of a log, judged as by `as_of`.
+
+    Errors: UnreadableEvent, LogUnavailable; StopIteration for a provider that the policy does not name.
+    """
+    found = as_of(reader, seq=None, at_us=None, now_us=now_us)
+    return next(one for one in found.providers if one.judged.provider == provider)
+
+
+def stopped_well(reader: LogReader, *, through: int | None = None) -> Row | None:
+    """The event with which the last engine stopped in good order; None if it runs, or crashed, or there was none.
+
+    What operators did since then, while no engine ran, does not change that.
+    """
+    started = reader.operations(EngineStarted.kind, through=through)[-1:]
+    stopped = reader.operations(EngineStopped.kind, through=through)[-1:]
+    return stopped[0] if stopped and (not started or started[0].seq < stopped[0].seq) else None
 
 
 def _measures(lane: LaneView | None, judged: ProviderHealth | None) -> tuple[str, ...]:

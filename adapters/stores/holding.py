@@ -3,13 +3,13 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
 from understudy.adapters.stores import rescue, transaction
 from understudy.adapters.stores.checked_head import checked_head
-from understudy.adapters.stores.lock import OwnerLock
+from understudy.adapters.stores.lock import InUseBriefly, OwnerLock
 from understudy.adapters.stores.place import Place, Sight
 from understudy.adapters.stores.schema import Meta, holds_log
 from understudy.adapters.stores.store_thread import StoreThread
@@ -34,6 +34,9 @@ _LOOK_AROUND_S: Final = 0.1
 _LONG_PAGES: Final = 2 * 4_096
 """Pages (32 MB) from which on readers are waited for, so that the write-ahead log can be begun anew."""
 _PATIENCE_MS: Final = 100
+_ATTEMPTS: Final = 300
+_PAUSE_S: Final = 0.01
+"""Between attempts to take over from an owner who lets go in an instant: three seconds, should its disk be slow."""
 
 
 class Holding:
@@ -58,7 +61,9 @@ class Holding:
         self._long_pages = _LONG_PAGES
 
     @classmethod
-    async def take(cls, path: Path, *, stream: str, writer: str, salt: bytes | None, busy_timeout_ms: int) -> Self:
+    async def take(
+        cls, path: Path, *, stream: str, writer: str, brief: bool, salt: bytes | None, busy_timeout_ms: int
+    ) -> Self:
         """Open the file as its only writer, and make it a log if it is new.
 
         Errors: LogInUse, NotALog, LogUnavailable; sqlite3.Error if it cannot be opened. Nothing is left behind then.
@@ -69,7 +74,7 @@ class Holding:
         try:
             if await thread.perform(holds_log, path):  # Before the lock: no lock file beside a stranger's file.
                 rescue.refuse_torn(path)
-            lock = OwnerLock.take(path, writer=writer)
+            lock = await _owned(path, writer=writer, brief=brief)
             meta = await thread.perform(transaction.open_store, path, stream=stream, salt=salt)
             lock.note_store(meta.store_id)
             head = await thread.perform(checked_head, stream)
@@ -227,6 +232,15 @@ class Holding:
         version = transaction.schema_version(connection)
         vacuumed, self._schema_version = version != self._schema_version, version
         return vacuumed
+
+
+async def _owned(path: Path, *, writer: str, brief: bool) -> OwnerLock:
+    """The lock, once an owner that lets go in an instant has done so."""
+    for _ in range(_ATTEMPTS):
+        with suppress(InUseBriefly):
+            return OwnerLock.take(path, writer=writer, brief=brief)
+        await asyncio.sleep(_PAUSE_S)
+    return OwnerLock.take(path, writer=writer, brief=brief)
 
 
 async def _end(thread: StoreThread, lock: OwnerLock | None) -> None:

@@ -1,7 +1,8 @@
 """How anybody but the engine writes: by a line in the inbox, which the engine turns into an event."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,20 +20,53 @@ def put_command(path: str | Path, body: str) -> int:
     Errors: NotALog if the file is missing, empty, something else, or newer; LogUnavailable if it cannot be
     written.
     """
-    path = Path(path).absolute()
-    expect_file(path)
-    try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_PATIENCE_S, isolation_level=None)
-        with closing(connection):
-            if not schema.holds_log(connection, path):
-                raise NotALog(f"{path} is empty: no engine has written to it yet")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("BEGIN IMMEDIATE")
-            command_id = connection.execute("INSERT INTO inbox (body) VALUES (?)", (body,)).lastrowid
-            connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise LogUnavailable(cannot_open(path, error)) from error
+    with _writing(path) as connection:
+        command_id = connection.execute("INSERT INTO inbox (body) VALUES (?)", (body,)).lastrowid
     if command_id is None:
         raise LogUnavailable(f"{path} did not say which number the command has")
     return command_id
+
+
+def command_waits(path: str | Path, command_id: int) -> bool:
+    """Whether a command is still in the inbox: its event is written in the transaction that takes it out.
+
+    Errors: as of `put_command`.
+    """
+    with _opened(path, mode="ro") as connection:
+        return connection.execute("SELECT 1 FROM inbox WHERE command_id = ?", (command_id,)).fetchone() is not None
+
+
+def withdraw_command(path: str | Path, command_id: int) -> bool:
+    """Take a command back; False if it is no longer there. An engine may have read it in this very instant.
+
+    Errors: as of `put_command`.
+    """
+    with _writing(path) as connection:
+        return connection.execute("DELETE FROM inbox WHERE command_id = ?", (command_id,)).rowcount == 1
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[sqlite3.Connection]:
+    """A transaction of our own, durable in the end."""
+    with _opened(path, mode="rw") as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _opened(path: str | Path, *, mode: str) -> Iterator[sqlite3.Connection]:
+    path = Path(path).absolute()
+    expect_file(path)
+    try:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE_S, isolation_level=None
+        )
+        with closing(connection):
+            if not schema.holds_log(connection, path):
+                raise NotALog(f"{path} is empty: no engine has written to it yet")
+            yield connection
+    except sqlite3.Error as error:
+        raise LogUnavailable(cannot_open(path, error)) from error

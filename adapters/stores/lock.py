@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +26,17 @@ _PAUSE_S: Final = 0.005
 """Between attempts to take the lock, while somebody only looks whether it is held: that takes an instant."""
 
 
+class InUseBriefly(LogInUse):
+    """The owner will let go in an instant (an operator's command, while no engine runs), or has only just come."""
+
+
 class OwnerLock:
     """The sole right to write to a log, until released."""
 
-    def __init__(self, database: Path, *, writer: str, descriptor: int) -> None:
+    def __init__(self, database: Path, *, writer: str, brief: bool, descriptor: int) -> None:
         self._database = database
         self._writer = writer
+        self._brief = brief
         self._descriptor = descriptor
         self._ours = os.fstat(descriptor)
         self._pid = os.getpid()
@@ -39,18 +45,19 @@ class OwnerLock:
         _HELD.add(self)
 
     @classmethod
-    def take(cls, database: Path, *, writer: str) -> Self:
-        """Become the owner.
+    def take(cls, database: Path, *, writer: str, brief: bool = False) -> Self:
+        """Become the owner; `brief` says that it is for an instant only, so that others had better wait for its end.
 
-        Errors: LogInUse naming the owner, as that one wrote itself down; LogUnavailable if there can be no
-        lock here.
+        Errors: LogInUse naming the owner, as that one wrote itself down; InUseBriefly if it is worth trying again
+        in an instant; LogUnavailable if there can be no lock here.
         """
-        return cls(database, writer=writer, descriptor=_locked(database, writer=writer))
+        descriptor = _locked(database, writer=writer, brief=brief)
+        return cls(database, writer=writer, brief=brief, descriptor=descriptor)
 
     def note_store(self, store_id: str) -> None:
         """Write down which log is locked, so that it is missed if its file should be found empty one day."""
         with suppress(OSError):  # On a full disk, the lock holds all the same.
-            _write_owner(self._descriptor, writer=self._writer, store=store_id)
+            _write_owner(self._descriptor, writer=self._writer, brief=self._brief, store=store_id)
 
     def is_displaced(self) -> bool:
         """Whether its file is not the one any more that others would lock.
@@ -68,7 +75,7 @@ class OwnerLock:
 
         Errors: as of `take`, if somebody else was quicker.
         """
-        anew = _locked(self._database, writer=self._writer)
+        anew = _locked(self._database, writer=self._writer, brief=self._brief)
         os.close(self._descriptor)
         self._descriptor = anew
         self._ours = os.fstat(anew)
@@ -101,7 +108,7 @@ def _lock_file(database: Path) -> Path:
     return database.with_name(database.name + ".lock")
 
 
-def _locked(database: Path, *, writer: str) -> int:
+def _locked(database: Path, *, writer: str, brief: bool) -> int:
     path = _lock_file(database)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -109,11 +116,13 @@ def _locked(database: Path, *, writer: str) -> int:
         raise LogUnavailable(f"the lock file {path} cannot be opened: {remedy(error)}") from error
     try:
         _lock(descriptor)
-        _write_owner(descriptor, writer=writer)
+        _write_owner(descriptor, writer=writer, brief=brief)
     except BlockingIOError as error:
-        owner = _read_owner(descriptor)
+        time.sleep(_PAUSE_S)  # Whoever has only just come writes itself down meanwhile.
+        found = _record(descriptor)
         os.close(descriptor)
-        raise LogInUse(f"{database} is in use by {owner}; stop that engine first, or use another file") from error
+        refusal = LogInUse if _stays(found) else InUseBriefly
+        raise refusal(f"{database} is in use by {_told(found)}; stop that engine first, or use another file") from error
     except OSError as error:
         os.close(descriptor)
         raise LogUnavailable(f"{path} cannot be locked: {remedy(error)}") from error
@@ -144,7 +153,7 @@ def owner_of(database: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read_owner(descriptor)
+        return _told(_record(descriptor))
     except OSError as error:
         raise LogUnavailable(f"{path} cannot be locked: {remedy(error)}") from error
     finally:
@@ -169,18 +178,41 @@ def _lock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _write_owner(descriptor: int, *, writer: str, store: str | None = None) -> None:
+def _write_owner(descriptor: int, *, writer: str, brief: bool, store: str | None = None) -> None:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     owner = {"writer": writer, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    if brief:
+        owner["brief"] = True
     if store is not None:
         owner["store"] = store
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(owner).encode(), 0)
 
 
-def _read_owner(descriptor: int) -> str:
+def _record(descriptor: int) -> dict[str, object]:
+    """What the owner has written of itself; nothing, if it has not come to that yet."""
     try:
-        owner = json.loads(os.pread(descriptor, 4096, 0))
+        found = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _stays(owner: Mapping[str, object]) -> bool:
+    """Whether a record is an engine's that lives; else another owner has come, and has not written itself down yet."""
+    if not owner or owner.get("brief") is True or not isinstance(pid := owner.get("pid"), int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return owner.get("host") != socket.gethostname()
+    except OSError:
+        pass
+    return True
+
+
+def _told(owner: Mapping[str, object]) -> str:
+    try:
         return f"{owner['writer']!r} (process {owner['pid']} on {owner['host']}, since {owner['since']})"
-    except (ValueError, KeyError, TypeError):
+    except KeyError:
         return "an engine that has only just started"

@@ -53,18 +53,21 @@ class SqliteLog:
         capacity: int = DEFAULT_CAPACITY,
         busy_timeout_ms: int = 5_000,
         salt: bytes | None = None,
+        brief: bool = False,
     ) -> None:
         """A log that is not yet open.
 
         `salt` is what a new store shall have as its secret, None for a random one; a store that exists keeps
         its own. `busy_timeout_ms` is how long a commit waits for a transaction of another program before it
-        counts as failed.
+        counts as failed. `brief` tells an engine that wants to start meanwhile to wait: this owner lets go in an
+        instant.
         """
         self._path = Path(path).resolve()
         self._stream = stream
         self._capacity = capacity
         self._busy_timeout_ms = busy_timeout_ms
         self._wanted_salt = salt
+        self._brief = brief
         self._writer: Writer | None = None
         self._owner: str | None = None
 
@@ -254,6 +257,7 @@ class SqliteLog:
                     self._path,
                     stream=self._stream,
                     writer=owner,
+                    brief=self._brief,
                     salt=self._wanted_salt,
                     busy_timeout_ms=self._busy_timeout_ms,
                 )

@@ -62,6 +62,10 @@ def test_another_shell_is_refused_with_those_there_are() -> None:
         (["requests", "DB", "--limit", "3", "--provider", ""], ["alpha", "beta"]),
         (["requests", "nothing.db", "--provider", ""], []),
         (["explain", "DB", "last-"], ["last-failover"]),
+        (["override", "DB", "b"], ["beta"]),
+        (["override", "DB", "beta", "cl"], ["closed", "clear"]),
+        (["resolve", "DB", "64"], ["647484658b52000000000004"]),
+        (["resolve", "nothing.db", ""], []),
     ],
 )
 def test_bash_completes(words: list[str], expected: list[str], eventful_log: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli import eventful
 from cli.command_line import run
 from repository import ROOT
 
@@ -20,7 +21,7 @@ GIVEN = {
     "policy.toml": "maxFailuers = 5\n",
     "two.toml": "recovery_time_ms = 5_000\n[providers.alpha]\n[providers.beta]\n",
 }
-"""Files that the page takes to be there."""
+"""Files that the page takes to be there, beside `shop.db`, a log with a suspended request."""
 
 
 def shown(page: str) -> Iterator[tuple[str, str]]:
@@ -34,9 +35,14 @@ def shown(page: str) -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
+    lay_out(folder)
+    return folder
+
+
+def lay_out(folder: Path) -> None:
     for name, text in GIVEN.items():
         (folder / name).write_text(text)
-    return folder
+    eventful.write(folder / "shop.db")
 
 
 def test_the_page_shows_a_good_number_of_commands() -> None:
@@ -76,8 +82,7 @@ def renewed(expected: str, answer: str) -> str:
 def renew() -> None:
     page = PAGE
     with tempfile.TemporaryDirectory() as name:
-        for file, text in GIVEN.items():
-            Path(name, file).write_text(text)
+        lay_out(Path(name))
         os.chdir(name)
         for command, expected in shown(PAGE):
             page = page.replace(expected, renewed(expected, printed(command)), 1) if expected else page

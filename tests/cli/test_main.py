@@ -37,6 +37,9 @@ EVERY_COMMAND = [
     ("explain",),
     ("status",),
     ("doctor",),
+    ("override",),
+    ("probe",),
+    ("resolve",),
     ("policy", "check"),
 ]
 

@@ -5,7 +5,7 @@ from given import MS, NOON, Story, fails, given, policy_for, succeeds
 
 from understudy.engine.eligibility import asking, verdict
 from understudy.engine.health import Status, health
-from understudy.events.operations import OverrideCleared
+from understudy.events.operations import OverrideCleared, ProbeRequested
 from understudy.events.policy import ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import Effect, FailureKind, ForcedState
@@ -65,6 +65,13 @@ def test_a_provider_that_is_forced_closed_is_called_whatever_its_circuit_says() 
     assert seen(story)[0] == "circuit_open"
     assert seen(story.forces("a", ForcedState.CLOSED, for_ms=1_000)) == ("eligible", None)
     assert seen(story.later(ms=1_000))[0] == "circuit_open"
+
+
+def test_a_probe_that_an_operator_wants_is_the_next_request() -> None:
+    story = given(policy_for("a", max_failures=1)).serves("a", TRANSIENT)
+    assert seen(story)[0] == "circuit_open"
+    story.note(ProbeRequested(provider="a", actor="op", reason="they say it is over"))
+    assert seen(story) == ("probe", None)
 
 
 def test_a_provider_that_is_forced_closed_is_called_whatever_its_pings_say() -> None:
@@ -135,7 +142,7 @@ def test_calls_under_way_are_limited_by_provider() -> None:
     story = given(policy_for(with_settings(max_in_flight=2), "b"))
     first = story.starts("a")
     story.starts("a")
-    assert seen(story) == ("max_in_flight", 1_000)
+    assert seen(story) == ("max_in_flight", 100)
     assert seen(story, "b") == ("eligible", None)
     assert seen(story.ends(first, TRANSIENT))[0] == "eligible"
 
@@ -144,7 +151,7 @@ def test_calls_under_way_are_limited_over_all_providers() -> None:
     story = given(policy_for("a", "b", max_in_flight=2))
     story.starts("a")
     second = story.starts("b")
-    assert seen(story) == seen(story, "b") == ("global_max_in_flight", 1_000)
+    assert seen(story) == seen(story, "b") == ("global_max_in_flight", 100)
     assert seen(story.ends(second, succeeds()))[0] == "eligible"
 
 

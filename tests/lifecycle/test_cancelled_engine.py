@@ -11,7 +11,7 @@ from lifecycle.leftovers import is_locked, no_thread_left, tasks_left
 from providers_for_tests import Pingable, Searchable, Told
 
 from understudy.adapters import SqliteLog, SqliteReader
-from understudy.engine import Ambiguous, Answer, Engine, Finding, Found, Policy, RequestError
+from understudy.engine import Ambiguous, Answer, Engine, EngineClosed, Finding, Found, Policy, RequestError
 from understudy.replay.verify import verify
 
 WAITS_AT_MOST = 200
@@ -54,7 +54,9 @@ async def stopping_in_the_middle(path: Path) -> None:
             await running.stop()
         finally:
             ended = await asyncio.gather(*calls, return_exceptions=True)
-            assert all(isinstance(one, Answer | RequestError | asyncio.CancelledError) for one in ended), ended
+            assert all(
+                isinstance(one, Answer | EngineClosed | RequestError | asyncio.CancelledError) for one in ended
+            ), ended
 
 
 @pytest.mark.parametrize("work", [idle, serving, serving_many, stopping_in_the_middle])

@@ -237,6 +237,48 @@ def test_a_provider_may_refuse_the_trust_in_its_ping() -> None:
     assert telling.circuit(at=400) == lane.MAY_PROBE
 
 
+def test_a_probe_that_an_operator_wants_ends_the_rest_and_no_other() -> None:
+    telling = opened()
+    for second in (4, 5, 6):
+        telling.call("transient", at=second, provider="beta")
+    telling.probe(at=10)
+    assert telling.circuit(at=9.999) == lane.IS_OPEN
+    assert telling.circuit(at=10) == lane.MAY_PROBE
+    assert telling.circuit(at=10, key=("beta", "serve")) == lane.IS_OPEN
+    telling.start(at=11)
+    assert telling.circuit(at=11) == lane.PROBING
+
+
+def test_a_probe_that_an_operator_wants_fails_and_succeeds_as_any_other() -> None:
+    telling = opened(recovery_time_ms=10_000)
+    telling.probe(at=4)
+    assert telling.call("transient", at=5, latency=0.5) & lane.REOPENED
+    assert telling.slot("OPEN_UNTIL_US") - telling.slot("OPENED_US") == 20_000_000
+    telling.probe(at=6)
+    assert telling.call("success", at=7, latency=0.5) == lane.CLOSED
+
+
+def test_a_probe_that_an_operator_wants_still_needs_a_ping_first_where_there_is_one() -> None:
+    telling = opened(alpha={"has_ping": True})
+    telling.call("success", at=9, operation="ping")
+    telling.probe(at=10)
+    assert telling.circuit(at=10) == lane.NEEDS_PING
+    telling.call("success", at=11, operation="ping")
+    assert telling.circuit(at=11) == lane.MAY_PROBE
+
+
+def test_wanting_a_probe_changes_nothing_where_no_circuit_rests() -> None:
+    telling = opened()
+    telling.start(at=3 + REST)
+    telling.call("success", at=1, provider="beta")
+    before = list(telling.standing.lanes.state)
+    telling.probe(at=4 + REST)
+    telling.probe(at=4 + REST, provider="beta")
+    telling.probe(at=4 + REST, provider="nobody")
+    assert list(telling.standing.lanes.state) == before
+    assert telling.circuit(at=4 + REST) == lane.PROBING, "one probe at a time"
+
+
 def test_a_suspected_local_fault_takes_back_fresh_openings_only() -> None:
     telling = opened(local_fault_window_ms=10_000)
     for second in (10, 11, 12):

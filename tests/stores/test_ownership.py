@@ -1,9 +1,11 @@
 """One engine at a time owns a log, and whoever comes second is told who it is."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -14,8 +16,8 @@ from pathlib import Path
 import pytest
 from stores.samples import NOON, alert
 
-from understudy.adapters.stores import SqliteLog
-from understudy.adapters.stores.lock import OwnerLock, owner_of
+from understudy.adapters.stores import SqliteLog, holding
+from understudy.adapters.stores.lock import InUseBriefly, OwnerLock, owner_of
 from understudy.events.errors import LogInUse
 
 OWNER = textwrap.dedent("""
@@ -145,3 +147,51 @@ async def test_looking_at_the_lock_keeps_nobody_from_taking_it(tmp_path: Path) -
         finally:
             stop.set()
     assert looks > 0
+
+
+async def test_whoever_comes_while_somebody_owns_the_log_for_an_instant_waits_for_that(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    first, second = SqliteLog(path, brief=True), SqliteLog(path)
+    await first.open("a command")
+    coming = asyncio.create_task(second.open("an engine"))
+    await asyncio.wait([coming], timeout=0.1)
+    assert not coming.done()
+    await first.close()
+    await coming
+    with pytest.raises(LogInUse, match="an engine"):
+        await first.open("a command")
+    await second.close()
+
+
+async def test_a_brief_owner_that_does_not_let_go_is_named_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_ATTEMPTS", 3)
+    path = tmp_path / "calls.db"
+    first = SqliteLog(path, brief=True)
+    await first.open("a command")
+    with pytest.raises(LogInUse, match="a command"):
+        await SqliteLog(path).open("an engine")
+    await first.close()
+
+
+@pytest.mark.parametrize("left", ["", "{}", '{"writer": "engine", "pid": %d, "host": "%s", "since": "then"}'])
+def test_what_a_dead_owner_left_says_nothing_of_the_one_who_has_just_come(left: str, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    lock = tmp_path / "calls.db.lock"
+    lock.write_text(left % (dead.pid, socket.gethostname()) if "%" in left else left)
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(InUseBriefly):
+            OwnerLock.take(tmp_path / "calls.db", writer="this")
+
+
+def test_an_owner_on_another_machine_is_believed_to_live(tmp_path: Path) -> None:
+    lock = tmp_path / "calls.db.lock"
+    lock.write_text('{"writer": "engine", "pid": 999999999, "host": "elsewhere", "since": "then"}')
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LogInUse, match="process 999999999 on elsewhere") as told:
+            OwnerLock.take(tmp_path / "calls.db", writer="this")
+    assert not isinstance(told.value, InUseBriefly)

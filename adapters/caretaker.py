@@ -1,0 +1,59 @@
+"""Obeys the inbox of a log while no engine runs: owns the log for an instant, and writes what an engine would write.
+
+That is no start of an engine: none is put on record, nothing is settled or given up, no policy is adopted and nobody
+is asked anything. What a crash has left open stays so for the next start.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from understudy.adapters.stores import SqliteLog, SqliteReader
+from understudy.engine.commands import Resolve, conclude, obey
+from understudy.engine.decide import RULES_VERSION
+from understudy.engine.journal import Journal
+from understudy.engine.ledger import Ledger
+from understudy.engine.restore import restore
+from understudy.engine.system import RealSystem
+from understudy.events.codec import recorded
+from understudy.events.errors import UnderstudyError
+
+
+class OtherRules(UnderstudyError):
+    """The last engine decided by other rules than this version's: only the next start may change them in the log."""
+
+
+async def obey_inbox(path: Path) -> Sequence[int]:
+    """Obey every command that waits, in order; the ids of those that were taken, and are durable.
+
+    Errors: LogInUse if an engine owns the log after all; OtherRules; LogUnavailable, NotALog, UnreadableEvent. What
+            was not obeyed waits as before.
+    """
+    with SqliteReader.open(path) as reader:  # Before the log is ours: this may take a second.
+        stream, ledger = reader.stream, restore(reader)
+    log = SqliteLog(path, stream=stream, brief=True)
+    await log.open(f"understudy, for an operator: {socket.gethostname()}:{os.getpid()}")
+    try:
+        with log.reader() as reader:
+            for row in reader.rows(after=ledger.standing.seq):
+                ledger.fold(recorded(row))
+        _expect_our_rules(ledger)
+        journal = Journal(log, ledger, RealSystem())
+        taken = await log.commands()
+        for command in taken:
+            wish = obey(journal, command)
+            if isinstance(wish, Resolve):
+                conclude(journal, wish.request_id)
+        await log.durable(log.head.seq)
+    finally:
+        await log.close()
+    return [command.command_id for command in taken]
+
+
+def _expect_our_rules(ledger: Ledger) -> None:
+    theirs = ledger.standing.rules_version
+    if theirs != RULES_VERSION:
+        raise OtherRules(
+            f"the last engine decided by rules {theirs}, and this version decides by rules {RULES_VERSION}"
+        )

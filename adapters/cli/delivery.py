@@ -1,0 +1,123 @@
+"""How a command reaches the log: through its inbox, which a running engine obeys; if none runs, we do it ourselves."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from understudy.adapters.caretaker import OtherRules, obey_inbox
+from understudy.adapters.cli.exits import Refused
+from understudy.adapters.cli.output import note, plain
+from understudy.adapters.cli.progress import Progress
+from understudy.adapters.stores import SqliteReader, put_command
+from understudy.adapters.stores.inbox import command_waits, withdraw_command
+from understudy.adapters.stores.lock import owner_of
+from understudy.engine.commands import COMMAND_REFUSED, ClearOverride, Probe, Resolve, SetOverride, Wish
+from understudy.events.codec import decode
+from understudy.events.errors import LogInUse, UnderstudyError
+from understudy.events.fact import Fact
+from understudy.events.operations import AlertRaised, OverrideCleared, OverrideSet, ProbeRequested
+from understudy.events.requests import RequestResumed
+from understudy.events.row import Row
+
+PAUSE_S: Final = 0.05
+"""Between two looks at what has become of a command; an engine reads its inbox every half second."""
+
+_BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
+    SetOverride: OverrideSet,
+    ClearOverride: OverrideCleared,
+    Probe: ProbeRequested,
+    Resolve: RequestResumed,
+}
+_SAID: Final = ("provider", "state", "request_id", "executed", "reference", "actor", "reason")
+"""The fields that a wish and its event have in common, as far as they have them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A command has become an event. `owner` is the engine that took it, in words; None if this command wrote it."""
+
+    number: int
+    row: Row
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A command is still in the inbox; `why` is a sentence about that."""
+
+    number: int
+    why: str
+
+
+def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
+    """Have a wish obeyed, by the engine that owns the log or, if there is none, here.
+
+    Errors: Refused if it made no sense to whoever read it; LogUnavailable, NotALog, UnreadableEvent if the log cannot
+            be written or read: then the command has been taken back.
+    """
+    with SqliteReader.open(db) as reader:
+        after = reader.head().seq
+    number = put_command(db, wish.model_dump_json())
+    try:
+        owner = _until_taken(db.resolve(), number, patience_s=patience_s)
+    except KeyboardInterrupt:
+        gone = "has been taken back" if withdraw_command(db, number) else "had been taken already"
+        note(f"\nthe command {gone}")
+        raise
+    except UnderstudyError:
+        with suppress(UnderstudyError):  # The first error is the one to tell.
+            withdraw_command(db, number)
+        raise
+    if isinstance(owner, Waiting):
+        return owner
+    with SqliteReader.open(db) as reader:
+        return Delivered(number=number, row=_what_became_of(reader, wish, number=number, after=after), owner=owner)
+
+
+def _until_taken(db: Path, number: int, *, patience_s: float) -> str | Waiting | None:
+    began_s, owner = time.monotonic(), "somebody else"
+    with Progress("waiting for the engine") as progress:
+        while command_waits(db, number):
+            found = owner_of(db)
+            if found is None:
+                with suppress(LogInUse):  # Somebody was faster, and will take the command.
+                    try:
+                        if number in asyncio.run(obey_inbox(db)):
+                            return None
+                    except OtherRules as error:
+                        return Waiting(number=number, why=f"{error}; it is obeyed at the next start of an engine")
+            owner = found or owner
+            spent_s = time.monotonic() - began_s
+            if spent_s >= patience_s:
+                why = f"{owner} owns the log, and has not taken it within {patience_s:g} s"
+                return Waiting(
+                    number=number, why=f"{why}; it is obeyed when that one comes to it, or at the next start"
+                )
+            progress(round(spent_s * 1000), round(patience_s * 1000))
+            time.sleep(PAUSE_S)
+    return owner
+
+
+def _what_became_of(reader: SqliteReader, wish: Wish, *, number: int, after: int) -> Row:
+    """The event of a command that has been taken.
+
+    Errors: Refused if it became an alert, with the reason.
+    """
+    for row in reader.operations(AlertRaised.kind):
+        alert = decode(row) if row.seq > after else None
+        if isinstance(alert, AlertRaised) and (alert.alert, alert.subject) == (COMMAND_REFUSED, str(number)):
+            raise Refused(f"the command was refused: {plain(alert.message)}")
+    kind = _BECOMES[type(wish)].kind
+    rows = reader.request_rows(wish.request_id) if isinstance(wish, Resolve) else reader.operations(kind)
+    for row in rows:
+        if row.seq > after and row.kind == kind and _says(decode(row), wish):
+            return row
+    raise Refused(f"command {number} is no longer in the inbox, and no event tells what became of it")
+
+
+def _says(event: Fact, wish: Wish) -> bool:
+    return all(getattr(event, name) == getattr(wish, name) for name in _SAID if hasattr(wish, name))

@@ -1,0 +1,121 @@
+"""`understudy resolve`: an operator says what became of a suspended request."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from understudy.adapters.cli.delivery import PAUSE_S, Delivered, Waiting, deliver
+from understudy.adapters.cli.event_words import told
+from understudy.adapters.cli.exits import Refused
+from understudy.adapters.cli.find_request import find_by_id
+from understudy.adapters.cli.logs import as_json, complete_held, database, policy_in_force
+from understudy.adapters.cli.output import plain
+from understudy.adapters.cli.request_summary import RequestSummary, summarized
+from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_options
+from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.lock import owner_of
+from understudy.adapters.stores.request_search import Became
+from understudy.engine.commands import Resolve
+from understudy.events.requests import RequestCompleted, RequestFailed
+
+_ENDS: Final = frozenset({RequestCompleted.kind, RequestFailed.kind})
+
+
+@click.command()
+@database
+@click.argument("request_id", metavar="REQUEST", shell_complete=complete_held)
+@click.option("--executed", "reference", type=Words(), metavar="REF", help="It was, under this reference there.")
+@click.option("--not-executed", is_flag=True, help="It surely was not.")
+@click.option("--reason", type=Words(), required=True, metavar="TEXT", help="How you know; others will read it.")
+@wish_options
+@as_json
+@click.pass_context
+def resolve(
+    ctx: click.Context,
+    db: Path,
+    request_id: str,
+    *,
+    reference: str | None,
+    not_executed: bool,
+    reason: str,
+    actor: str,
+    wait_us: int,
+    as_json: bool,
+) -> None:
+    """Say what became of a suspended REQUEST in the log DB: whether its provider has executed it is not known, and so
+    it is held. Ask there first: what you say is believed. REQUEST is an id, or as much of its beginning as no other
+    request has; `understudy requests DB --outcome held` lists them.
+
+    \b
+    --executed REF   it is completed, and REF is its reference at the provider;
+                     a repeat under the same key is told so.
+    --not-executed   it has failed without effect; the caller may ask anew,
+                     under another key.
+
+    A running engine takes the command from the log's inbox within a second. If none is running, this command writes
+    the events itself.
+
+    \b
+    Example:
+      understudy resolve calls.db 0646f2a1c --executed bank-7 --reason "statement"
+      understudy resolve calls.db 0646f2a1c --not-executed --reason "they say so"
+
+    \b
+    Exit codes: 0 done; 2 wrong usage, no such request, one that is not
+                suspended, or DB is no log that can be written;
+                3 not done yet: it waits in the inbox.
+    """
+    if (reference is not None) == not_executed:
+        raise click.UsageError("say what became of it: either --executed REF or --not-executed")
+    ends_s = time.monotonic() + wait_us / 1_000_000
+    with SqliteReader.open(db) as reader:
+        held = _held(db, reader, request_id)
+    wish = Resolve(
+        request_id=held.request_id, executed=not not_executed, reference=reference, actor=actor, reason=reason
+    )
+    done = deliver(db, wish, patience_s=wait_us / 1_000_000)
+    if isinstance(done, Waiting):
+        give_up(ctx, db, done, as_json=as_json, found={"request": held.to_json()})
+    ended = _end(db, done, held.request_id, ends_s=ends_s)
+    if as_json:
+        with SqliteReader.open(db) as reader:
+            return say_json(db, done, {"request": summarized(reader.request_rows(held.request_id)).to_json()})
+    how = f"executed, with reference {reference}" if reference is not None else "not executed"
+    lead = f"request {held.request_id} ({held.operation} at {held.provider}) is resolved: {how}"
+    return say(db, wish, done, lead, more=[("now", ended or "the engine has not ended it yet")])
+
+
+def _held(db: Path, reader: SqliteReader, wanted: str) -> RequestSummary:
+    """The request that is meant, which must be suspended.
+
+    Errors: Refused, saying what became of it instead.
+    """
+    policy_in_force(reader)
+    listed = f"`understudy requests {db} --outcome {Became.HELD}` lists those that are suspended"
+    found = summarized(reader.request_rows(find_by_id(reader, wanted, otherwise=listed)))
+    match found.became:
+        case Became.HELD:
+            return found
+        case Became.SERVED:
+            what = f"it was served by {found.provider}"
+        case Became.FAILED:
+            what = f"it ended as {found.outcome}"
+        case _ if owner_of(db.resolve()) is None:
+            what = "it was left open by a crash, and the next start of an engine settles it"
+        case _:
+            what = "it is under way"
+    raise Refused(f"request {plain(found.request_id)} is not suspended: {plain(what)}; {listed}")
+
+
+def _end(db: Path, done: Delivered, request_id: str, *, ends_s: float) -> str | None:
+    """How the request ended after it was resolved, in words; None if it has not ended in time."""
+    with SqliteReader.open(db) as reader:
+        while True:
+            for row in reader.request_rows(request_id):
+                if row.seq > done.row.seq and row.kind in _ENDS:
+                    return told(row)
+            if time.monotonic() >= ends_s:
+                return None
+            time.sleep(PAUSE_S)
