@@ -53,10 +53,6 @@ class Runner:
         if request_id in self._wakes:
             self._wakes[request_id].set()
 
-    async def doze(self, name: str, until_us: int) -> None:
-        """Sleep until an instant, or until somebody calls `wake` with that name."""
-        await self._pause(name, until_us)
-
     async def close(self, *, grace_s: float) -> None:
         """Let requests end for a while, then interrupt the rest and wait for every task."""
         try:
