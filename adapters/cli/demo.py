@@ -107,7 +107,7 @@ def _perform(scenario: Scenario, log_file: Path, *, callers: int) -> Performance
 def _say_what_there_is(log_file: Path) -> None:
     try:
         with SqliteReader.open(log_file) as reader:
-            note(f"\nstopped; the log is intact and has {reader.head().seq:,} events")
+            note(f"\nstopped; {reader.head().seq:,} events are in {log_file}")
             say_what_next(log_file, reader, failovers=1)
     except NotALog:
         note("\nstopped before anything was written")

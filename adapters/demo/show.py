@@ -76,7 +76,7 @@ class Show:
         self._callers = callers
         self._watch = watch
         self._system = RealSystem()
-        self._began_us = 0
+        self._began_s = 0.0
 
     async def play(self, log: EventLog) -> Performance:
         """Play it. Cancelled, it lets go of everything within a second.
@@ -84,7 +84,7 @@ class Show:
         Errors: NoLoopback; LogInUse, NotALog and LogUnavailable of the log.
         """
         async with AsyncExitStack() as stage:
-            self._began_us = self._system.now_us()
+            began_us, self._began_s = self._system.now_us(), asyncio.get_running_loop().time()
             servers = {one.id: await self._server(stage, one.id) for one in self._scenario.providers}
             shops = [await stage.enter_async_context(DemoShop(name, one.url)) for name, one in servers.items()]
             policy = self._scenario.policy.with_providers(one.for_policy for one in self._scenario.providers)
@@ -97,7 +97,7 @@ class Show:
             finally:
                 await engine.stop(grace_ms=grace_ms)
             return Performance(
-                began_us=self._began_us,
+                began_us=began_us,
                 took_s=self._passed_s(),
                 books={name: one.books for name, one in servers.items()},
             )
@@ -169,4 +169,4 @@ class Show:
             await asyncio.sleep(_WATCH_S)
 
     def _passed_s(self) -> float:
-        return (self._system.now_us() - self._began_us) / 1_000_000
+        return asyncio.get_running_loop().time() - self._began_s

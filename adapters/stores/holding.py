@@ -30,7 +30,7 @@ _TORN: Final = (
     " that is whole, and `understudy verify` tells which that is"
 )
 _LOOK_AROUND_S: Final = 0.1
-"""Seconds after which the files are looked at that no commit depends on: the lock, and the index of others."""
+"""Seconds after which is looked at what no commit depends on: the lock, and which files others find beside it."""
 _LONG_PAGES: Final = 2 * 4_096
 """Pages (32 MB) from which on readers are waited for, so that the write-ahead log can be begun anew."""
 _PATIENCE_MS: Final = 100
@@ -116,53 +116,48 @@ class Holding:
                 " there, or give this process an engine and a file of its own"
             )
 
-    async def prepare(self, stored: Head) -> None:
-        """See that what is to be written will follow on what is stored already.
+    async def prepare(self, stored: Head) -> LogUnavailable | None:
+        """See that what is to be written will follow on what is stored already, where the next start will look for it.
 
-        A write-ahead log that somebody has removed is put right: all of it goes into the database first.
-        Errors: LogInUse if somebody else has taken the log over; LogUnavailable if its write-ahead log has been cut:
-        what would be written now could not be found again; sqlite3.Error, OSError.
+        If only the place is wrong, the error is returned, not raised: what is written all the same cannot be
+        acknowledged, but is copied aside with the rest in the end. A write-ahead log that somebody has removed is put
+        right: all of it goes into the database first.
+        Errors: LogInUse if somebody else has taken the log over; LogUnavailable if it has been cut; sqlite3.Error,
+        OSError.
         """
         if self._spoilt is not None:
             raise LogUnavailable(self._spoilt)
-        loose = self._look_around()
+        sight = self._place.database()
+        if sight is Sight.SHRUNK and await self.perform(self._was_vacuumed):
+            self._place.remember()
+        elif sight is Sight.SHRUNK:
+            self._spoilt = _SENTENCES[sight]
+            raise LogUnavailable(self._spoilt)
+        elif sight is not Sight.WHOLE:
+            return LogUnavailable(_SENTENCES[sight])
+        await self._prepare_wal(stored, loose=self._look_around())
+        return None
+
+    async def _prepare_wal(self, stored: Head, *, loose: bool) -> None:
         sight = self._place.wal()
         if sight is Sight.SHRUNK:
             if self._place.is_cut() or not await self.perform(self._reaches, stored):
                 self._spoilt = _TORN
                 raise LogUnavailable(_TORN)
             self._place.remember()
-        elif (loose or sight is not Sight.WHOLE) and self._place.database() is Sight.WHOLE:
+        elif loose or sight is not Sight.WHOLE:
             await self.perform(self._move_in)
             self._place.remember()
 
     def _look_around(self) -> bool:
-        """See, now and then, that we still own the log; tells whether others would use another index than we do."""
+        """See, now and then, that we still own the log; tells whether others find other files beside it than ours."""
         now_s = asyncio.get_running_loop().time()
         if now_s < self._look_around_s:
             return False
-        self._look_around_s = now_s + _LOOK_AROUND_S
-        if self._place.database() is not Sight.WHOLE:
-            return False  # `secure` will say so.
         if self.lock.is_displaced():
-            self._look_around_s = now_s
             self.lock.renew()
-        return self._place.index() is not Sight.WHOLE
-
-    async def secure(self) -> None:
-        """See that what has been written is where the next start will look for it.
-
-        Errors: LogUnavailable, OSError or sqlite3.Error, if it is not there.
-        """
-        sight = self._place.database()
-        if sight is Sight.WHOLE:
-            return
-        if sight is Sight.SHRUNK:
-            if await self.perform(self._was_vacuumed):
-                self._place.remember()
-                return
-            self._spoilt = _SENTENCES[sight]
-        raise LogUnavailable(_SENTENCES[sight])
+        self._look_around_s = now_s + _LOOK_AROUND_S
+        return self._place.beside() is not Sight.WHOLE
 
     async def checkpoint(self) -> int:
         """Move what is in the write-ahead log into the database; how many pages remain.
@@ -192,10 +187,12 @@ class Holding:
             try:
                 await self._leave(last)
             finally:
+                self._place.forget()
                 await _end(self.thread, self.lock)
 
     def abandon(self) -> None:
         """Let go where no loop is left that could be waited in; what is in the write-ahead log stays there."""
+        self._place.forget()
         self.thread.end()
         self.lock.release()
 

@@ -120,6 +120,8 @@ class Writer:
             return None
         if self._failure is not None:
             raise self._unavailable(self._failure)
+        if self._loop.is_closed():
+            raise LogUnavailable(f"the event loop that {self._path} was opened in is closed; close the log, too")
         return self._waiters.add(seq)
 
     def pending_entries(self) -> Iterator[Entry]:
@@ -248,9 +250,10 @@ class Writer:
         doubt = self._stored if self._in_doubt else None
         self._in_doubt = True
         try:
-            await self.holding.prepare(self._stored)
+            misplaced = await self.holding.prepare(self._stored)
             await self.perform(transaction.commit, group, stream=self.holding.meta.stream, in_doubt_after=doubt)
-            await self.holding.secure()
+            if misplaced is not None:
+                raise misplaced
         except STORE_FAULTS as error:
             self._put_back()
             self._tell_of_failure(error)

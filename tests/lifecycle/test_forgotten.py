@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from lifecycle.leftovers import is_locked, no_thread_left, tasks_left
+from providers_for_tests import Told
 from stores.samples import NOON, alert, assert_whole, until
 
 from understudy.adapters import SqliteLog, SqliteReader
+from understudy.engine import Engine
+from understudy.events.errors import LogUnavailable
 from understudy.replay.verify import verify
 
 PATIENCE_S = 30
@@ -159,6 +162,28 @@ def test_a_log_whose_loop_was_closed_can_be_closed_in_another_one(tmp_path: Path
     assert not is_locked(path)
     with SqliteReader.open(path) as reader:
         assert assert_whole(reader) == 1 + appended
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_an_engine_whose_loop_was_closed_lets_its_log_go_when_it_is_stopped_in_another_one(
+    tmp_path: Path, watch: bool
+) -> None:
+    path = tmp_path / "calls.db"
+    engine = Engine(providers=[Told("a")], log=SqliteLog(path), watch=watch)
+
+    async def serve() -> None:
+        await engine.start()
+        await engine.call("x", effect="once")
+
+    with no_thread_left():
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(serve())
+        loop.close()
+        with pytest.raises((RuntimeError, LogUnavailable), match=r"loop .*is closed"):
+            asyncio.run(engine.stop())
+    assert not is_locked(path)
+    with SqliteReader.open(path) as reader:
+        assert verify(reader).ok
 
 
 def test_an_engine_whose_loop_was_torn_down_puts_on_record_what_it_breaks_off(tmp_path: Path) -> None:
