@@ -32,6 +32,7 @@ async def obey_inbox(path: Path) -> Sequence[int]:
     """
     with SqliteReader.open(path) as reader:  # Before the log is ours: this may take a second.
         stream, ledger = reader.stream, restore(reader)
+    _expect_our_rules(ledger)
     log = SqliteLog(path, stream=stream, brief=True)
     await log.open(f"understudy, for an operator: {socket.gethostname()}:{os.getpid()}")
     try:

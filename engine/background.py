@@ -24,7 +24,7 @@ def start(runner: Runner, engine: "Engine") -> None:
     runner.spawn(_watch(runner, engine), name="watch inbox and clock")
     for settings in engine.policy.providers:
         if settings.has_ping:
-            runner.spawn(_ping(runner, engine, settings.id), name=_pinging(settings.id))
+            runner.spawn(_ping(runner, engine, settings.id), name=f"ping {settings.id}")
 
 
 async def _watch(runner: Runner, engine: "Engine") -> None:
@@ -52,19 +52,14 @@ def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
         case Resolve(request_id=request_id):
             runner.wake(request_id)
         case Probe(provider=provider) if engine.policy.by_id[provider].has_ping:
-            runner.spawn(_ping_now(runner, engine, provider), name=f"probe {provider}")
+            runner.spawn(_ping_once(engine, provider), name=f"probe {provider}")
         case _:
             pass
 
 
-async def _ping_now(runner: Runner, engine: "Engine", provider: str) -> None:
-    with suppress(ProviderError, LogUnavailable, EngineClosed):
+async def _ping_once(engine: "Engine", provider: str) -> None:
+    with suppress(ProviderError, LogUnavailable, EngineClosed):  # It is on record; the regular pings go on by that.
         await engine.ask(provider, "ping")
-    runner.wake(_pinging(provider))  # Its next regular ping may be due sooner by that.
-
-
-def _pinging(provider: str) -> str:
-    return f"ping {provider}"
 
 
 async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:
@@ -75,7 +70,7 @@ async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:
         now_us = journal.now_us()
         due_us = next_ping_us(journal.ledger.standing, settings, now_us)
         if due_us > now_us:
-            await runner.doze(_pinging(provider), min(due_us, now_us + interval_us))
+            await journal.system.sleep_until(min(due_us, now_us + interval_us))
             continue
         try:
             await engine.ask(provider, "ping")

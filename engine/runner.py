@@ -60,22 +60,6 @@ class Runner:
         if request_id in self._wakes:
             self._wakes[request_id].set()
 
-    async def doze(self, name: str, until_us: int) -> None:
-        """Sleep until an instant of engine time, or until somebody calls `wake` with that name."""
-        woken = self._wakes.setdefault(name, asyncio.Event())
-        woken.clear()
-        naps = [
-            asyncio.ensure_future(woken.wait()),
-            asyncio.ensure_future(self.journal.system.sleep_until(until_us)),
-        ]
-        try:
-            await asyncio.wait(naps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._wakes.pop(name, None)
-            for nap in naps:
-                nap.cancel()
-            await asyncio.gather(*naps, return_exceptions=True)
-
     async def close(self, *, grace_s: float) -> None:
         """Let requests end for a while, then interrupt the rest and wait for every task."""
         try:

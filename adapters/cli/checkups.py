@@ -232,11 +232,9 @@ def _inbox(patient: Patient) -> Iterator[Finding]:
         yield Finding("inbox", Verdict.FINE, "no command waits")
         return
     wait = "1 command waits" if waiting == 1 else f"{waiting:,} commands wait"
-    when = (
-        "a running engine takes them within a second: look again"
-        if patient.owner
-        else "taken at the next start, or with the next command"
-    )
+    when = "taken at the next start, or with the next command"
+    if patient.owner is not None:
+        when = "a running engine takes them within a second: look again"
     yield Finding("inbox", Verdict.ADVICE, f"{wait}; {when}")
 
 

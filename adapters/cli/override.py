@@ -19,7 +19,7 @@ from understudy.events.row import Row
 from understudy.events.vocabulary import ForcedState
 
 CLEAR: Final = "clear"
-_SHORTEST_US: Final = 1_000
+_SHORTEST_US: Final = 1_000_000
 _LONGEST_US: Final = 10**14
 _MEANS: Final = {
     ForcedState.OPEN: ("is forced open", "it is not called"),
@@ -92,8 +92,8 @@ def override(
     with SqliteReader.open(db) as reader:
         now = stands(reader, provider, now_us=time.time_ns() // 1000)
     if as_json:
-        return say_json(db, done, {"provider": now.to_json()})
-    return say(db, wish, done, f"{provider} {_sentence(done.row)}", more=[("now", now.in_words)])
+        return say_json(db, done, {"provider": now and now.to_json()})
+    return say(db, wish, done, f"{provider} {_sentence(done.row)}", more=[("now", now.in_words)] if now else [])
 
 
 def _sentence(row: Row) -> str:
@@ -101,7 +101,6 @@ def _sentence(row: Row) -> str:
     if not isinstance(event, OverrideSet):
         return "is no longer forced: its own record decides"
     state, means = _MEANS[event.state]
-    end = (
-        "it is cleared" if event.until_us is None else f"{iso(event.until_us)} (for {span(event.until_us - row.at_us)})"
-    )
-    return f"{state} until {end}: {means}"
+    if event.until_us is None:
+        return f"{state} until it is cleared: {means}"
+    return f"{state} until {iso(event.until_us)} (for {span(event.until_us - row.at_us)}): {means}"

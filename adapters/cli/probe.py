@@ -69,10 +69,10 @@ def probe(ctx: click.Context, db: Path, provider: str, *, reason: str, actor: st
         ping = _ping(reader, done, provider, ends_s=ends_s) if pinged else None
         now = stands(reader, provider, now_us=time.time_ns() // 1000)
     if as_json:
-        say_json(db, done, {"ping": None if ping is None else event_json(ping), "provider": now.to_json()})
+        say_json(db, done, {"ping": None if ping is None else event_json(ping), "provider": now and now.to_json()})
     else:
         what = _sentence(ping, done, can_be_pinged=settings.has_ping)
-        say(db, wish, done, f"{provider} {what}", more=[("now", now.in_words)])
+        say(db, wish, done, f"{provider} {what}", more=[("now", now.in_words)] if now else [])
     failed = ping is not None and isinstance(decode(ping), CallFailed)
     ctx.exit(NOT_AS_IT_SHOULD_BE if failed else FINE)
 

@@ -164,13 +164,13 @@ def providers_of(standing: Standing, *, now_us: int) -> tuple[ProviderStanding, 
     )
 
 
-def stands(reader: LogReader, provider: str, *, now_us: int) -> ProviderStanding:
-    """How one provider of the policy in force stands at the end of a log, judged as by `as_of`.
+def stands(reader: LogReader, provider: str, *, now_us: int) -> ProviderStanding | None:
+    """How one provider stands at the end of a log, judged as by `as_of`; None if the policy in force has it no more.
 
-    Errors: UnreadableEvent, LogUnavailable; StopIteration for a provider that the policy does not name.
+    Errors: UnreadableEvent, LogUnavailable.
     """
     found = as_of(reader, seq=None, at_us=None, now_us=now_us)
-    return next(one for one in found.providers if one.judged.provider == provider)
+    return next((one for one in found.providers if one.judged.provider == provider), None)
 
 
 def stopped_well(reader: LogReader, *, through: int | None = None) -> Row | None:

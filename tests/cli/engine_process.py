@@ -1,10 +1,12 @@
 """A real engine in a process of its own, and what a test may do to it."""
 
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 WORKER = Path(__file__).with_name("engine_worker.py")
@@ -13,8 +15,9 @@ WORKER = Path(__file__).with_name("engine_worker.py")
 class EngineProcess:
     """An engine that is open; `ask` tells it something and gives its answer."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "subprocess.Popen[str]", database: Path) -> None:
         self._process = process
+        self._database = database
         self._listen("open")
 
     @property
@@ -28,7 +31,18 @@ class EngineProcess:
         return self._listen()
 
     def freeze(self) -> None:
-        self._process.send_signal(signal.SIGSTOP)
+        """Stop it where it stands, though not in the middle of a transaction: others may write to the file."""
+        while True:
+            self._process.send_signal(signal.SIGSTOP)
+            os.waitpid(self.pid, os.WUNTRACED)
+            with closing(sqlite3.connect(self._database, timeout=0, isolation_level=None)) as connection:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    self.thaw()
+                else:
+                    connection.execute("ROLLBACK")
+                    return
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
@@ -58,6 +72,6 @@ def running(database: Path, *words: str) -> Iterator[EngineProcess]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield EngineProcess(process)
+            yield EngineProcess(process, database)
         finally:
             process.kill()

@@ -247,7 +247,7 @@ async def test_a_stream_of_another_name_keeps_its_name(tmp_path: Path) -> None:
         (("zulu", "open"), "the policy in force has no provider 'zulu'; it has alpha, beta"),
         (("alpha", "ajar"), "'ajar' is not one of 'open', 'closed', 'drain', 'clear'"),
         (("alpha", "open", "--for", "soon"), "'soon' is not a length of time; write it like 90s, 10m, 2h or 7d"),
-        (("alpha", "open", "--for", "0s"), "'0s' is too short"),
+        (("alpha", "open", "--for", "0s"), "'0s' is too short; it is 1s at least"),
         (("alpha", "open", "--for", "-5m"), "'-5m' is not a length of time"),
         (("alpha", "open", "--for", "9999d"), "'9999d' is too long; it is 1,157d at most"),
         (("alpha", "clear", "--for", "5m"), "--for says how long a state is forced, and `clear` forces none"),
