@@ -23,31 +23,35 @@ from understudy.engine import Engine
 from understudy.events.errors import LogUnavailable, UnderstudyError
 from understudy.replay.verify import check_chain
 
-# Root may write anywhere, so it becomes nobody first, once everything is imported.
+# Root may write anywhere, so it becomes nobody first: once everything has been tried, and so imported, elsewhere.
 POWERLESS = textwrap.dedent("""
-    import asyncio, json, os, sys
+    import asyncio, json, os, sys, tempfile
     from understudy.adapters import SqliteLog, SqliteReader, put_command
     from understudy.events.errors import UnderstudyError
 
-    async def open_log():
-        log = SqliteLog(sys.argv[1])
+    async def open_log(path):
+        log = SqliteLog(path)
         await log.open("nobody")
         await log.close()
 
-    def read():
-        with SqliteReader.open(sys.argv[1]) as reader:
+    def read(path):
+        with SqliteReader.open(path) as reader:
             return reader.head().seq
 
+    def try_all(path):
+        for act in (lambda: asyncio.run(open_log(path)), lambda: read(path), lambda: put_command(path, "{}")):
+            try:
+                yield ["done", act()]
+            except UnderstudyError as error:
+                yield [type(error).__name__, str(error)]
+
+    with tempfile.TemporaryDirectory() as elsewhere:
+        list(try_all(os.path.join(elsewhere, "calls.db")))
+        list(try_all(os.path.join(elsewhere, "nowhere", "calls.db")))
     if os.getuid() == 0:
         os.setresgid(65534, 65534, 65534)
         os.setresuid(65534, 65534, 65534)
-    told = []
-    for act in (lambda: asyncio.run(open_log()), read, lambda: put_command(sys.argv[1], "{}")):
-        try:
-            told.append(["done", act()])
-        except UnderstudyError as error:
-            told.append([type(error).__name__, str(error)])
-    print(json.dumps(told))
+    print(json.dumps(list(try_all(sys.argv[1]))))
 """)
 
 # Ten commits, and the size of the write-ahead log after each; then an end without a farewell.
