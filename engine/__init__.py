@@ -26,6 +26,7 @@ from understudy.engine.errors import (
 )
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.provider import Deadline, Found, Provider, Reply, Request, provider
+from understudy.events.errors import EventRefused, LogInUse, LogUnavailable, NotALog, UnderstudyError, UnreadableEvent
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import Effect, Finding, ForcedState, ServicePriority, Strategy
 
@@ -38,6 +39,7 @@ __all__ = [
     "Effect",
     "Engine",
     "EngineClosed",
+    "EventRefused",
     "Finding",
     "ForcedState",
     "Found",
@@ -45,8 +47,11 @@ __all__ = [
     "InvalidReply",
     "InvalidRequest",
     "KeyConflict",
+    "LogInUse",
+    "LogUnavailable",
     "Misconfigured",
     "NoProviderAvailable",
+    "NotALog",
     "NotOffered",
     "Operation",
     "OutOfStock",
@@ -66,5 +71,7 @@ __all__ = [
     "Strategy",
     "TimedOut",
     "Transient",
+    "UnderstudyError",
+    "UnreadableEvent",
     "provider",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Context, Decimal, InvalidOperation
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final
 
@@ -103,16 +104,24 @@ def check(
     )
 
 
-def declared(name: str, operations: Mapping[str, Operation]) -> Operation:
+def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect | str | None) -> Operation:
     """The operation of that name as it was declared, or a plain one.
 
+    Where some are declared, an undeclared one must name its effect: a misspelt payment is not to be served as a read.
     Errors: InvalidRequest.
     """
     if not _is_name(name):
         _check_name("operation", name)
     if name in SIDE_OPERATIONS:
         raise InvalidRequest(f"an operation cannot be called {name!r}: that is the name of the engine's own calls")
-    return operations.get(name) or _undeclared(name)
+    found = operations.get(name)
+    if found is None and operations and effect is None:
+        near = get_close_matches(name, operations, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"declared are {', '.join(operations)}."
+        raise InvalidRequest(
+            f"operation {name!r} is not declared; {hint} If it is right, declare it or name its effect"
+        )
+    return found or _undeclared(name)
 
 
 @lru_cache(maxsize=1_000)

@@ -119,8 +119,8 @@ class Caller:
         error: ProviderError
         if expired:  # Whatever an adapter makes of our own cancellation: it may have been executed.
             error = TimedOut(f"no answer within {(event.deadline_at_us - started.at_us) // 1000} ms")
-        elif (told := reports.made_sure(foreign)) is not None:
-            error = told
+        elif (known := _known(foreign)) is not None:
+            error = known
         else:
             effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
             error_type = type(foreign).__name__
@@ -135,6 +135,16 @@ def _is_cancelled() -> bool:
     """Whether somebody cancelled us; a provider may also let the cancellation of a task of its own escape."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
+
+
+def _known(foreign: BaseException) -> ProviderError | None:
+    """An error of ours, if it is one that can be relied on."""
+    if not isinstance(foreign, ProviderError):
+        return None
+    try:
+        return reports.made_sure(foreign)
+    except Exception:  # noqa: BLE001 - what an adapter has put into it may do anything when it is looked at
+        return None
 
 
 def _text_of(foreign: BaseException) -> str:

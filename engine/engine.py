@@ -96,6 +96,7 @@ class Engine:
             await self._begin(identity)
         finally:
             if self._runner is None:
+                await self._hooks.close()
                 await self._log.close()  # A start that failed half-way leaves no lock and no thread behind.
 
     async def _begin(self, identity: Identity) -> None:
@@ -178,7 +179,7 @@ class Engine:
         """
         runner = self._running()
         self._log.check()
-        declared = acceptance.declared(operation, self._operations)
+        declared = acceptance.declared(operation, self._operations, effect=effect)
         asked = acceptance.check(
             declared,
             context=context or {},

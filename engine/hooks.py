@@ -132,9 +132,11 @@ class Hooks:
                     break
                 await asyncio.wait(tasks, timeout=left_s)
         finally:
+            self._waiting.clear()  # Its seqs mean nothing in another log.
             for task in self._tasks():
                 task.cancel()
             await asyncio.gather(*self._tasks(), return_exceptions=True)
+            self._log = None
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
                 self._threads = None

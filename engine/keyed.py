@@ -12,7 +12,7 @@ from understudy.engine.runner import Runner
 from understudy.events.calls import CallSucceeded
 from understudy.events.codec import decode
 from understudy.events.decisions import DecisionMade
-from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed
+from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed, RequestResumed
 from understudy.events.sensitive import reveal, tokens_in
 
 
@@ -48,21 +48,22 @@ class Keyed:
             key=asked.key or "",
             at_us=journal.now_us(),
         )
-        if claim is None:
-            held = self._unsettled(asked)
-            if held is not None:
-                raise OutcomeUnknown(f"request {held} under this key is not settled yet", request_id=held)
-            return await self._runner.serve(accept(journal, asked))
-        _same(claim.body_hash, fingerprint, asked)
-        return await self._recall(claim.request_id)
+        if claim is not None:
+            _same(claim.body_hash, fingerprint, asked, first=claim.request_id)
+            return await self._recall(claim.request_id)
+        held = self._unsettled(asked)
+        if held is not None:
+            _same(held.body_hash or "", fingerprint, asked, first=held.request_id)
+            return await self._recall(held.request_id)
+        return await self._runner.serve(accept(journal, asked))
 
-    def _unsettled(self, asked: Asked) -> str | None:
+    def _unsettled(self, asked: Asked) -> RequestAccepted | None:
         """A request that still has this key though its claim has run out: one that is held for so long."""
         name = (asked.principal, asked.operation.name, asked.key)
-        for request_id, state in self._journal.ledger.requests.items():
+        for state in self._journal.ledger.requests.values():
             accepted = state.progress.accepted
-            if accepted.key is not None and (accepted.principal, accepted.operation, accepted.key) == name:
-                return request_id
+            if (accepted.principal, accepted.operation, accepted.key) == name:
+                return accepted
         return None
 
     async def _recall(self, request_id: str) -> Answer:
@@ -93,9 +94,9 @@ class Keyed:
         raise OutcomeUnknown(f"request {request_id} under this key has no end in the log", request_id=request_id)
 
 
-def _same(first: str, second: str, asked: Asked) -> None:
-    if first != second:
+def _same(theirs: str, ours: str, asked: Asked, *, first: str = "one that is under way") -> None:
+    if theirs != ours:
         raise KeyConflict(
-            f"idempotency key {asked.key!r} was used before for another {asked.operation.name};"
+            f"idempotency key {asked.key!r} was used before for another {asked.operation.name} ({first});"
             " a key belongs to one request"
         )

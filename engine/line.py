@@ -1,6 +1,11 @@
 """Who waits for a free slot, in the order of their coming: a call that ends lets one of them look, not all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final
+
+_HOPS: Final = 8
+"""How often a free slot is passed on by those who have no use for it; the others look again in their own time."""
 
 
 class Line:
@@ -9,7 +14,8 @@ class Line:
     def __init__(self, wake: Callable[[str], None]) -> None:
         self._wake = wake
         self._waiting: dict[str, None] = {}
-        self._called: set[str] = set()
+        self._called: dict[str, Iterator[str]] = {}
+        """Who was called for a slot, and to whom it goes next."""
 
     @property
     def waiting(self) -> bool:
@@ -19,31 +25,27 @@ class Line:
     def join(self, request_id: str) -> None:
         """Wait, or go on waiting in the same place: who was called and had no use for the slot passes it on."""
         self._waiting[request_id] = None
-        if request_id in self._called:
-            self._called.discard(request_id)
-            self._offer(after=request_id)
+        following = self._called.pop(request_id, None)
+        if following is not None:
+            self._call(following)
 
     def advance(self) -> None:
         """A slot is free: let the first one look who has not been called yet."""
         if self._waiting:
-            self._offer()
-
-    def _offer(self, *, after: str | None = None) -> None:
-        """Offer a slot down the line, once: back to the front, those who had no use for it would go on for ever."""
-        behind = after is None
-        for request_id in self._waiting:
-            if behind and request_id not in self._called:
-                self._called.add(request_id)
-                self._wake(request_id)
-                return
-            behind = behind or request_id == after
+            uncalled = (request_id for request_id in self._waiting if request_id not in self._called)
+            self._call(iter(tuple(islice(uncalled, _HOPS))))
 
     def leave(self, request_id: str, *, served: bool) -> None:
         """Go on, or give up; then the slot for which it was called is somebody else's."""
-        if request_id not in self._waiting:
-            return
-        if request_id in self._called:
-            self._called.discard(request_id)
-            if not served:
-                self._offer(after=request_id)
-        del self._waiting[request_id]
+        self._waiting.pop(request_id, None)
+        following = self._called.pop(request_id, None)
+        if following is not None and not served:
+            self._call(following)
+
+    def _call(self, following: Iterator[str]) -> None:
+        """Offer a slot down the line, once: back to the front, those who had no use for it would go on for ever."""
+        for request_id in following:
+            if request_id in self._waiting and request_id not in self._called:
+                self._called[request_id] = following
+                self._wake(request_id)
+                return

@@ -125,10 +125,22 @@ def provider(provider_id: str, /, **settings: Any) -> Callable[[AsyncFunction], 
     extras = {name: settings.pop(name) for name in ("ping", "stock", "quote", "lookup") if name in settings}
     chosen = ProviderSettings(id=provider_id, **settings)
 
+    for what, function in extras.items():
+        _expect_async(provider_id, what, function)
+
     def wrap(function: AsyncFunction) -> FunctionProvider:
+        _expect_async(provider_id, "call", function)
         return FunctionProvider(chosen, function, **extras)
 
     return wrap
+
+
+def _expect_async(provider_id: str, what: str, function: object) -> None:
+    """Refuse a plain function before a call finds out; whatever else can be called may return something to await."""
+    if inspect.isfunction(function) and not _may_await(function):
+        raise TypeError(
+            f"provider {provider_id!r}: `{what}` must be an `async def`, and {function.__qualname__} is not"
+        )
 
 
 def check_provider(one: object) -> None:
@@ -163,11 +175,13 @@ def check_provider(one: object) -> None:
 
 
 def _may_await(function: Callable[..., Any]) -> bool:
-    """Whether a method is a coroutine function, or at least may return something to await."""
-    return (
-        inspect.iscoroutinefunction(function)
-        or inspect.signature(function).return_annotation is not inspect.Parameter.empty
-    )
+    """Whether a function is a coroutine function, or at least says that it may return something to await."""
+    if inspect.iscoroutinefunction(function):
+        return True
+    told = inspect.signature(function).return_annotation
+    if told is inspect.Parameter.empty or told is None:
+        return False
+    return not isinstance(told, type) or told is object or issubclass(told, Awaitable)
 
 
 def settings_of(one: Provider, configured: Mapping[str, ProviderSettings], *, pinged: bool) -> ProviderSettings:

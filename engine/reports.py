@@ -19,8 +19,8 @@ from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 MESSAGE_LIMIT: Final = 500
 """Characters of a provider's message that are kept."""
 _BYTES_MODES: Final[tuple[Literal["utf8", "base64"], ...]] = ("utf8", "base64")
-_NUMBERS: Final = (int, float)
 _MOST_UNITS: Final = 1 << 53
+_OF_KIND: Final = {one.kind: one for one in ProviderError.__subclasses__()}
 
 
 @record
@@ -136,30 +136,32 @@ def abandoned(started: Recorded, reason: AbandonReason, *, at_us: int) -> CallAb
     )
 
 
-def made_sure(error: BaseException) -> ProviderError | None:
-    """An adapter's error with everything in it as the rules expect it; None for what is none, or has no known kind."""
-    if not isinstance(error, ProviderError):
-        return None
+def made_sure(error: ProviderError) -> ProviderError | None:
+    """An adapter's error with everything in it as the rules expect it; None if it has no kind that there is.
+
+    As a rule it is the error itself; one that an adapter has bent (a kind by its plain name, a code put in later, no
+    call of `super().__init__`) is made anew.
+    """
     try:
         kind = FailureKind(error.kind)
     except (AttributeError, ValueError):
         return None
-    message, code = getattr(error, "message", ""), getattr(error, "code", None)
-    sure = next(one for one in ProviderError.__subclasses__() if getattr(one, "kind", None) is kind)(
-        message if isinstance(message, str) else type(error).__name__,
-        code=code if code is None or isinstance(code, str) else str(code),
-        network=getattr(error, "network", False) is True,
-        retry_after_ms=getattr(error, "retry_after_ms", None),
+    message, code = getattr(error, "message", None), getattr(error, "code", None)
+    pause_ms, network = getattr(error, "retry_after_ms", None), getattr(error, "network", None)
+    if (
+        type(error.kind) is FailureKind
+        and isinstance(message, str)
+        and isinstance(code, str | None)
+        and isinstance(network, bool)
+        and isinstance(pause_ms, int | float | None)
+    ):
+        return error
+    return _OF_KIND[kind](
+        type(error).__name__ if message is None else str(message),
+        code=code,
+        network=network is True,
+        retry_after_ms=pause_ms,
     )
-    return sure if type(error.kind) is not FailureKind or _is_odd(error) else error
-
-
-def _is_odd(error: ProviderError) -> bool:
-    """Whether an adapter has put something else into an error than its constructor would."""
-    message, code = getattr(error, "message", None), getattr(error, "code", 0)
-    pause_ms = getattr(error, "retry_after_ms", "")
-    sure = isinstance(message, str) and (code is None or isinstance(code, str)) and hasattr(error, "network")
-    return not sure or not (pause_ms is None or isinstance(pause_ms, _NUMBERS))
 
 
 def of_foreign(message: str, effect: Effect) -> ProviderError:

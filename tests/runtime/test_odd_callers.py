@@ -17,6 +17,7 @@ from understudy.engine import (
     RequestError,
     Strategy,
     Transient,
+    provider,
 )
 
 IN_ORDER = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
@@ -48,11 +49,46 @@ def test_odd_arguments_are_refused_before_anything_happens(stage: Any, arguments
     stage.play(act)
 
 
+def test_a_misspelt_operation_is_not_served_as_a_read(stage: Any) -> None:
+    async def act() -> None:
+        alpha = Told("a")
+        declared = (Operation(name="rent_number", effect="once"),)  # type: ignore[arg-type]
+        async with stage.engine(alpha, operations=declared) as engine:
+            with pytest.raises(InvalidRequest, match="did you mean 'rent_number'"):
+                await engine.call("rent_numbr")
+            with pytest.raises(InvalidRequest, match=r"declared are rent_number\."):
+                await engine.call("zzz")
+            assert (await engine.call("look_around", effect="read")).provider == "a"
+        assert len(alpha.calls) == 1
+
+    stage.play(act)
+
+
+def test_a_plain_function_is_no_provider() -> None:
+    with pytest.raises(TypeError, match="provider 'x': `call` must be an `async def`"):
+
+        @provider("x")  # type: ignore[arg-type]
+        def fetch(request: Any) -> int:
+            return 1
+
+
 def odd(**attributes: object) -> ProviderError:
     error = Transient("odd")
     for name, value in attributes.items():
         setattr(error, name, value)
     return error
+
+
+class Trap(Transient):
+    """Raises when it is looked at."""
+
+    @property
+    def message(self) -> str:
+        raise RuntimeError("do not look")
+
+    @message.setter
+    def message(self, _: str) -> None:
+        pass
 
 
 class Bare(Transient):
@@ -64,8 +100,16 @@ class Bare(Transient):
 
 @pytest.mark.parametrize(
     "error",
-    [odd(kind="transient"), odd(kind="quota"), odd(code=404), odd(message=7), odd(retry_after_ms="soon"), Bare()],
-    ids=lambda error: str(vars(error)),
+    [
+        odd(kind="transient"),
+        odd(kind="quota"),
+        odd(code=404),
+        odd(message=7),
+        odd(retry_after_ms="soon"),
+        Bare(),
+        Trap(),
+    ],
+    ids=lambda error: type(error).__name__,
 )
 def test_an_error_that_an_adapter_has_bent_is_put_on_record_all_the_same(stage: Any, error: ProviderError) -> None:
     async def act() -> None:

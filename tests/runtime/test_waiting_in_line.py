@@ -92,6 +92,19 @@ def test_a_throttle_longer_than_the_deadline_fails_at_once(stage: Any) -> None:
     stage.play(act)
 
 
+def test_a_slot_that_nobody_can_use_goes_so_far_and_no_further() -> None:
+    woken: list[str] = []
+    line = Line(woken.append)
+    names = [f"r{number}" for number in range(1_000)]
+    for name in names:
+        line.join(name)
+    line.advance()
+    for name in names:
+        if woken[-1] == name:
+            line.join(name)
+    assert woken == names[:8]
+
+
 def test_a_slot_wakes_one_and_its_refusal_the_next() -> None:
     woken: list[str] = []
     line = Line(woken.append)
