@@ -120,8 +120,8 @@ def check_chain(reader: LogReader, *, after: int = 0, through: int, progress: Pr
     try:
         for found in reader.links(after=after, through=through):
             count += 1
-            if broken is None:
-                broken = _fault(reader, found, previous, count)
+            if found.seq != count or not found.follows(previous):
+                broken = broken or _fault(reader, found, previous, count)
             previous = found.chain
             if progress is not None and (count - after) % PROGRESS_EVERY == 0:
                 progress(count - after)
@@ -137,7 +137,7 @@ def _fault(reader: LogReader, found: Link, previous: bytes, expected: int) -> Br
         return Breakage(seq=expected, what=f"the event is missing; the next one there is {found.seq}")
     if found.seq < expected:
         return Breakage(seq=expected, what=f"event {found.seq} stands in its place")
-    if found.follows(previous) or _really_follows(reader, found.seq, previous, found.chain):
+    if _really_follows(reader, found.seq, previous, found.chain):
         return None
     return Breakage(seq=found.seq, what="the event or its chain value is not what was written")
 
