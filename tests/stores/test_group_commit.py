@@ -50,6 +50,33 @@ async def test_what_is_appended_in_one_pass_of_the_loop_is_one_transaction(
     assert len(statements) == 1, "one multi-row INSERT, which is a transaction by itself"
 
 
+async def test_a_task_that_is_begun_by_who_appends_joins_the_same_transaction(
+    log: SqliteLog, statements: list[str]
+) -> None:
+    async def serve() -> None:
+        await log.durable(log.append(alert(), at_us=NOON).seq)
+
+    log.append(alert(), at_us=NOON)
+    await asyncio.create_task(serve())
+    assert transactions(statements) == 1
+
+
+async def test_while_many_wait_the_next_group_does_not_wait_for_those_who_have_just_been_told(
+    log: SqliteLog, statements: list[str]
+) -> None:
+    async def call_twice() -> None:
+        await log.durable(log.append(alert(), at_us=NOON).seq)
+        await log.durable(log.append(alert(), at_us=NOON).seq)
+
+    calling = asyncio.create_task(call_twice())
+    await until(lambda: log.busy)
+    for _ in range(2):
+        log.append(alert(), at_us=NOON)
+    await calling
+    assert log.head.seq == 4
+    assert transactions(statements) == 3
+
+
 async def test_a_large_group_and_what_is_written_beside_it_are_one_transaction(
     log: SqliteLog, statements: list[str]
 ) -> None:
