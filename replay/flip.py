@@ -103,7 +103,7 @@ def _by_rate(one: Candidate, winner: Candidate, decision: DecisionMade, policy: 
 
 
 def _tie(one: Candidate, winner: Candidate, decision: DecisionMade, policy: Policy) -> tuple[bool, str]:
-    """Whether an equal score would have sufficed, and what decides between equals: price, average response, or order."""
+    """Whether an equal score would have sufficed, and what decides between equals: price, average response, order."""
     price, its_price = (policy.prices.get(name, Decimal(0)) for name in (one.provider, winner.provider))
     if price != its_price:
         return price < its_price, f"is cheaper ({_price(winner, policy)} against {_price(one, policy)})"

@@ -28,7 +28,7 @@ def candidate(name: str, **seen: Any) -> Candidate:
     """A provider of one tier, with the score that follows from its success rate."""
     rate = seen.pop("success_bp", None)
     points = 100_000 if rate is None else rate * 10
-    terms = {"rate_points": points, "speed_points": 10_000, "stock_points": 0, "recency_points": 5_000}
+    terms: dict[str, Any] = {"rate_points": points, "speed_points": 10_000, "stock_points": 0, "recency_points": 5_000}
     made = Candidate(provider=name, tier=1, verdict="eligible", score=points + 15_000, success_bp=rate, **terms)
     return replace(made, **seen)
 
