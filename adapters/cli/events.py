@@ -72,7 +72,7 @@ class KindName(click.ParamType[str]):
     "--request",
     metavar="ID",
     shell_complete=complete_request,
-    help="Only of this request: an id, the beginning of one, or last.",
+    help="Only of this request: an id, the beginning of one, its caller's key, or last.",
 )
 @click.option(
     "--outcome", type=click.Choice(_OUTCOMES), metavar="WORD", help="Only calls that ended so: success, timed_out, …"
