@@ -16,8 +16,8 @@ from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place
 from understudy.adapters.config_environment import take_environment
 from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
 from understudy.adapters.config_files import read_values
-from understudy.adapters.config_names import did_you_mean
 from understudy.adapters.config_schema import Setting
+from understudy.events.names import did_you_mean
 from understudy.events.policy import Policy
 
 __all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy", "policy_from", "policy_over"]

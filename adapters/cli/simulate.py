@@ -19,8 +19,8 @@ from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.verify import findings, verified
 from understudy.adapters.cli.what_next import say_what_next
 from understudy.adapters.config import load_policy, policy_from, policy_over
-from understudy.adapters.config_names import did_you_mean, snake_case
 from understudy.adapters.stores import SqliteReader
+from understudy.events.names import did_you_mean, snake_case
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Strategy
 from understudy.replay.simulate import (
