@@ -11,7 +11,7 @@ from typing import Final
 from understudy.engine.ledger import Ledger
 from understudy.engine.request_state import OpenState
 from understudy.events.calls import CallStarted
-from understudy.events.codec import decode, recorded
+from understudy.events.codec import decode, skimmed
 from understudy.events.log import Head, LogReader, SealedBlock, Snapshot
 from understudy.events.policy import Policy
 from understudy.events.row import Row
@@ -36,11 +36,20 @@ _DIGEST: Final = 32
 
 
 def dump(ledger: Ledger, head: Head) -> Snapshot:
-    """A snapshot: the ids of unsettled requests (their own rows restore them), and the standing."""
-    ids = ",".join(ledger.requests).encode()
-    content = ids + _IDS_END + dump_standing(ledger.standing)
-    content = sha256(content).digest() + content
-    return Snapshot(fold_version=FOLD_VERSION, seq=head.seq, chain=head.chain, content=content)
+    """A snapshot: a digest, the ids of unsettled requests (their own rows restore them), and the standing."""
+    content = _content(ledger)
+    return Snapshot(
+        fold_version=FOLD_VERSION, seq=head.seq, chain=head.chain, content=sha256(content).digest() + content
+    )
+
+
+def digest(ledger: Ledger) -> bytes:
+    """What tells one ledger from another: equal ones have the same, 32 bytes."""
+    return sha256(_content(ledger)).digest()
+
+
+def _content(ledger: Ledger) -> bytes:
+    return ",".join(ledger.requests).encode() + _IDS_END + dump_standing(ledger.standing)
 
 
 def told_in_full(reader: LogReader, *, through: int) -> Ledger:
@@ -134,7 +143,7 @@ def _requests(reader: LogReader, unsettled: Iterable[str], *, through: int) -> d
     for request_id in unsettled:
         for row in reader.request_rows(request_id):
             if row.seq <= through:
-                ledger.fold(recorded(row))
+                ledger.fold(skimmed(row))
     return ledger.requests
 
 
