@@ -19,6 +19,7 @@ from understudy.events.vocabulary import Mode
 from understudy.projections.lanes import Lanes
 from understudy.projections.open_call import OpenCall
 from understudy.projections.provider_record import ProviderRecord, StockBelief
+from understudy.projections.slow_start import SlowStart
 from understudy.projections.standing import FOLD_VERSION, Standing, Totals
 
 _LENGTH: Final = Struct("<q")
@@ -87,6 +88,8 @@ def _standing(head: Mapping[str, Any], *, words: bytes) -> Standing:
 
 def _provider(record: Mapping[str, Any]) -> ProviderRecord:
     found = ProviderRecord(**{field.name: record[field.name] for field in fields(ProviderRecord)})
+    if record["slow_start"] is not None:
+        found.slow_start = SlowStart(**record["slow_start"])
     if record["override"] is not None:
         found.override = OverrideSet.of(record["override"])
     return found
