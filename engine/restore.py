@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from understudy.engine.ledger import Ledger
-from understudy.events.codec import recorded
+from understudy.events.codec import skimmed
 from understudy.events.log import Head, LogReader, SealedBlock, Snapshot
 from understudy.projections.block import BlockBuilder
 from understudy.projections.snapshot import BrokenSnapshot, dump_standing, load_standing
@@ -19,8 +19,14 @@ def restore(reader: LogReader, *, through: int | None = None) -> Ledger:
     """The ledger as of `through` (the end if None)."""
     ledger = _from_snapshot(reader, through) or Ledger()
     for row in reader.rows(after=ledger.standing.seq, through=through):
-        ledger.fold(recorded(row))
+        ledger.fold(skimmed(row))
     return ledger
+
+
+def restored_without_rows(reader: LogReader, *, through: int) -> int:
+    """Up to where `restore` is spared the rows, as far as can be told without reading anything through."""
+    snapshot = reader.snapshot(fold_version=FOLD_VERSION, through=through)
+    return 0 if snapshot is None else snapshot.seq
 
 
 class Restoration:
@@ -41,7 +47,7 @@ class Restoration:
         if ledger.standing.seq >= self._sealed:
             ledger.builder = BlockBuilder()
         for row in self._reader.rows(after=ledger.standing.seq):
-            ledger.fold(recorded(row))
+            ledger.fold(skimmed(row))
             if ledger.builder is None:
                 if row.seq == self._sealed:
                     ledger.builder = BlockBuilder()
@@ -51,11 +57,20 @@ class Restoration:
 
 
 def dump(ledger: Ledger, head: Head) -> Snapshot:
-    """A snapshot: the ids of unsettled requests (their own rows restore them), and the standing."""
-    ids = ",".join(ledger.requests).encode()
-    content = ids + _IDS_END + dump_standing(ledger.standing)
-    content = sha256(content).digest() + content
-    return Snapshot(fold_version=FOLD_VERSION, seq=head.seq, chain=head.chain, content=content)
+    """A snapshot: a digest, the ids of unsettled requests (their own rows restore them), and the standing."""
+    content = _content(ledger)
+    return Snapshot(
+        fold_version=FOLD_VERSION, seq=head.seq, chain=head.chain, content=sha256(content).digest() + content
+    )
+
+
+def digest(ledger: Ledger) -> bytes:
+    """What tells one ledger from another: equal ones have the same, 32 bytes."""
+    return sha256(_content(ledger)).digest()
+
+
+def _content(ledger: Ledger) -> bytes:
+    return ",".join(ledger.requests).encode() + _IDS_END + dump_standing(ledger.standing)
 
 
 def _from_snapshot(reader: LogReader, through: int | None) -> Ledger | None:
@@ -74,6 +89,6 @@ def _from_snapshot(reader: LogReader, through: int | None) -> Ledger | None:
     for request_id in ids.decode().split(","):
         for row in reader.request_rows(request_id) if request_id else ():
             if row.seq <= snapshot.seq:
-                unsettled.fold(recorded(row))
+                unsettled.fold(skimmed(row))
     ledger.requests = unsettled.requests
     return ledger

@@ -83,6 +83,11 @@ class Recomputation:
         self._due: FollowUp | None = None
         self._trigger: tuple[Event, int] = (_ACCEPTED, 0)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something must follow at once."""
+        return self._due is not None
+
     def take(self, row: Row) -> None:
         """Check one more row, and fold it.
 

@@ -55,7 +55,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is meant; an unknown one is refused with the nearest."""
-        from understudy.adapters.config_names import did_you_mean  # noqa: PLC0415 - Most commands need no advice.
+        from understudy.events.names import did_you_mean  # noqa: PLC0415 - Most commands need no advice.
 
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             known = f"; there are {', '.join(COMMANDS)}"

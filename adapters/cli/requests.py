@@ -1,5 +1,6 @@
 """`understudy requests`: a list of requests, newest first."""
 
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -44,6 +45,7 @@ _EXACT_BELOW_MS: Final = 10
     metavar="WORD",
     help="Only those that were served, failed, are held, or are open; or failed for a reason, like deadline.",
 )
+@click.option("--key", metavar="KEY", help="Only those that callers gave this idempotency key.")
 @span_options
 @click.option(
     "--limit", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="The newest N; 0: all."
@@ -54,6 +56,7 @@ def requests(
     *,
     provider: str | None,
     outcome: str | None,
+    key: str | None,
     since_us: int | None,
     until_us: int | None,
     limit: int,
@@ -68,12 +71,13 @@ def requests(
     Example:
       understudy requests calls.db --outcome failed --since 1h
       understudy requests calls.db --provider alpha --limit 0 --json
+      understudy requests calls.db --key order-17
 
     \b
     Exit codes: 0 listed, be it none;
                 2 wrong usage, no such provider, or DB is no log that can be read.
     """
-    wanted = _wanted(provider, outcome)
+    wanted = replace(_wanted(provider, outcome), key=key)
     with SqliteReader.open(db) as reader, Progress("searching") as progress:
         expect_provider(reader, provider)
         after, through = between(reader, since_us=since_us, until_us=until_us)
