@@ -9,6 +9,7 @@ from blinker import Namespace
 
 from understudy.engine import acceptance, background, commands, recovery
 from understudy.engine.commands import ClearOverride, Probe, Resolve, SetOverride
+from understudy.engine.cut_off import cut_off
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
@@ -101,10 +102,14 @@ class Engine:
 
     async def _begin(self, identity: Identity) -> None:
         ledger = await ledger_of(self._log)
+        with self._log.reader() as reader:
+            rest = cut_off(reader, ledger)
         self._system.start_after(ledger.standing.at_us)
         journal = Journal(self._log, ledger, self._system)
         self._hooks.open(self._log)
         journal.hooks = self._hooks
+        if rest is not None:
+            journal.follow(*rest, at_us=ledger.standing.at_us)
         journal.note(
             EngineStarted(
                 version=identity.version,

@@ -14,6 +14,7 @@ from understudy.events.vocabulary import Mode
 from understudy.projections.lanes import Lanes
 from understudy.projections.open_call import OpenCall
 from understudy.projections.provider_record import ProviderRecord, StockBelief
+from understudy.projections.slow_start import SlowStart
 from understudy.projections.standing import Standing, Totals
 
 _PLAIN: Final = ("seq", "at_us", "rules_version", "policy_hash", "alerts", "rate_used_us", "rate_interval_us")
@@ -62,6 +63,8 @@ def beliefs(stock: Mapping[str, Mapping[str, Any]]) -> dict[str, StockBelief]:
 
 def _provider(record: Mapping[str, Any]) -> ProviderRecord:
     found = ProviderRecord(**{field.name: record[field.name] for field in fields(ProviderRecord)})
+    if record["slow_start"] is not None:
+        found.slow_start = SlowStart(**record["slow_start"])
     if record["override"] is not None:
         found.override = OverrideSet.of(record["override"])
     return found
