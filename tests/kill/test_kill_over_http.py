@@ -1,4 +1,4 @@
-"""A worker that is killed while it calls real servers loses nothing acknowledged, and their books show nothing twice."""
+"""A worker killed while it calls real servers loses nothing acknowledged, and their books show nothing done twice."""
 
 import asyncio
 import json
