@@ -21,6 +21,7 @@ from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.request_summary import RequestSummary, summarized
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.request_search import Became, RequestsWanted
+from understudy.events.sensitive import shown
 from understudy.events.vocabulary import EndReason
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _wanted(provider: str | None, outcome: str | None) -> RequestsWanted:
 
 
 def _row(one: RequestSummary) -> list[str | Cell]:
-    what = " ".join([one.operation, *one.context.values()])
+    what = " ".join([one.operation, *map(shown, one.context.values())])
     return [
         f"{iso(one.accepted_us)[:-5]}Z",
         plain(one.request_id),
