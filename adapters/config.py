@@ -1,6 +1,7 @@
 """The policy from a file and the environment: what each source says, checked as a whole, everything wrong told at once.
 
-A variable of the environment comes before the file, the file before the defaults, setting by setting.
+A variable of the environment comes before the file (or what a scenario says), that before the defaults, setting by
+setting.
 """
 
 from collections import Counter
@@ -15,11 +16,11 @@ from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place
 from understudy.adapters.config_environment import take_environment
 from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
 from understudy.adapters.config_files import read_values
-from understudy.adapters.config_names import did_you_mean
 from understudy.adapters.config_schema import Setting
+from understudy.events.names import did_you_mean
 from understudy.events.policy import Policy
 
-__all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy", "policy_from"]
+__all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy", "policy_from", "policy_over"]
 
 DEFAULT: Final = "default"
 """The provenance of a setting that nobody has set."""
@@ -49,6 +50,18 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
         draft.take(read_values(path), source=str(path))
     take_environment(draft, environment or {})
     policy = _checked(draft, source="the environment" if path is None else str(path))
+    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy))
+
+
+def policy_over(own: Policy, *, environment: Mapping[str, str], source: str) -> LoadedPolicy:
+    """A policy that somebody has brought along (`source`: a scenario), and the variables of the environment over it.
+
+    Errors: PolicyFileError with all that is wrong.
+    """
+    draft = Draft()
+    draft.take(own.model_dump(mode="json", exclude_unset=True), source=source)
+    take_environment(draft, environment)
+    policy = _checked(draft, source=source)
     return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy))
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from understudy.adapters.config_faults import Fault, Origin, fault_at, shown
-from understudy.adapters.config_names import did_you_mean, setting, snake_case
 from understudy.adapters.config_schema import READ_OFF_THE_PROVIDER, settings
+from understudy.events.names import did_you_mean, setting, snake_case
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import ServicePriority, Strategy
 

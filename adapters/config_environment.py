@@ -10,8 +10,8 @@ from typing import Any, Final
 from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place, unknown
 from understudy.adapters.config_faults import Origin
 from understudy.adapters.config_files import json_values
-from understudy.adapters.config_names import did_you_mean, nearest, setting, variable_part
 from understudy.adapters.config_schema import Setting
+from understudy.events.names import did_you_mean, nearest, setting, variable_part
 
 PREFIX: Final = "UNDERSTUDY_"
 _NONE: Final = frozenset({"none", "null"})

@@ -26,7 +26,15 @@ from understudy.engine.errors import (
 )
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.provider import Deadline, Found, Provider, Reply, Request, provider
-from understudy.events.errors import EventRefused, LogInUse, LogUnavailable, NotALog, UnderstudyError, UnreadableEvent
+from understudy.events.errors import (
+    EventRefused,
+    LogDamaged,
+    LogInUse,
+    LogUnavailable,
+    NotALog,
+    UnderstudyError,
+    UnreadableEvent,
+)
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import Effect, Finding, ForcedState, ServicePriority, Strategy
 
@@ -47,6 +55,7 @@ __all__ = [
     "InvalidReply",
     "InvalidRequest",
     "KeyConflict",
+    "LogDamaged",
     "LogInUse",
     "LogUnavailable",
     "Misconfigured",

@@ -16,7 +16,7 @@ from understudy.events.errors import EventRefused, UnreadableEvent
 from understudy.events.fact import Fact, adapter
 from understudy.events.row import COLUMNS, ENVELOPE, Recorded, Row
 from understudy.events.upcast import UPCASTERS, Upcaster, upcast
-from understudy.events.usual import READ, TELL
+from understudy.events.usual import READ, TELL, skim_decision
 
 PAYLOAD_LIMIT: Final = 65_536
 """Bytes that the payload of a `RequestAccepted` may have, and the reply of a call; a longer reply is cut."""
@@ -134,6 +134,11 @@ def decode(row: Row, *, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Fact:
 def recorded(row: Row) -> Recorded:
     """A row with its event decoded."""
     return Recorded(row.seq, row.at_us, decode(row))
+
+
+def skimmed(row: Row) -> Recorded:
+    """A row with its event as far as folds look at it: as `recorded`, but the candidates of a decision are not read."""
+    return Recorded(row.seq, row.at_us, skim_decision(row) or decode(row))
 
 
 def _upcast(row: Row, told: dict[str, Any], upcasters: Mapping[str, Upcaster]) -> tuple[_Layout, dict[str, Any]]:

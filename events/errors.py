@@ -4,6 +4,7 @@ UnderstudyError
 ├─ EventRefused     a request's event is too large or malformed  → the caller, before anything happened
 ├─ UnreadableEvent  unknown name, newer version, broken payload  → whoever reads; names the place
 ├─ LogUnavailable   the log cannot be written now                → the caller; no new work is accepted
+│  └─ LogDamaged    its file is not what was written             → whoever has a backup; `verify` names the place
 ├─ LogInUse         another engine owns the log                  → whoever starts the second one
 └─ NotALog          the file is something else, or from a newer version
 """
@@ -23,6 +24,10 @@ class UnreadableEvent(UnderstudyError):
 
 class LogUnavailable(UnderstudyError):
     """The log cannot be written: nothing new may start, because it could not be put on record."""
+
+
+class LogDamaged(LogUnavailable):
+    """The log's file is damaged: not all that was written can be read any more."""
 
 
 class LogInUse(UnderstudyError):

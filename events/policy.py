@@ -1,14 +1,23 @@
 """The policy: every threshold that decisions read, content-hashed and written into the log whole."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import to_json
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, to_json
 
+from understudy.events.names import nearest
 from understudy.events.vocabulary import ServicePriority, Strategy
 
 ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
@@ -19,10 +28,45 @@ Milliseconds = Annotated[int, Field(ge=0, le=10**10)]
 PositiveMilliseconds = Annotated[int, Field(ge=1, le=10**10)]
 
 
+_UNKNOWN: Final = "unknown_setting"
+
+
 class Settings(BaseModel):
-    """Frozen settings that refuse unknown names."""
+    """Frozen settings that refuse unknown names, each with the name that was most likely meant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _named_well(cls, values: Any, validated: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validated(values)
+        except ValidationError as error:
+            faults = error.errors(include_url=False)
+            if not any(one["type"] == "extra_forbidden" for one in faults):
+                raise
+            told = [_told(one, known=cls.model_fields) for one in faults]
+            raise ValidationError.from_exception_data(error.title, told) from None
+
+
+def _told(fault: ErrorDetails, *, known: Collection[str]) -> InitErrorDetails:
+    """A fault as it was found, an unknown name in words that help."""
+    kind: str | PydanticCustomError = fault["type"]
+    if kind == "extra_forbidden":
+        name = str(fault["loc"][-1])
+        kind = PydanticCustomError(_UNKNOWN, f"unknown setting {name}{_advice(name, known)}")
+    elif kind == _UNKNOWN:  # Of a provider, told already.
+        kind = PydanticCustomError(_UNKNOWN, fault["msg"])
+    return InitErrorDetails(type=kind, loc=fault["loc"], input=fault["input"], ctx=fault.get("ctx", {}))
+
+
+def _advice(name: str, known: Collection[str]) -> str:
+    if name in ProviderSettings.model_fields and known is not ProviderSettings.model_fields:
+        return f"; it is a setting of a provider: ProviderSettings({name}=...)"
+    if name in Policy.model_fields and known is not Policy.model_fields:
+        return f"; it is a setting of the whole policy: Policy({name}=...)"
+    meant = nearest(name, known)
+    return f"; did you mean {meant}?" if meant else ""
 
 
 class ProviderSettings(Settings):

@@ -5,6 +5,7 @@ for them as what they usually hold is worth. Whatever is not usual (a field that
 fit) is answered with None here, and goes the general way: `codec` falls back on it, and it alone judges.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -12,10 +13,11 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from understudy.events.calls import CallStarted, CallSucceeded
+from understudy.events.decisions import Decision, DecisionMade
 from understudy.events.fact import Fact
 from understudy.events.requests import RequestAccepted, RequestCompleted
 from understudy.events.row import Row
-from understudy.events.vocabulary import Effect, Via
+from understudy.events.vocabulary import Effect, Strategy, Via
 
 Tell = Callable[[Any], str | None]
 Read = Callable[[Row, dict[str, Any]], Fact | None]
@@ -189,3 +191,36 @@ READ: Final[Mapping[str, Read]] = {
     RequestCompleted.kind: _read_completed,
 }
 """The event of a row and its decoded payload, by the row's kind; None where it is not as usual."""
+
+_DECISION: Final = re.compile(
+    r'\{"strategy":"(\w+)","draw":(\d{1,10}),(?:"tier":(\d{1,3}),)?"explored":(true|false),"pinned":(true|false),'
+    r'"order":\[("[^\]\\]*")\],"candidates":\[(?=\{)'
+)
+_STRATEGIES: Final[Mapping[str, Strategy]] = {strategy.value: strategy for strategy in Strategy}
+
+
+def skim_decision(row: Row) -> Decision | None:
+    """A decision that named somebody, without a look at its candidates: they are most of its bytes, and no fold asks.
+
+    None for any other row, and for one that does not look as it was written.
+    """
+    if row.kind != DecisionMade.kind or type(row.provider) is not str or type(row.request_id) is not str:
+        return None
+    found = _DECISION.match(row.payload)
+    if found is None or not row.payload.endswith("}]}"):
+        return None
+    name, draw, tier, explored, pinned, order = found.groups()
+    ids = tuple(order[1:-1].split('","'))
+    strategy = _STRATEGIES.get(name)
+    if strategy is None or ids[0] != row.provider:
+        return None
+    return Decision(
+        request_id=row.request_id,
+        strategy=strategy,
+        draw=int(draw),
+        tier=None if tier is None else int(tier),
+        explored=explored == "true",
+        pinned=pinned == "true",
+        order=ids,
+        tell=lambda: row.payload[found.end() : -2],
+    )

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from repository import ROOT
 
 from understudy.adapters.config import DEFAULT, PolicyFileError, load_policy
-from understudy.adapters.config_names import ALIASES, snake_case
+from understudy.events.names import ALIASES, snake_case
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import ServicePriority, Strategy
 

@@ -12,6 +12,7 @@ from understudy.adapters.cli.instants import iso, span
 from understudy.adapters.cli.request_summary import summarized
 from understudy.adapters.cli.standings import stopped_well
 from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.faults import DAMAGED
 from understudy.adapters.stores.sqlite_defects import defects
 from understudy.engine import recovery
 from understudy.engine.decide import RULES_VERSION
@@ -128,7 +129,9 @@ def _integrity(patient: Patient) -> Iterator[Finding]:
     found = patient.reader.damage()
     for one in found:
         yield Finding("integrity", Verdict.WRONG, " ".join(one.split()))
-    if not found:
+    if found:
+        yield Finding("integrity", Verdict.WRONG, DAMAGED)
+    else:
         yield Finding("integrity", Verdict.FINE, "SQLite finds pages, indexes and idempotency keys in order")
 
 

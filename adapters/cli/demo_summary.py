@@ -6,7 +6,7 @@ from typing import Final
 
 from understudy.adapters.cli.output import answer, facts, painted, table
 from understudy.adapters.cli.verify import findings
-from understudy.adapters.demo.findings import Course, Findings, percentile_ms
+from understudy.adapters.demo.findings import Avoided, Course, Findings, percentile_ms
 from understudy.replay.verify import Verification
 
 _HEADER: Final = ("trouble", "provider", "from", "until", "noticed after", "failed calls", "back after")
@@ -94,16 +94,24 @@ def _row(course: Course) -> list[str]:
         trouble.provider,
         f"{trouble.from_s:.1f} s",
         f"{trouble.until_s:.1f} s",
-        "not" if course.noticed_ms is None else f"{course.noticed_ms:,.0f} ms",
+        _noticed(course),
         f"{course.failed:,}",
         _back(course),
     ]
 
 
+def _noticed(course: Course) -> str:
+    if course.noticed_ms is not None:
+        return f"{course.noticed_ms:,.0f} ms"
+    if course.already:
+        return "out already" if course.already is Avoided.OUT else "behind already"
+    return "not" if course.calls else "not asked"
+
+
 def _back(course: Course) -> str:
     if course.back_ms is not None:
         return f"{course.back_ms:,.0f} ms"
-    return "-" if course.noticed_ms is None else "not yet"
+    return "not yet" if course.already or course.noticed_ms is not None else "-"
 
 
 def _percentiles(lengths_us: Sequence[int]) -> dict[str, object]:
@@ -113,7 +121,9 @@ def _percentiles(lengths_us: Sequence[int]) -> dict[str, object]:
 def _json_of(course: Course) -> dict[str, object]:
     return {
         **asdict(course.trouble),
+        "already": (course.already or Avoided.NOT).name.lower(),
         "noticed_ms": course.noticed_ms,
+        "calls": course.calls,
         "failed": course.failed,
         "back_ms": course.back_ms,
     }

@@ -15,7 +15,9 @@ from understudy.adapters.cli.logs import as_json, database
 from understudy.adapters.cli.output import answer, answer_json, painted, plain, width
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.damage import file_damage
 from understudy.adapters.stores.lock import owner_of
+from understudy.events.errors import LogDamaged
 
 _COLOURS: Final = {Verdict.FINE: "green", Verdict.ADVICE: "yellow", Verdict.WRONG: "red"}
 _NAME_WIDTH: Final = 9
@@ -42,32 +44,48 @@ def doctor(ctx: click.Context, db: Path, *, full: bool, as_json: bool) -> None:
 
     \b
     Exit codes: 0 nothing is wrong (there may be advice); 1 something is;
-                2 wrong usage, or DB is no log that can be read.
+                2 wrong usage, no such file, or DB is no log.
     """
-    with SqliteReader.open(db) as reader, Progress("examining") as progress:
-        patient = Patient(
-            db=db,
-            reader=reader,
-            owner=owner_of(db.resolve()),
-            head=reader.head(),
-            now_us=time.time_ns() // 1000,
-            whole=full,
-            progress=progress,
-        )
-        found = list(examine(patient))
+    patient: Patient | None = None
+    try:
+        with SqliteReader.open(db) as reader, Progress("examining") as progress:
+            patient = Patient(
+                db=db,
+                reader=reader,
+                owner=owner_of(db.resolve()),
+                head=reader.head(),
+                now_us=time.time_ns() // 1000,
+                whole=full,
+                progress=progress,
+            )
+            found = list(examine(patient))
+    except LogDamaged as error:
+        found = [Finding("file", Verdict.WRONG, one) for one in (str(error), *file_damage(db))]
     ok = all(one.verdict is not Verdict.WRONG for one in found)
     if as_json:
-        checks = [one._asdict() for one in found]
-        head = {"seq": patient.head.seq, "chain": patient.head.chain.hex()}
-        answer_json(
-            {"log": str(db), "ok": ok, "stream": reader.stream, "head": head, "owner": patient.owner, "checks": checks}
-        )
+        answer_json({"log": str(db), "ok": ok, **_as_json(db, patient, found)})
     else:
-        answer(f"{db}: {patient.head.seq:,} events in stream {plain(reader.stream)}")
-        for one in found:
-            _print(one)
-        answer(f"{db}: {_summary(found)}")
+        _tell(db, patient, found)
     ctx.exit(FINE if ok else NOT_AS_IT_SHOULD_BE)
+
+
+def _as_json(db: Path, patient: Patient | None, found: Sequence[Finding]) -> dict[str, object]:
+    """The whole answer; a log so damaged that it cannot be examined has no stream and no head."""
+    checks = [one._asdict() for one in found]
+    if patient is None:
+        return {"stream": None, "head": None, "owner": owner_of(db.resolve()), "checks": checks}
+    head = {"seq": patient.head.seq, "chain": patient.head.chain.hex()}
+    return {"stream": patient.reader.stream, "head": head, "owner": patient.owner, "checks": checks}
+
+
+def _tell(db: Path, patient: Patient | None, found: Sequence[Finding]) -> None:
+    if patient is None:
+        answer(f"{db}: damaged, so that it cannot be examined")
+    else:
+        answer(f"{db}: {patient.head.seq:,} events in stream {plain(patient.reader.stream)}")
+    for one in found:
+        _print(one)
+    answer(f"{db}: {_summary(found)}")
 
 
 def _print(one: Finding) -> None:

@@ -26,11 +26,11 @@ from understudy.adapters.cli.logs import (
 )
 from understudy.adapters.cli.output import answer_json_list, answer_lines, note, plain
 from understudy.adapters.cli.progress import Progress
-from understudy.adapters.config_names import did_you_mean, snake_case
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.event_search import Wanted, unversioned
 from understudy.events.calls import CallAbandoned, CallSucceeded
 from understudy.events.codec import KINDS
+from understudy.events.names import did_you_mean, snake_case
 from understudy.events.row import Row
 from understudy.events.vocabulary import FailureKind
 
@@ -72,7 +72,7 @@ class KindName(click.ParamType[str]):
     "--request",
     metavar="ID",
     shell_complete=complete_request,
-    help="Only of this request: an id, the beginning of one, or last.",
+    help="Only of this request: an id, the beginning of one, its caller's key, or last.",
 )
 @click.option(
     "--outcome", type=click.Choice(_OUTCOMES), metavar="WORD", help="Only calls that ended so: success, timed_out, …"

@@ -1,4 +1,4 @@
-"""Which request is meant: by its id, by the beginning of it, or as `last` and `last-failover`."""
+"""Which request is meant: by its id, by the beginning of it, by its caller's key, or as `last` and `last-failover`."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.output import plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.request_search import RequestsWanted
 from understudy.events.log import LogReader
 from understudy.events.requests import RequestAccepted, RequestCompleted
 from understudy.events.row import Row
@@ -19,32 +20,68 @@ _CHUNK: Final = 4_096
 _SHOWN: Final = 5
 
 
-def find_request(reader: LogReader, wanted: str) -> str:
-    """The id of the request that is meant.
+def find_request(reader: SqliteReader, wanted: str) -> str:
+    """The id of the request that is meant: by its id, the beginning of one, its caller's key, or as the newest.
 
     Errors: Refused if there is none, or more than one.
     """
     if wanted == LAST:
         return _newest(reader, RequestAccepted.kind, "no request has been accepted yet")
     if wanted == LAST_FAILOVER:
-        return _newest(reader, RequestCompleted.kind, "no request has been served after a failover")
-    return find_by_id(reader, wanted, otherwise=f"try `{LAST}`")
+        return last_failover(reader)
+    found = _by_id(reader, wanted) or _under_key(reader, wanted)
+    if not found:
+        raise Refused(f"no request has the id or the key {plain(wanted)!r}, nor an id that begins so; try `{LAST}`")
+    return _the_only(found, wanted, otherwise="write more of it")
 
 
-def find_by_id(reader: LogReader, wanted: str, *, otherwise: str) -> str:
+def last_failover(reader: LogReader) -> str:
+    """The id of the newest request that another provider than the first has served.
+
+    Errors: Refused if there is none.
+    """
+    return _newest(reader, RequestCompleted.kind, "no request has been served after a failover")
+
+
+def find_by_id(reader: SqliteReader, wanted: str, *, otherwise: str) -> str:
     """The id of the request that is meant by an id or the beginning of one.
 
     Errors: Refused if there is none, advising `otherwise`, or more than one.
     """
-    if reader.request_rows(wanted):
-        return wanted
-    found = _beginning_with(reader, wanted)
-    if len(found) == 1:
-        return found[0]
+    found = _by_id(reader, wanted)
     if not found:
         raise Refused(f"no request has the id {plain(wanted)!r}, nor one that begins so; {otherwise}")
+    return _the_only(found, wanted, otherwise="write more of it")
+
+
+def find_by_key(reader: SqliteReader, key: str) -> str:
+    """The id of the request to which its caller gave this idempotency key.
+
+    Errors: Refused if there is none, or more than one: of several operations or principals, or 30 days apart.
+    """
+    found = _under_key(reader, key)
+    if not found:
+        raise Refused(f"no request has the key {plain(key)!r}; keys are compared letter by letter")
+    return _the_only(found, key, otherwise="name one of them by its id")
+
+
+def _by_id(reader: SqliteReader, wanted: str) -> Sequence[str]:
+    """The requests with this id, or else with one that begins so, newest first; none begins with nothing."""
+    if reader.request_rows(wanted):
+        return [wanted]
+    return reader.requests_beginning(wanted) if wanted else []
+
+
+def _under_key(reader: SqliteReader, key: str) -> Sequence[str]:
+    with Progress("searching") as progress:
+        return list(reader.newest_requests(RequestsWanted(key=key), progress=progress))
+
+
+def _the_only(found: Sequence[str], wanted: str, *, otherwise: str) -> str:
+    if len(found) == 1:
+        return found[0]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise Refused(f"{plain(wanted)!r} may be {', '.join(map(plain, found[:_SHOWN]))}{more}; write more of it")
+    raise Refused(f"{plain(wanted)!r} may be {', '.join(map(plain, found[:_SHOWN]))}{more}; {otherwise}")
 
 
 def _newest(reader: LogReader, kind: str, otherwise: str) -> str:
@@ -53,20 +90,6 @@ def _newest(reader: LogReader, kind: str, otherwise: str) -> str:
             if row.kind == kind and row.request_id and (kind != RequestCompleted.kind or _failovers(row)):
                 return row.request_id
     raise Refused(f"{otherwise} in this log")
-
-
-def _beginning_with(reader: LogReader, beginning: str) -> Sequence[str]:
-    """The ids of all requests that begin so, newest first; none begins with nothing."""
-    if not beginning:
-        return []
-    if isinstance(reader, SqliteReader):
-        return reader.requests_beginning(beginning)
-    with Progress("searching") as progress:
-        return [
-            row.request_id
-            for row in _backward(reader, progress)
-            if row.kind == RequestAccepted.kind and row.request_id and row.request_id.startswith(beginning)
-        ]
 
 
 def _backward(reader: LogReader, progress: Progress) -> Iterator[Row]:

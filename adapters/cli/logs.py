@@ -11,12 +11,12 @@ from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.find_request import LAST, LAST_FAILOVER
 from understudy.adapters.cli.instants import Instant, iso
 from understudy.adapters.cli.output import plain
-from understudy.adapters.config_names import did_you_mean
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.request_search import Became, RequestsWanted
 from understudy.events.codec import decode
 from understudy.events.errors import UnderstudyError, UnreadableEvent
 from understudy.events.log import LogReader
+from understudy.events.names import did_you_mean
 from understudy.events.operations import PolicyActivated
 from understudy.events.policy import Policy, ProviderSettings
 

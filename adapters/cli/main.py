@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from understudy.adapters.cli.exits import BUG, INTERRUPTED, READER_GONE, Refused
+from understudy.adapters.cli.interrupts import raise_again
 from understudy.adapters.cli.output import answering
 from understudy.events.errors import UnderstudyError
 
@@ -44,6 +45,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         found = getattr(import_module(f"understudy.adapters.cli.{cmd_name}"), cmd_name)
+        raise_again()
         return found if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - As above.
@@ -55,7 +57,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is meant; an unknown one is refused with the nearest."""
-        from understudy.adapters.config_names import did_you_mean  # noqa: PLC0415 - Most commands need no advice.
+        from understudy.events.names import did_you_mean  # noqa: PLC0415 - Most commands need no advice.
 
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             known = f"; there are {', '.join(COMMANDS)}"

@@ -1,5 +1,6 @@
 """`understudy requests`: a list of requests, newest first."""
 
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.request_summary import RequestSummary, summarized
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.request_search import Became, RequestsWanted
+from understudy.events.sensitive import shown
 from understudy.events.vocabulary import EndReason
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ _EXACT_BELOW_MS: Final = 10
     metavar="WORD",
     help="Only those that were served, failed, are held, or are open; or failed for a reason, like deadline.",
 )
+@click.option("--key", metavar="KEY", help="Only those that callers gave this idempotency key.")
 @span_options
 @click.option(
     "--limit", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="The newest N; 0: all."
@@ -54,6 +57,7 @@ def requests(
     *,
     provider: str | None,
     outcome: str | None,
+    key: str | None,
     since_us: int | None,
     until_us: int | None,
     limit: int,
@@ -68,12 +72,13 @@ def requests(
     Example:
       understudy requests calls.db --outcome failed --since 1h
       understudy requests calls.db --provider alpha --limit 0 --json
+      understudy requests calls.db --key order-17
 
     \b
     Exit codes: 0 listed, be it none;
                 2 wrong usage, no such provider, or DB is no log that can be read.
     """
-    wanted = _wanted(provider, outcome)
+    wanted = replace(_wanted(provider, outcome), key=key)
     with SqliteReader.open(db) as reader, Progress("searching") as progress:
         expect_provider(reader, provider)
         after, through = between(reader, since_us=since_us, until_us=until_us)
@@ -108,7 +113,7 @@ def _wanted(provider: str | None, outcome: str | None) -> RequestsWanted:
 
 
 def _row(one: RequestSummary) -> list[str | Cell]:
-    what = " ".join([one.operation, *one.context.values()])
+    what = " ".join([one.operation, *map(shown, one.context.values())])
     return [
         f"{iso(one.accepted_us)[:-5]}Z",
         plain(one.request_id),

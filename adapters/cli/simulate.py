@@ -14,13 +14,13 @@ from understudy.adapters.cli.explain import tell_last_failover
 from understudy.adapters.cli.files import expect_place_for_a_log, readable_again, readable_once
 from understudy.adapters.cli.kept_log import KeptLog
 from understudy.adapters.cli.logs import as_json
-from understudy.adapters.cli.output import answer, answer_json, facts
+from understudy.adapters.cli.output import answer, answer_json, facts, note
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.verify import findings, verified
 from understudy.adapters.cli.what_next import say_what_next
-from understudy.adapters.config import load_policy, policy_from
-from understudy.adapters.config_names import did_you_mean, snake_case
+from understudy.adapters.config import load_policy, policy_from, policy_over
 from understudy.adapters.stores import SqliteReader
+from understudy.events.names import did_you_mean, snake_case
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Strategy
 from understudy.replay.simulate import (
@@ -78,7 +78,8 @@ def simulate(
     A bundled scenario is named without a path: --scenario outage. In a trace each slot is one request, and its rows
     are what every provider would have answered: columns slot,at_s,provider,ok,latency_ms,failure.
 
-    Without --policy a scenario's own policy decides. With it, UNDERSTUDY_... variables of the environment count too.
+    Without --policy a scenario's own policy decides, or the defaults for a trace. Either way UNDERSTUDY_... variables
+    of the environment come before it, setting by setting, and --strategy before all.
 
     \b
     Example:
@@ -129,10 +130,9 @@ def _prepared(
     if (scenario is None) == (trace is None):
         bundled = ", ".join(bundled_scenarios())
         raise click.UsageError(f"name either a --scenario or a --trace; bundled scenarios: {bundled}")
-    own = None if policy is None else load_policy(readable_once(policy), environment=os.environ).policy
     if trace is not None:
         readable_again(trace)
-        chosen, dice = _with_strategy(own or Policy(), strategy), seed or 0
+        chosen, dice = _policy(policy, strategy, otherwise=Policy(), source=str(trace)), seed or 0
         if chosen.preferred_provider is not None:
             _expect_known(chosen, outline(trace).providers, where="trace")
         title = f"{trace}, strategy {chosen.strategy}, seed {dice}"
@@ -141,7 +141,8 @@ def _prepared(
             play=lambda **given: simulate_trace(trace, policy=chosen, seed=dice, **given),
         )
     weather = _scenario(scenario or "")
-    chosen, dice = _with_strategy(own or weather.policy, strategy), weather.seed if seed is None else seed
+    chosen = _policy(policy, strategy, otherwise=weather.policy, source=weather.name)
+    dice = weather.seed if seed is None else seed
     _expect_known(chosen, [one.id for one in weather.providers], where="scenario")
     return Run(
         title=f"{weather.name}, strategy {chosen.strategy}, seed {dice}",
@@ -149,8 +150,15 @@ def _prepared(
     )
 
 
-def _with_strategy(policy: Policy, strategy: str | None) -> Policy:
-    return policy if strategy is None else policy.model_copy(update={"strategy": Strategy(strategy)})
+def _policy(file: Path | None, strategy: str | None, *, otherwise: Policy, source: str) -> Policy:
+    """The policy of `--policy`, or else of the source itself; the environment before it, `--strategy` before all."""
+    if file is not None:
+        loaded = load_policy(readable_once(file), environment=os.environ)
+    else:
+        loaded = policy_over(otherwise, environment=os.environ, source=source)
+    if variables := sorted(one for one in set(loaded.provenance.values()) if one in os.environ):
+        note(f"{', '.join(variables)} of the environment count{'s' if len(variables) == 1 else ''}")
+    return loaded.policy if strategy is None else loaded.policy.model_copy(update={"strategy": Strategy(strategy)})
 
 
 def _expect_known(policy: Policy, providers: Sequence[str], *, where: str) -> None:

@@ -13,12 +13,17 @@ from understudy.adapters.cli.output import answer, answer_json, facts, painted, 
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.parallel_verify import cores, verify_file
 from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.damage import file_damage
+from understudy.events.errors import LogDamaged
 from understudy.events.log import LogReader
-from understudy.replay.verify import Verification
+from understudy.replay.verify import Breakage, Verification
 from understudy.replay.verify import verify as recompute
 
 _LONGEST_SHOWN: Final = 200
 _MOST_SHOWN: Final = 5
+_NOWHERE: Final = 0
+"""In the place of an event's number, where the damage keeps from seeing which event it is."""
+_ADVICE: Final = "stop the engine, keep a copy of the file (and of its -wal), and restore a backup"
 
 
 @click.command()
@@ -47,21 +52,57 @@ def verify(
 
     \b
     Exit codes: 0 intact, and every decision comes out the same;
-                1 broken, or a decision comes out otherwise (the first place is shown);
-                2 wrong usage, or DB is no log that can be read.
+                1 broken, damaged, or decided otherwise (the first place is shown);
+                2 wrong usage, no such file, or DB is no log.
     """
-    with SqliteReader.open(db) as reader:
-        limit = last_seq(reader, through=through, at_us=at_us)
-        with Progress("verifying") as progress:
-            found = verify_file(db, stream=reader.stream, through=limit, jobs=jobs or cores(), progress=progress)
-        damage = reader.damage() if limit is None else []
+    try:
+        with SqliteReader.open(db) as reader:
+            limit = last_seq(reader, through=through, at_us=at_us)
+            with Progress("verifying") as progress:
+                found = verify_file(db, stream=reader.stream, through=limit, jobs=jobs or cores(), progress=progress)
+            damage = reader.damage() if limit is None else []
+    except LogDamaged as error:
+        found, damage = _unverifiable(str(error)), file_damage(db)
     ok = found.ok and not damage
     if as_json:
-        answer_json({"log": str(db), "ok": ok, **asdict(found), "damage": list(damage)})
+        answer_json({"log": str(db), "ok": ok, **_as_json(found), "damage": list(damage)})
+    else:
+        _tell(db, found, damage)
+    ctx.exit(FINE if ok else NOT_AS_IT_SHOULD_BE)
+
+
+def _unverifiable(what: str) -> Verification:
+    """What is found in a file so damaged that its events cannot be gone through: nothing but that."""
+    return Verification(
+        stream="",
+        events=0,
+        head_seq=0,
+        head_chain="",
+        broken=Breakage(seq=_NOWHERE, what=what),
+        steps=0,
+        identical=0,
+        differs=0,
+        other_rules=0,
+        input_missing=0,
+        first_difference=None,
+    )
+
+
+def _as_json(found: Verification) -> dict[str, object]:
+    told = asdict(found)
+    if found.broken is not None and found.broken.seq == _NOWHERE:
+        told["broken"]["seq"] = None
+    return told
+
+
+def _tell(db: Path, found: Verification, damage: Sequence[str]) -> None:
+    unreadable = found.broken is not None and found.broken.seq == _NOWHERE
+    if unreadable:
+        answer(f"{db}: damaged, so that its events cannot be gone through")
     else:
         answer(f"{db}: {found.events:,} events in stream {plain(found.stream)}")
-        facts([*findings(found), *_damages(damage)])
-    ctx.exit(FINE if ok else NOT_AS_IT_SHOULD_BE)
+    advice = [("what to do", _ADVICE)] if damage or found.broken else []
+    facts([*findings(found), *_damages(damage), *advice])
 
 
 def verified(reader: LogReader, *, through: int | None = None) -> Verification:
@@ -74,7 +115,9 @@ def verified(reader: LogReader, *, through: int | None = None) -> Verification:
 
 def findings(found: Verification) -> list[tuple[str, str]]:
     """The verification in words, a name and a value a line."""
-    lines = [("chain", _chain(found)), ("decisions", _decisions(found))]
+    lines = [("chain", _chain(found))]
+    if found.broken is None or found.broken.seq != _NOWHERE:
+        lines.append(("decisions", _decisions(found)))
     if first := found.first_difference:
         of_request = f" of request {plain(first.request_id)}" if first.request_id else ""
         lines += [
@@ -100,6 +143,8 @@ def _cut(text: str) -> str:
 def _chain(found: Verification) -> str:
     if found.broken is None:
         return f"{painted('intact', 'green')}, {found.head_chain} at event {found.head_seq}"
+    if found.broken.seq == _NOWHERE:
+        return painted(f"broken: {plain(found.broken.what)}", "red")
     return painted(f"broken at event {found.broken.seq}: {plain(found.broken.what)}", "red")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from understudy.adapters.cli.exits import Refused
-from understudy.adapters.cli.find_request import LAST, LAST_FAILOVER, find_request
+from understudy.adapters.cli.find_request import LAST, LAST_FAILOVER, last_failover
 from understudy.adapters.cli.output import note
 from understudy.events.log import LogReader
 
@@ -37,7 +37,7 @@ def own_name(script: str) -> str:
 def _any_served_after_one(reader: LogReader) -> bool:
     """Whether there is something to explain: the failovers may all have been of requests that failed in the end."""
     try:
-        find_request(reader, LAST_FAILOVER)
+        last_failover(reader)
     except Refused:
         return False
     return True

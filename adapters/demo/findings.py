@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Final
 
 from understudy.adapters.demo.books import Books
@@ -21,19 +22,32 @@ from understudy.projections.standing import Standing
 _LOOKUP: Final = "lookup"
 
 
+class Avoided(IntEnum):
+    """How far decisions go round a provider."""
+
+    NOT = 0
+    BEHIND = 1
+    """It is degraded: asked only after healthy ones."""
+    OUT = 2
+    """It is unavailable, or asked for a pause."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Course:
     """How one trouble went. Units: instants are microseconds of engine time, None for what did not happen.
 
-    Shape:  `noticed_us` is when decisions first went round the provider, `back_us` when it served again afterwards.
-            `failed` counts its failed calls meanwhile.
+    Shape:  `already` tells how far decisions went round the provider when the trouble began; None before that.
+            `noticed_us` is when they first did so more than then, `back_us` when the provider served again afterwards.
+            `calls` counts what it was asked meanwhile, `failed` what of that failed.
     """
 
     trouble: Trouble
     from_us: int
     until_us: int
+    already: Avoided | None = None
     noticed_us: int | None = None
     back_us: int | None = None
+    calls: int = 0
     failed: int = 0
 
     @property
@@ -46,16 +60,21 @@ class Course:
         """How long after its end the provider served again."""
         return None if self.back_us is None else (self.back_us - self.until_us) / 1000
 
+    def begin(self, standing: Standing) -> None:
+        """Take in what was known when the trouble began, or soon before."""
+        self.already = _avoided(standing, self.trouble.provider, self.from_us)
+
     def take(self, event: CallSucceeded | CallFailed, at_us: int, standing: Standing) -> None:
         """Take in how a call of this provider ended; `standing` knows of it already."""
         if at_us < self.from_us:
             return
         if at_us < self.until_us:
+            self.calls += 1
             self.failed += isinstance(event, CallFailed)
-            if self.noticed_us is None and _avoided(standing, event.provider, at_us):
+            if self.noticed_us is None and _avoided(standing, event.provider, at_us) > (self.already or Avoided.NOT):
                 self.noticed_us = at_us
         elif (
-            self.noticed_us is not None
+            (self.noticed_us is not None or self.already)
             and self.back_us is None
             and isinstance(event, CallSucceeded)
             and not _beside(event.operation)
@@ -176,6 +195,9 @@ def percentile_ms(lengths_us: Sequence[int], percent: int) -> float | None:
 
 
 def _take(one: Recorded, found: Findings, ledger: Ledger) -> None:
+    for course in found.courses:
+        if course.already is None and one.at_us >= course.from_us:
+            course.begin(ledger.standing)
     ledger.fold(one)
     event: object = one.event
     found.take(event, one.at_us)
@@ -185,10 +207,14 @@ def _take(one: Recorded, found: Findings, ledger: Ledger) -> None:
                 course.take(event, one.at_us, ledger.standing)
 
 
-def _avoided(standing: Standing, provider: str, now_us: int) -> bool:
-    """Whether a decision would go round a provider now: it is unavailable, degraded, or asked for a pause."""
-    judged = next(one for one in health(standing, now_us) if one.provider == provider)
-    return judged.status is not Status.HEALTHY or judged.verdict == eligibility.THROTTLED
+def _avoided(standing: Standing, provider: str, now_us: int) -> Avoided:
+    """How far a decision would go round a provider now."""
+    for judged in health(standing, now_us):
+        if judged.provider == provider:
+            if judged.status is Status.UNAVAILABLE or judged.verdict == eligibility.THROTTLED:
+                return Avoided.OUT
+            return Avoided.NOT if judged.status is Status.HEALTHY else Avoided.BEHIND
+    return Avoided.NOT
 
 
 def _beside(operation: str) -> bool:

@@ -6,12 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from understudy.events.errors import LogUnavailable, NotALog, UnderstudyError
+from understudy.events.errors import LogDamaged, LogUnavailable, NotALog, UnderstudyError
 
 STORE_FAULTS: Final = (sqlite3.Error, OSError, OverflowError, ValueError, UnderstudyError)
 """What work on the store can raise; the middle two mean a value that SQLite cannot hold."""
 
 DAMAGED: Final = "the file is damaged; stop, keep a copy, and restore a backup"
+_DAMAGES: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS")
+_LOST_TABLE: Final = ("no such table", "no such column")
 _FULL: Final = "the disk or its quota is full; free some space"
 _REFUSED: Final = (
     "the disk refused the write: a quota or a limit on the size of files is reached (`quota`, `ulimit -f`), or the disk"
@@ -67,6 +69,18 @@ def remedy(error: BaseException) -> str:
         if name.startswith(known):
             return f"{error} ({name}): {advice}"
     return f"{error} ({name})"
+
+
+def unreadable(sentence: str, error: sqlite3.Error) -> LogUnavailable:
+    """The error for a log that cannot be read, begun with `sentence`: a LogDamaged where that is the file's fault."""
+    kind = LogDamaged if _is_damage(error) else LogUnavailable
+    return kind(f"{sentence}: {remedy(error)}")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    if "Could not decode" in str(error) or str(error).startswith(_LOST_TABLE):
+        return True
+    return str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGES)
 
 
 def expect_file(path: Path) -> None:

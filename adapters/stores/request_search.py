@@ -29,12 +29,14 @@ class Became(StrEnum):
 class RequestsWanted:
     """Which requests are looked for: all that is given must hold.
 
-    Shape:  `provider` was called for it, be it in vain. `reason` is why it failed.
+    Shape:  `provider` was called for it, be it in vain. `reason` is why it failed. `key` is the idempotency key that
+            its caller gave it.
     """
 
     provider: str | None = None
     became: Became | None = None
     reason: EndReason | None = None
+    key: str | None = None
 
 
 _ACCEPTED: Final = "request_accepted"
@@ -87,6 +89,8 @@ def requests_beginning(connection: sqlite3.Connection, beginning: str, *, stream
 
 def _condition(wanted: RequestsWanted) -> tuple[str, tuple[str, ...]]:
     terms: list[tuple[str, tuple[str, ...]]] = []
+    if wanted.key is not None:
+        terms.append(("json_extract(payload, '$.key') = ?", (wanted.key,)))
     if wanted.provider is not None:
         terms.append(
             (f"EXISTS ({_OF_IT} AND its.provider = ? AND {_KIND})", (wanted.provider, *kind_limits("call_started")))

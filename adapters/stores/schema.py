@@ -12,12 +12,15 @@ import uuid
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from understudy.adapters.stores.faults import DAMAGED, cannot_open, remedy
-from understudy.events.errors import LogUnavailable, NotALog
+from understudy.adapters.stores.faults import DAMAGED, cannot_open, unreadable
+from understudy.events.errors import LogDamaged, LogUnavailable, NotALog
 from understudy.events.row import Row
 
 APPLICATION_ID: Final = 0x554E4453
 """Marks the file as ours, in SQLite's own header: `UNDS`."""
+
+_MARK_AT: Final = 68
+"""Byte of the file at which SQLite keeps it."""
 
 SCHEMA_VERSION: Final = 1
 """Stands in SQLite's `user_version`."""
@@ -106,7 +109,8 @@ class Meta(NamedTuple):
 def holds_log(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the file is a log; False if it is empty.
 
-    Errors: NotALog if it is something else or newer, LogUnavailable if it cannot be read. Changes nothing.
+    Errors: NotALog if it is something else or newer, LogUnavailable if it cannot be read, LogDamaged if it was one.
+    Changes nothing.
     """
     try:
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
@@ -115,9 +119,12 @@ def holds_log(connection: sqlite3.Connection, path: Path) -> bool:
     except sqlite3.OperationalError as error:
         raise LogUnavailable(cannot_open(path, error)) from error
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
-            raise NotALog(f"{path} is not a log: it is not even a SQLite database; name another file") from error
-        raise LogUnavailable(f"{path} cannot be read: {remedy(error)}") from error
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB" and not _bears_our_mark(path):
+            raise NotALog(
+                f"{path} is not a log: it is not even a SQLite database; name another file, or restore a backup if it"
+                " was one"
+            ) from error
+        raise unreadable(f"{path} cannot be read", error) from error
     if application_id == 0 and tables == 0:
         return False
     if application_id != APPLICATION_ID:
@@ -130,6 +137,16 @@ def holds_log(connection: sqlite3.Connection, path: Path) -> bool:
             f" {SCHEMA_VERSION}; upgrade to read it"
         )
     return True
+
+
+def _bears_our_mark(path: Path) -> bool:
+    """Whether our mark stands where a log has it, whatever has become of the bytes before it."""
+    try:
+        with path.open("rb") as file:
+            file.seek(_MARK_AT)
+            return file.read(4) == APPLICATION_ID.to_bytes(4, "big")
+    except OSError:
+        return False
 
 
 def create(connection: sqlite3.Connection, *, stream: str, salt: bytes | None) -> None:
@@ -152,10 +169,10 @@ def create(connection: sqlite3.Connection, *, stream: str, salt: bytes | None) -
 def read_meta(connection: sqlite3.Connection) -> Meta:
     """What the store knows about itself.
 
-    Errors: LogUnavailable if it does not know that any more.
+    Errors: LogDamaged if it does not know that any more.
     """
     facts = dict(connection.execute("SELECT name, value FROM meta").fetchall())
     missing = [name for name in Meta._fields if name not in facts]
     if missing:
-        raise LogUnavailable(f"the log's own {', '.join(missing)} is missing from its file: {DAMAGED}")
+        raise LogDamaged(f"the log's own {', '.join(missing)} is missing from its file: {DAMAGED}")
     return Meta(**{name: facts[name] for name in Meta._fields})

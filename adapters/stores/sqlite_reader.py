@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from understudy.adapters.stores import schema
+from understudy.adapters.stores.damage import damage_of
 from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest
-from understudy.adapters.stores.faults import cannot_open, expect_file, remedy
+from understudy.adapters.stores.faults import cannot_open, expect_file, remedy, unreadable
 from understudy.adapters.stores.request_search import RequestsWanted, newest_requests, requests_beginning
 from understudy.adapters.stores.side_damage import side_damage, tail_damage
 from understudy.adapters.stores.side_tables import request_rows
@@ -30,8 +31,6 @@ _CHUNK: Final = 256
 """Rows read in one transaction."""
 
 _LAST: Final = 2**63 - 1
-_LONGEST: Final = 300
-"""Characters of SQLite's own words that are passed on."""
 
 # In the order of the table itself: through the index on (stream, seq), every row would be looked up twice.
 _RANGE: Final = " FROM events NOT INDEXED WHERE position > ? AND position <= ? AND stream = ? ORDER BY position LIMIT ?"
@@ -71,7 +70,7 @@ class SqliteReader:
         """A reader of the stream that was last written, or of another one.
 
         Errors: NotALog, with a sentence, if the file is missing, empty, something else, or newer;
-        LogUnavailable if it cannot be read.
+        LogUnavailable if it cannot be read, LogDamaged where that is because its file is damaged.
         """
         path = Path(path).absolute()
         expect_file(path)
@@ -85,9 +84,7 @@ class SqliteReader:
             try:
                 stream = stream or schema.read_meta(connection).stream
             except sqlite3.Error as error:
-                raise LogUnavailable(f"{path} cannot be read: {remedy(error)}") from error
-            except KeyError as error:
-                raise LogUnavailable(f"{path} cannot be read: it no longer knows its own {error.args[0]}") from error
+                raise unreadable(f"{path} cannot be read", error) from error
             yield cls(connection, stream=stream)
 
     @property
@@ -104,14 +101,15 @@ class SqliteReader:
         """What is wrong with the file beside the chain, in words; nothing if it is whole.
 
         The chain shows every change of an event; this shows what it does not cover: the indexes and the order of
-        the pages (as SQLite finds them), a tail that was cut off, claims that are gone. Takes about as long as
-        reading the whole file.
+        the pages (as SQLite finds them), or in a whole file a tail that was cut off and claims that are gone. Takes
+        about as long as reading the whole file.
         """
+        if found := list(damage_of(self._connection)):
+            return found
         try:
-            found = [str(line)[:_LONGEST] for (line,) in self._connection.execute("PRAGMA integrity_check(10)")]
-            return [*([] if found == ["ok"] else found), *side_damage(self._connection, stream=self._stream)]
+            return list(side_damage(self._connection, stream=self._stream))
         except sqlite3.Error as error:
-            return [str(error)[:_LONGEST]]
+            return [remedy(error)]
 
     def tail_damage(self) -> Sequence[str]:
         """What shows that the end of the log was cut off, in words: a few look-ups, however long the log is."""
@@ -169,12 +167,11 @@ class SqliteReader:
         seq, chain, content = found
         return Snapshot(fold_version=fold_version, seq=seq, chain=chain, content=content)
 
-    def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
-        """The sealed blocks in order."""
-        first_seq = 0
-        while found := self._one(_BLOCK, self._stream, fold_version, first_seq):
+    def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
+        """The sealed blocks with `after` < first_seq, in order."""
+        while found := self._one(_BLOCK, self._stream, fold_version, after):
             block = SealedBlock(**dict(zip(_BLOCK_COLUMNS, found, strict=True)))
-            first_seq = block.first_seq
+            after = block.first_seq
             yield block
 
     def search(self, wanted: Wanted, *, after: int = 0, through: int | None = None) -> Iterator[Row]:
@@ -280,4 +277,4 @@ class SqliteReader:
         try:
             return question()
         except sqlite3.Error as error:
-            raise LogUnavailable(f"the log cannot be read: {remedy(error)}") from error
+            raise unreadable("the log cannot be read", error) from error

@@ -28,6 +28,10 @@ STORY = (
 )
 """A second passes between two requests; the last one hangs while the file is copied."""
 
+CONTEXT = {"country": "us", "service": "wa"}
+KEY = "order-17"
+"""The idempotency key of the one that is held."""
+
 
 def write(path: Path) -> None:
     """Write the log of STORY, as a crash in the middle of the last request would leave it."""
@@ -41,8 +45,9 @@ def write(path: Path) -> None:
             engine.override("beta", "closed", actor="ada", reason="trusted", for_ms=3_600_000)
             await engine.ask("beta", "ping")
             for _, _, effect, _ in STORY[:-1]:
+                key = KEY if effect == "once" else None
                 with suppress(RequestError):
-                    await engine.call("rent", context={"country": "us", "service": "wa"}, effect=effect)
+                    await engine.call("rent", context=CONTEXT, effect=effect, idempotency_key=key)
                 await asyncio.sleep(1)
             hanging = asyncio.create_task(engine.call("rent", context={"country": "de"}))
             await asyncio.sleep(1)

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 from cli.command_line import answered, ended_at_last, in_a_process, program, read_end, refused
+from given import fails, given, policy_for, succeeds
 
+from understudy.adapters.cli.demo_summary import _row
 from understudy.adapters.demo import Books
-from understudy.adapters.demo.findings import Course, Findings, percentile_ms
+from understudy.adapters.demo.findings import Avoided, Course, Findings, percentile_ms
 from understudy.adapters.demo.weather import Trouble, demo_scenario, troubles
 from understudy.events.calls import CallFailed, CallStarted, CallSucceeded
 from understudy.events.requests import RequestAccepted, RequestCompleted
@@ -176,6 +178,48 @@ def test_a_provider_that_nobody_went_round_was_not_noticed_and_did_not_come_back
     for at_us in (999_999, 2_000_000):
         course.take(succeeded("alpha"), at_us, Standing())
     assert (course.noticed_ms, course.back_ms, course.failed) == (None, None, 0)
+
+
+def test_a_provider_that_was_out_when_its_trouble_began_is_told_to_have_been_so() -> None:
+    trouble = Trouble(provider="alpha", what="outage", from_s=1, until_s=2)
+    known = given(policy_for("alpha", "beta")).serves("alpha", fails(FailureKind.TRANSIENT), times=3)
+    assert known.sees("alpha").verdict == "circuit_open"
+    after, fresh = known.now_us + 1, given(policy_for("alpha", "beta"))
+    out, well = (
+        Course(trouble=trouble, from_us=after, until_us=after + 1_000_000),
+        Course(trouble=trouble, from_us=after, until_us=after + 1_000_000),
+    )
+    out.begin(known.standing)
+    well.begin(fresh.standing)
+    for course in (out, well):
+        course.take(failed("alpha"), after + 1_000, known.standing)
+        course.take(succeeded("alpha"), after + 1_300_000, known.standing)
+    assert (out.already, out.noticed_ms, out.back_ms) == (Avoided.OUT, None, 300)
+    assert (well.already, well.noticed_ms, well.back_ms) == (Avoided.NOT, 1, 300)
+    assert [row[4] for row in map(_row, (out, well))] == ["out already", "1 ms"]
+
+
+def test_a_provider_that_stood_behind_the_others_is_noticed_when_it_is_out() -> None:
+    trouble = Trouble(provider="alpha", what="outage", from_s=1, until_s=2)
+    behind = given(policy_for("alpha", "beta")).serves("alpha", succeeds(), times=8)
+    behind.serves("alpha", fails(FailureKind.TRANSIENT), times=2)
+    assert behind.sees("alpha").degraded == "success_rate"
+    began = behind.now_us + 1
+    course = Course(trouble=trouble, from_us=began, until_us=began + 1_000_000)
+    course.begin(behind.standing)
+    course.take(failed("alpha"), began + 1_000, behind.standing)
+    assert (course.already, course.noticed_ms, _row(course)[4]) == (Avoided.BEHIND, None, "behind already")
+    behind.serves("alpha", fails(FailureKind.TRANSIENT))
+    course.take(failed("alpha"), began + 2_000, behind.standing)
+    assert (course.noticed_ms, _row(course)[4]) == (2, "2 ms")
+
+
+def test_a_provider_that_nobody_asked_meanwhile_is_told_so() -> None:
+    trouble = Trouble(provider="alpha", what="outage", from_s=1, until_s=2)
+    course = Course(trouble=trouble, from_us=1_000_000, until_us=2_000_000)
+    assert _row(course)[4:] == ["not asked", "0", "-"]
+    course.take(succeeded("alpha"), 1_500_000, Standing())
+    assert _row(course)[4:] == ["not", "0", "-"]
 
 
 def test_failures_count_only_while_the_trouble_lasts_and_the_first_served_call_is_the_return() -> None:

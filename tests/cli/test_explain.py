@@ -1,11 +1,13 @@
 """`understudy explain`: a request is found by as much of its name as is needed, and its story told."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from cli.command_line import RESTING, SHORT, answered, on_a_terminal, plans, refused, run, said
+from cli.eventful import KEY
 
 from understudy.adapters.stores import SqliteReader
 
@@ -48,6 +50,40 @@ def test_the_beginning_of_an_id_is_found_by_the_index_of_requests(short_log: Pat
         assert list(reader.requests_beginning("6474")) == list(reversed(ids(short_log)))
 
 
+def test_a_request_is_found_by_its_callers_key_where_no_id_begins_so(eventful_log: Path) -> None:
+    (held,) = answered("requests", eventful_log, "--outcome", "held")["requests"]
+    assert held["key"] == KEY
+    assert answered("explain", eventful_log, KEY)["request_id"] == held["request_id"]
+    assert answered("explain", eventful_log, "--key", KEY)["request_id"] == held["request_id"]
+    shown = answered("events", eventful_log, "--request", KEY, "--limit", "0")["events"]
+    assert {one["event"].get("request_id", held["request_id"]) for one in shown} == {held["request_id"]}
+    assert len(shown) > 3
+
+
+def test_a_key_is_no_prefix_and_an_id_is_no_key(eventful_log: Path) -> None:
+    assert refused("explain", eventful_log, "--key", KEY[:-1]) == (
+        f"no request has the key {KEY[:-1]!r}; keys are compared letter by letter"
+    )
+    assert "no request has the key" in refused("explain", eventful_log, "--key", ids(eventful_log)[0])
+
+
+def test_a_key_of_several_requests_is_refused_with_their_ids(eventful_log: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(eventful_log, tmp_path / "twice.db"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE events SET payload = json_set(payload, '$.key', ?) WHERE kind = 'request_accepted.v1'", (KEY,)
+        )
+    sentence = refused("explain", path, KEY)
+    assert ids(path)[-1] in sentence
+    assert sentence.endswith("and 2 more; write more of it")
+    assert refused("explain", path, "--key", KEY).endswith("and 2 more; name one of them by its id")
+
+
+@pytest.mark.parametrize("words", [(), ("last", "--key", KEY)])
+def test_a_request_is_named_once(words: tuple[str, ...], eventful_log: Path) -> None:
+    assert "name either a REQUEST (`last` is the newest one) or its --key" in refused("explain", eventful_log, *words)
+
+
 def test_last_is_the_newest_request(short_log: Path) -> None:
     assert answered("explain", short_log, "last")["request_id"] == ids(short_log)[-1]
 
@@ -62,7 +98,8 @@ def test_last_failover_is_the_newest_that_another_than_the_first_has_served(shor
 
 @pytest.mark.parametrize("word", ["nothing", "", "%", "0000"])
 def test_a_request_that_is_not_there_is_refused(word: str, short_log: Path) -> None:
-    assert refused("explain", short_log, word) == f"no request has the id {word!r}, nor one that begins so; try `last`"
+    said = refused("explain", short_log, word)
+    assert said == f"no request has the id or the key {word!r}, nor an id that begins so; try `last`"
 
 
 def test_a_log_without_requests_has_no_last_one(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cli.command_line import answered, plans, refused, run, said
-from cli.eventful import STORY
+from cli.eventful import KEY, STORY
 
 from understudy.adapters.stores import SqliteReader, event_search, request_search
 from understudy.adapters.stores.request_search import RequestsWanted
@@ -73,6 +73,9 @@ def test_its_json_tells_of_each_request_what_a_script_may_want(eventful_log: Pat
         (["--outcome", "deadline"], []),
         (["--provider", "beta"], ["failed, exhausted", "served"]),
         (["--provider", "beta", "--outcome", "failed"], ["failed, exhausted"]),
+        (["--key", KEY], ["held, no_lookup"]),
+        (["--key", KEY, "--outcome", "served"], []),
+        (["--key", KEY[:-1]], []),
         (["--since", "2026-01-01T00:00:05Z"], ["open", "served"]),
         (["--until", "2026-01-01T00:00:01.100Z"], ["served", "served"]),
         (["--since", "2026-01-01T00:00:01Z", "--until", "2026-01-01T00:00:02Z"], ["served"]),

@@ -81,6 +81,34 @@ def test_the_environment_counts_where_a_policy_is_named(scenario: Path, tmp_path
     assert "strategy fastest" in result.stdout
 
 
+def test_the_environment_counts_without_a_policy_too(scenario: Path, tmp_path: Path) -> None:
+    (tmp_path / "traffic.csv").write_text(TRACE)
+    for words in (("--scenario", scenario), ("--scenario", "outage"), ("--trace", tmp_path / "traffic.csv")):
+        result = run("simulate", *words, environment={"UNDERSTUDY_STRATEGY": "fastest", "UNDERSTUDY_WINDOW": "50"})
+        assert "strategy fastest" in result.stdout
+        assert result.stderr.splitlines()[0] == "UNDERSTUDY_STRATEGY, UNDERSTUDY_WINDOW of the environment count"
+        assert "of the environment" not in run("simulate", *words).stderr
+
+
+def test_what_the_environment_does_not_set_stays_as_the_scenario_has_it(scenario: Path) -> None:
+    def failovers(**environment: str) -> str:
+        text = run("simulate", "--scenario", scenario, environment=environment).stdout
+        return next(line.split()[1] for line in text.splitlines() if "failovers" in line)
+
+    assert failovers() == failovers(UNDERSTUDY_WINDOW="50") == "3"
+    assert failovers(UNDERSTUDY_MAX_FAILURES="5") == "5"
+
+
+def test_the_word_on_the_line_comes_before_the_environment(scenario: Path) -> None:
+    words = ("simulate", "--scenario", scenario, "--strategy", "round-robin")
+    assert "strategy round_robin" in run(*words, environment={"UNDERSTUDY_STRATEGY": "fastest"}).stdout
+
+
+def test_a_setting_of_the_environment_that_makes_no_sense_is_refused_by_its_name(scenario: Path) -> None:
+    said = refused("simulate", "--scenario", scenario, environment={"UNDERSTUDY_MAX_FAILUERS": "5"})
+    assert "UNDERSTUDY_MAX_FAILUERS is unknown; did you mean UNDERSTUDY_MAX_FAILURES?" in said
+
+
 def test_one_failover_is_explained_on_request(scenario: Path) -> None:
     text = said("simulate", "--scenario", scenario, "--explain")
     assert "served by beta after 1 failover" in text

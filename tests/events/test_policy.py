@@ -24,6 +24,41 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     assert (policy.max_failures, policy.recovery_time_ms) == (3, 300_000)
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"max_failuers": 3}, "unknown setting max_failuers; did you mean max_failures? ["),
+        ({"loadBalancing": "score"}, "unknown setting loadBalancing; did you mean strategy? ["),
+        ({"zzz": 1}, "unknown setting zzz ["),
+        ({"a{b}%s": 1}, "unknown setting a{b}%s ["),
+        ({"weight": 1}, "unknown setting weight; it is a setting of a provider: ProviderSettings(weight=...) ["),
+        ({"providers": [{"id": "a", "wieght": 1}]}, "unknown setting wieght; did you mean weight? ["),
+        (
+            {"providers": [{"id": "a", "strategy": "score"}]},
+            "unknown setting strategy; it is a setting of the whole policy: Policy(strategy=...) [",
+        ),
+    ],
+    ids=lambda one: str(one)[:30],
+)
+def test_an_unknown_setting_is_refused_with_what_was_meant(settings: dict[str, object], sentence: str) -> None:
+    assert sentence in refused(**settings)
+
+
+def test_an_unknown_setting_does_not_keep_other_faults_from_being_told() -> None:
+    told = refused(max_failuers=3, window=0, slow_call_ms="soon")
+    assert told.startswith("3 validation errors for Policy")
+    assert "did you mean max_failures?" in told
+    assert "greater than or equal to 1" in told
+    assert "valid integer" in told
+
+
+def test_the_settings_of_a_provider_are_refused_alike() -> None:
+    with pytest.raises(ValidationError, match=r"unknown setting prioritty; did you mean priority\?"):
+        ProviderSettings.model_validate({"id": "a", "prioritty": 1})
+    with pytest.raises(ValidationError, match=r"unknown setting max_failuers"):
+        Policy(max_failuers=3)  # type: ignore[call-arg]  # As a user would write it.
+
+
 def test_two_providers_of_one_name_are_refused() -> None:
     assert "provider 'a' is configured twice; ids must be unique" in refused(providers=(A, A))
 

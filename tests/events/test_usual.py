@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from understudy.events.calls import CallStarted, CallSucceeded
-from understudy.events.codec import KINDS, decode, encode
+from understudy.events.codec import KINDS, decode, encode, recorded, skimmed
+from understudy.events.decisions import DecisionMade
 from understudy.events.errors import UnreadableEvent
 from understudy.events.fact import Fact, adapter
 from understudy.events.requests import RequestAccepted, RequestCompleted
 from understudy.events.row import COLUMNS, Row
-from understudy.events.usual import READ, TELL
+from understudy.events.usual import READ, TELL, skim_decision
 from understudy.events.vocabulary import Effect, Via
 
 ACCEPTED = RequestAccepted(request_id="r1", operation="rent", effect=Effect.READ, deadline_at_us=9, country="us")
@@ -123,3 +124,52 @@ def test_a_column_of_another_type_is_refused_by_name(event: Fact, name: str) -> 
     row = encode(event, seq=1, at_us=1)._replace(**wrong)
     with pytest.raises(UnreadableEvent, match=name):
         decode(row)
+
+
+# --- decisions, of which folds need but the head
+
+
+@for_all(facts(DecisionMade.kind))
+def test_a_skimmed_decision_says_what_the_whole_one_says(event: Fact) -> None:
+    row = encode(event, seq=1, at_us=1)
+    assert skimmed(row) == recorded(row)
+
+
+@for_all(st.sampled_from(sorted(KINDS)).flatmap(facts))
+def test_every_other_event_is_skimmed_by_reading_it(event: Fact) -> None:
+    row = encode(event, seq=1, at_us=1)
+    assert skimmed(row) == recorded(row)
+
+
+DECISION = Row(
+    1, 1, DecisionMade.kind, "r1", "alpha", *(None,) * 9,
+    '{"strategy":"score","draw":7,"tier":1,"explored":false,"pinned":false,"order":["alpha","beta"],"candidates":['
+    '{"provider":"alpha","tier":1,"verdict":"eligible","score":1,"rate_points":1,"speed_points":0,"stock_points":0,'
+    '"recency_points":0,"propensity_ppm":0,"rank":1}]}',
+)  # fmt: skip
+
+
+def test_a_decision_as_it_was_written_is_skimmed() -> None:
+    skim = skim_decision(DECISION)
+    assert skim is not None
+    assert skim == decode(DECISION)
+    assert (skim.provider, skim.draw, skim.tier, skim.order) == ("alpha", 7, 1, ("alpha", "beta"))
+    assert [one.verdict for one in skim.candidates] == ["eligible"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"provider": None},
+        {"provider": "beta"},
+        {"provider": 5},
+        {"request_id": None},
+        {"kind": "call_started.v1"},
+        {"payload": DECISION.payload.replace("score", "luck", 1)},
+        {"payload": DECISION.payload.replace('"draw":7', '"draw":"7"')},
+        {"payload": DECISION.payload.replace('"order":["alpha","beta"]', '"order":[]')},
+        {"payload": DECISION.payload[:-1]},
+    ],
+)
+def test_a_decision_that_looks_otherwise_is_not_skimmed(change: Any) -> None:
+    assert skim_decision(DECISION._replace(**change)) is None
