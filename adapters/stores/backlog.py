@@ -28,8 +28,10 @@ class Backlog:
     """A queue of events, of which the first may be on their way to the disk."""
 
     def __init__(self, stored: Head) -> None:
-        self.head = self.stored = stored
-        """The end of the stream, and the end of what is surely on the disk."""
+        self.seq, self.chain = stored
+        """The end of the stream; not a `Head`, which takes longer to make than all else that an append does here."""
+        self.stored = stored
+        """The end of what is surely on the disk."""
         self.failure: BaseException | None = None
         """Why the latest attempt failed; None if it did not."""
         self.in_doubt = False
@@ -41,11 +43,11 @@ class Backlog:
     @property
     def pending(self) -> int:
         """Events appended and not yet durable."""
-        return self.head.seq - self.stored.seq
+        return self.seq - self.stored.seq
 
     def append(self, entry: Entry) -> None:
-        """Take an event; its chain value must follow `head`."""
-        self.head = Head(entry.row.seq, entry.chain)
+        """Take an event; its chain value must follow `chain`."""
+        self.seq, self.chain = entry.row.seq, entry.chain
         self.queue.append(entry)
 
     def entries(self) -> Iterator[Entry]:

@@ -61,7 +61,7 @@ class Commits:
         return self._wal_pages > 0
 
     def append(self, entry: Entry) -> None:
-        """Take an event; its chain value must follow the backlog's head."""
+        """Take an event; its chain value must follow the backlog's."""
         self.backlog.append(entry)
         if not self._called and not self._loop.is_closed():
             # In the pass after the next one: whoever has just been begun, a request's own task, say, appends before.
@@ -174,12 +174,12 @@ class Commits:
         return unavailable
 
     def _watch_for_rest(self) -> None:
-        self._idle = self._loop.call_later(_IDLE_S, self._rest, self.backlog.head.seq)
+        self._idle = self._loop.call_later(_IDLE_S, self._rest, self.backlog.seq)
 
     def _rest(self, seq: int) -> None:
         """Call for a checkpoint, if nothing has come after that event for a while."""
         self._idle = None
-        if seq < self.backlog.head.seq or self._called:
+        if seq < self.backlog.seq or self._called:
             self._watch_for_rest()
         else:
             self._call_for_care()

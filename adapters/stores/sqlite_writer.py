@@ -46,7 +46,7 @@ class Writer:
     @property
     def head(self) -> Head:
         """The end of the stream, what is not yet durable included."""
-        return self.backlog.head
+        return Head(self.backlog.seq, self.backlog.chain)
 
     @property
     def pending(self) -> int:
@@ -81,8 +81,8 @@ class Writer:
 
     def durable(self, seq: int) -> Awaitable[None]:
         """Done once the event is durable."""
-        if seq > self.backlog.head.seq:
-            raise ValueError(f"event {seq} has not been appended; the last one is {self.head.seq}")
+        if seq > self.backlog.seq:
+            raise ValueError(f"event {seq} has not been appended; the last one is {self.backlog.seq}")
         return Durability(self._waiter, seq)
 
     def pending_entries(self) -> Iterator[Entry]:

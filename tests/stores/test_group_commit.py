@@ -94,12 +94,11 @@ async def test_a_large_group_and_what_is_written_beside_it_are_one_transaction(
 
 
 async def test_as_many_as_a_statement_takes_do_not_wait_for_more(log: SqliteLog, statements: list[str]) -> None:
-    for number in range(STATEMENT_ROWS - 1):
+    busy = []
+    for number in range(STATEMENT_ROWS + 1):
         log.append(alert(number), at_us=NOON)
-    assert not log.busy
-    log.append(alert(), at_us=NOON)
-    assert log.busy, "in the same pass of the loop"
-    log.append(alert(), at_us=NOON)
+        busy.append(log.busy)
+    assert busy == [False] * (STATEMENT_ROWS - 1) + [True] * 2, "all in one pass of the loop"
     await log.durable(log.head.seq)
     assert transactions(statements) == 2
 
