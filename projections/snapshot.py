@@ -44,6 +44,7 @@ def dump_standing(standing: Standing) -> bytes:
             "providers": standing.providers,
             "calls": [(seq, *call) for seq, call in standing.calls.items()],
             "spared": {request: sorted(who) for request, who in standing.spared.items()},
+            "spoken": standing.spoken,
             "stock": standing.stock,
             "last_first": standing.last_first,
             "totals": standing.totals,
@@ -80,6 +81,7 @@ def _standing(head: Mapping[str, Any], *, words: bytes) -> Standing:
             seq: OpenCall(lane, started_us, CallStarted.of(started)) for seq, lane, started_us, started in head["calls"]
         },
         spared={request: set(who) for request, who in head["spared"].items()},
+        spoken=dict(head["spoken"]),
         stock={key: StockBelief(**belief) for key, belief in head["stock"].items()},
         last_first={int(tier): provider for tier, provider in head["last_first"].items()},
         totals=Totals(**head["totals"]),

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 from providers_for_tests import Told
@@ -26,7 +27,7 @@ from understudy.replay.verify import Verification, verify
 from understudy.replay.virtual_system import VirtualSystem
 
 FOLLOW_UPS = {"alert_raised.v1", "alert_cleared.v1", "mode_changed.v1"}
-POLICY = Policy(max_failures=1, recovery_time_ms=1_000, retry_attempts=0, exploration=0)
+POLICY = Policy(max_failures=1, recovery_time_ms=1_000, retry_attempts=0, exploration=Decimal(0))
 
 
 def providers() -> tuple[Told, ...]:
