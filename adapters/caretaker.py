@@ -11,6 +11,7 @@ from pathlib import Path
 
 from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.engine.commands import Resolve, conclude, obey
+from understudy.engine.cut_off import cut_off
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
@@ -39,8 +40,11 @@ async def obey_inbox(path: Path) -> Sequence[int]:
         with log.reader() as reader:
             for row in reader.rows(after=ledger.standing.seq):
                 ledger.fold(recorded(row))
+            rest = cut_off(reader, ledger)
         _expect_our_rules(ledger)
         journal = Journal(log, ledger, RealSystem())
+        if rest is not None:
+            journal.follow(*rest, at_us=ledger.standing.at_us)
         taken = await log.commands()
         for command in taken:
             wish = obey(journal, command)

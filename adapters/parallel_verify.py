@@ -1,8 +1,8 @@
-"""Verifying a long log with several cores: chain and decisions in parts, a process for each part, summed up at the end.
+"""Verifying a long log with several cores: in equal parts, a process for each part, summed up at the end.
 
-The chain is cut into equal parts. The decisions are cut so that all workers are done at the same time: whoever begins
-further on has more rows to fold before, but folding is cheaper than asking the rules. What is found is what one
-process would find, to the last field.
+A process that begins further on begins with the ledger that snapshots and sealed blocks tell of that place. Whether
+that was the true one is seen when the process before arrives there; if not, the log is verified anew by one process,
+from its rows alone. So what is found is what one process would find, to the last field.
 """
 
 import gc
@@ -12,18 +12,21 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Final
 
 from understudy.adapters.stores import SqliteReader
+from understudy.engine.restore import restored_without_rows
 from understudy.events.errors import UnderstudyError, UnreadableEvent
 from understudy.replay.verify import (
     ChainChecked,
     Recomputed,
     Verification,
     check_chain,
+    handed_over,
     recompute,
     seam,
     summed_up,
@@ -36,8 +39,8 @@ Progress = Callable[[int, int], None]
 SMALL: Final = 200_000
 """Events. A shorter log is verified before a second process has started."""
 
-_FORERUN_SHARE: Final = 0.36
-"""What reading and folding an event in a fore-run costs, as a share of reading it and asking the rules."""
+_FOLD_SHARE: Final = 0.45
+"""What folding an event costs where nothing is kept of the log but its rows, as a share of asking the rules, too."""
 
 Found = tuple[ChainChecked, Recomputed]
 
@@ -48,19 +51,17 @@ class WorkerLost(UnderstudyError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """One worker's part: the events after `…_after` up to `…_through`, of the chain and of the decisions."""
+    """One worker's part: the events after `after` up to `through`, their chain and their decisions."""
 
     path: Path
     stream: str
-    chain_after: int
-    chain_through: int
-    rules_after: int
-    rules_through: int
+    after: int
+    through: int
 
     @property
     def work(self) -> int:
-        """The rows that it reads, those of the fore-run included."""
-        return self.chain_through - self.chain_after + self.rules_through
+        """How many rows it looks at: each twice, once for the chain and once for the decisions."""
+        return 2 * (self.through - self.after)
 
 
 def cores() -> int:
@@ -87,8 +88,11 @@ def verify_file(
         if len(shares) < 2:  # noqa: PLR2004 - one share is no sharing.
             with _without_cycles():
                 return verify(reader, through=end, progress=_alone(progress, end))
-        found = shared_out(shares, progress)
-        return summed_up(reader.stream, end, chains=[part[0] for part in found], recomputed=[part[1] for part in found])
+        chains, recomputed = zip(*shared_out(shares, progress), strict=True)
+        if handed_over(recomputed):
+            return summed_up(reader.stream, end, chains=chains, recomputed=recomputed)
+        with _without_cycles():
+            return verify(reader, through=end, progress=_alone(progress, end))
 
 
 @contextmanager
@@ -106,32 +110,27 @@ def _without_cycles() -> Iterator[None]:
 def plan(reader: SqliteReader, path: Path, *, end: int, jobs: int) -> list[Share]:
     """The shares of up to `jobs` workers; fewer where the log cannot be cut so often."""
     last = min(end, reader.head().seq)
-    rest = 1 - _FORERUN_SHARE
-    chain_cuts, rules_cuts = [0], [0]
-    for place in range(1, jobs):
-        chain_cut = last * place // jobs
+    cuts = [0]
+    for near in _places(reader, last=last, jobs=jobs):
         try:
-            rules_cut = seam(reader, near=int(last * (1 - rest**place) / (1 - rest**jobs)), through=last)
+            cut = seam(reader, near=near, through=last)
         except UnreadableEvent:  # The file is damaged there; whoever reads in order will tell.
             return []
-        if rules_cut is None or rules_cut <= rules_cuts[-1] or reader.chain_at(chain_cut) is None:
+        if cut is None or cut <= cuts[-1]:
             return []
-        chain_cuts.append(chain_cut)
-        rules_cuts.append(rules_cut)
-    chain_ends, rules_ends = [*chain_cuts[1:], end], [*rules_cuts[1:], end]
+        cuts.append(cut)
     return [
-        Share(
-            path=path,
-            stream=reader.stream,
-            chain_after=chain_after,
-            chain_through=chain_through,
-            rules_after=rules_after,
-            rules_through=rules_through,
-        )
-        for chain_after, chain_through, rules_after, rules_through in zip(
-            chain_cuts, chain_ends, rules_cuts, rules_ends, strict=True
-        )
+        Share(path=path, stream=reader.stream, after=after, through=through)
+        for after, through in pairwise([*cuts, end])
     ]
+
+
+def _places(reader: SqliteReader, *, last: int, jobs: int) -> list[int]:
+    """Where to cut, so that all are done at the same time: whoever must fold all rows before its part gets less."""
+    if restored_without_rows(reader, through=last // 2):
+        return [last * place // jobs for place in range(1, jobs)]
+    rest = 1 - _FOLD_SHARE
+    return [int(last * (1 - rest**place) / (1 - rest**jobs)) for place in range(1, jobs)]
 
 
 def _alone(progress: Progress | None, end: int) -> Callable[[int], None] | None:
@@ -215,15 +214,12 @@ def _deaf() -> Iterator[None]:
 
 def _work(share: Share, pipe: connection.Connection) -> None:
     """What a worker does. An error that is none of ours ends it with a traceback, and its pipe with it."""
-    chain_work = share.chain_through - share.chain_after
+    half = share.through - share.after
     try:
         with SqliteReader.open(share.path, stream=share.stream) as reader, _without_cycles():
-            chain = check_chain(reader, after=share.chain_after, through=share.chain_through, progress=pipe.send)
+            chain = check_chain(reader, after=share.after, through=share.through, progress=pipe.send)
             found = recompute(
-                reader,
-                after=share.rules_after,
-                through=share.rules_through,
-                progress=lambda done: pipe.send(chain_work + done),
+                reader, after=share.after, through=share.through, progress=lambda done: pipe.send(half + done)
             )
     except UnderstudyError as error:
         pipe.send(error)

@@ -124,7 +124,7 @@ def assess(standing: Standing, settings: ProviderSettings, asked: Asking) -> Ass
 def _keep(standing: Standing, found: Assessed, index: int | None, now_us: int) -> None:
     """Keep what was found, if nothing but events of the provider itself and the time kept can change it."""
     record = standing.providers.get(found.provider)
-    if record is not None and (record.override is not None or record.rate_interval_us):
+    if record is not None and (record.override is not None or record.rate_interval_us or record.slow_start is not None):
         return
     lanes = standing.lanes
     until_us = _FOR_EVER

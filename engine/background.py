@@ -54,7 +54,7 @@ def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
         case Probe(provider=provider) if engine.policy.by_id[provider].has_ping:
             runner.spawn(_ping_once(engine, provider), name=f"probe {provider}")
         case _:
-            pass
+            runner.look_again()
 
 
 async def _ping_once(engine: "Engine", provider: str) -> None:

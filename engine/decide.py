@@ -1,11 +1,11 @@
 """The decision: from the standing, the request, one clock reading and one draw to a plan with all its reasons."""
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Final
 
 from understudy.engine.assess import Assessed, assess_all
 from understudy.engine.eligibility import asking
-from understudy.engine.strategies import MILLION, Order, order
+from understudy.engine.strategies import MILLION, Chances, Order, order
 from understudy.events.decisions import Decision
 from understudy.events.requests import RequestAccepted
 from understudy.projections.standing import Standing
@@ -43,8 +43,7 @@ def decide(
         if preferred is not None:
             arranged, pinned = _pin(arranged, candidates, preferred)
         if not policy.fallback_enabled:
-            arranged = Order(arranged.ranked[:1], arranged.chances(), explored=arranged.explored)
-    ids = tuple([one.provider for one in arranged.ranked])
+            arranged = Order(arranged.ranked[:1], arranged.chances, explored=arranged.explored)
     return Decision(
         request_id=accepted.request_id,
         strategy=policy.strategy,
@@ -52,28 +51,26 @@ def decide(
         tier=tier,
         explored=arranged.explored,
         pinned=pinned,
-        order=ids,
+        order=arranged.ids,
         tell=partial(_tell, candidates, arranged),
     )
 
 
 def _tell(candidates: list[Assessed], arranged: Order) -> str:
     """The candidates in words, each with its chance of having come first, and its rank where it has one."""
-    ids = [one.provider for one in arranged.ranked]
-    chance = arranged.chances().get
-    rank = dict(zip(ids, _endings(len(ids)), strict=True)).get
-    return ",".join(
-        [f"{one.words or one.tell()}{chance(one.provider, 0)}{rank(one.provider, '}')}" for one in candidates]
-    )
+    ending = _endings(arranged.ids, arranged.chances).get
+    return ",".join([(one.words or one.tell()) + ending(one.provider, "0}") for one in candidates])
 
 
-@cache
-def _endings(count: int) -> tuple[str, ...]:
-    """The last words on those who are in an order of that length: their ranks."""
-    return tuple(f',"rank":{rank}}}' for rank in range(1, count + 1))
+@lru_cache(maxsize=1024)
+def _endings(ids: tuple[str, ...], chances: Chances) -> dict[str, str]:
+    """The last words on whom an order or its chances name. The same few orders come up again and again."""
+    rank = {provider: f',"rank":{place}' for place, provider in enumerate(ids, start=1)}
+    chance = dict(chances)
+    return {one: f"{chance.get(one, 0)}{rank.get(one, '')}}}" for one in {**rank, **chance}}
 
 
-_NOBODY: Final = Order([], {})
+_NOBODY: Final = Order([], ())
 
 
 def _pin(arranged: Order, candidates: list[Assessed], preferred: str) -> tuple[Order, bool]:
@@ -82,4 +79,4 @@ def _pin(arranged: Order, candidates: list[Assessed], preferred: str) -> tuple[O
     if chosen is None:
         return arranged, False
     rest = [one for one in arranged.ranked if one is not chosen]
-    return Order([chosen, *rest], {preferred: MILLION}), True
+    return Order([chosen, *rest], ((preferred, MILLION),)), True

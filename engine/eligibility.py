@@ -24,13 +24,15 @@ NEEDS_PING: Final = "circuit_half_open_awaits_ping"
 PROBING: Final = "circuit_half_open_probe_under_way"
 PINGS_FAIL: Final = "pings_fail"
 THROTTLED: Final = "throttled"
+SLOW_START: Final = "slow_start"
+"""Its throttle has ended, and as many requests as may go out for now have gone."""
 RATE_LIMIT: Final = "rate_limit"
 IN_FLIGHT: Final = "max_in_flight"
 GLOBAL_RATE_LIMIT: Final = "global_rate_limit"
 GLOBAL_IN_FLIGHT: Final = "global_max_in_flight"
 OUT_OF_STOCK: Final = "out_of_stock"
 
-PASSING: Final = frozenset({THROTTLED, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
+PASSING: Final = frozenset({THROTTLED, SLOW_START, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
 """Vetoes about load: when nobody else is left, a request waits for their end, if its deadline allows."""
 _NO_CONTEXT: Final[Mapping[str, str | None]] = {}
 ASK_AGAIN_US: Final = 100_000
@@ -97,9 +99,9 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     if veto is None and settings.has_ping and forced is None:
         veto = _of_the_pings(standing, settings, index)
     if veto is None and (
-        record.throttled_until_us > asked.now_us or record.rate_interval_us or settings.max_in_flight is not None
+        record.slow_start is not None or record.rate_interval_us or settings.max_in_flight is not None
     ):
-        veto = _of_the_load(record, settings, asked.now_us)
+        veto = _of_the_load(standing, record, settings, asked.now_us)
     if veto is None and standing.stock:
         veto = _of_the_stock(standing, settings, asked)
     if veto is None:
@@ -159,9 +161,14 @@ def _of_the_pings(standing: Standing, settings: ProviderSettings, index: int | N
     return (PINGS_FAIL, None) if served_us <= lanes.state[base + lane.LAST_FAILURE_US] else None
 
 
-def _of_the_load(record: ProviderRecord, settings: ProviderSettings, now_us: int) -> Verdict | None:
+def _of_the_load(standing: Standing, record: ProviderRecord, settings: ProviderSettings, now_us: int) -> Verdict | None:
     if now_us < record.throttled_until_us:
         return (THROTTLED, record.throttled_until_us)
+    if record.slow_start is not None:
+        # A call whose end nobody sees holds the others back no longer than a probe would.
+        next_us = record.slow_start.next_us(now_us, patience_us=standing.policy.probe_permit_ms * 1000)
+        if now_us < next_us:
+            return (SLOW_START, min(next_us, now_us + ASK_AGAIN_US))
     if record.rate_interval_us:
         free_us = record.rate_used_us - ((settings.burst or 1) - 1) * record.rate_interval_us
         if now_us < free_us:

@@ -9,6 +9,7 @@ from blinker import Namespace
 
 from understudy.engine import acceptance, background, commands, recovery
 from understudy.engine.commands import ClearOverride, Probe, Resolve, SetOverride
+from understudy.engine.cut_off import cut_off
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
@@ -17,10 +18,10 @@ from understudy.engine.hooks import Hooks
 from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
+from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, check_provider
-from understudy.engine.restore import Restoration, restore
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
@@ -100,18 +101,15 @@ class Engine:
                 await self._log.close()  # A start that failed half-way leaves no lock and no thread behind.
 
     async def _begin(self, identity: Identity) -> None:
+        ledger = await ledger_of(self._log)
         with self._log.reader() as reader:
-            if self._log.lasting:
-                restoration = Restoration(reader)
-                for block in restoration.blocks():
-                    await self._log.save_block(block)
-                ledger = restoration.ledger
-            else:
-                ledger = restore(reader)
+            rest = cut_off(reader, ledger)
         self._system.start_after(ledger.standing.at_us)
         journal = Journal(self._log, ledger, self._system)
         self._hooks.open(self._log)
         journal.hooks = self._hooks
+        if rest is not None:
+            journal.follow(*rest, at_us=ledger.standing.at_us)
         journal.note(
             EngineStarted(
                 version=identity.version,

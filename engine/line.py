@@ -1,11 +1,30 @@
-"""Who waits for a free slot, in the order of their coming: a call that ends lets one of them look, not all."""
+"""Who waits for a free slot, in the order of their coming: a call that ends lets one of them look, not all.
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+Those who wait for the same thing stand in one queue, because what is no use to the first of them is no use to the
+others. So only the first of a queue watches the time; when it has gone, the next one looks. A line of ten thousand
+costs each call no more than a line of ten.
+"""
+
+from collections.abc import Callable, Hashable, Iterator
+from heapq import nsmallest
 from typing import Final
+
+from understudy.engine.request_state import Chosen, OpenState
+from understudy.projections.open_call import call_context
+from understudy.projections.standing import Standing
 
 _HOPS: Final = 8
 """How often a free slot is passed on by those who have no use for it; the others look again in their own time."""
+
+
+def waited_for(state: OpenState, standing: Standing) -> Hashable:
+    """What a request in line waits for: equal for two of whom eligibility says the same of every provider."""
+    progress, policy = state.progress, standing.policy
+    accepted, then = progress.accepted, getattr(state, "then", None)
+    here = then.turn.provider if isinstance(then, Chosen) else None
+    context = call_context(accepted) if policy.lane_by else {}
+    wares = (accepted.service, accepted.country) if standing.stock else ()
+    return here, progress.tried, tuple([context[name] for name in policy.lane_by]), wares
 
 
 class Line:
@@ -13,39 +32,73 @@ class Line:
 
     def __init__(self, wake: Callable[[str], None]) -> None:
         self._wake = wake
-        self._waiting: dict[str, None] = {}
+        self._places: dict[str, tuple[int, Hashable]] = {}
+        """When each has come, counted, and what it waits for."""
+        self._queues: dict[Hashable, dict[str, None]] = {}
         self._called: dict[str, Iterator[str]] = {}
         """Who was called for a slot, and to whom it goes next."""
+        self._came = 0
 
     @property
     def waiting(self) -> bool:
         """Whether anybody stands in line."""
-        return bool(self._waiting)
+        return bool(self._places)
 
-    def join(self, request_id: str) -> None:
+    def join(self, request_id: str, waits_for: Hashable) -> None:
         """Wait, or go on waiting in the same place: who was called and had no use for the slot passes it on."""
-        self._waiting[request_id] = None
+        came, before = self._places.get(request_id, (0, None))
+        if not came:
+            came = self._came = self._came + 1
+        elif before != waits_for:
+            self._step_out(request_id, before)
+        self._places[request_id] = came, waits_for
+        self._queues.setdefault(waits_for, {})[request_id] = None
         following = self._called.pop(request_id, None)
         if following is not None:
             self._call(following)
 
+    def is_first(self, request_id: str) -> bool:
+        """Whether it is the first of its queue, who watches the time for all behind."""
+        _, waits_for = self._places[request_id]
+        return next(iter(self._queues[waits_for])) == request_id
+
     def advance(self) -> None:
-        """A slot is free: let the first one look who has not been called yet."""
-        if self._waiting:
-            uncalled = (request_id for request_id in self._waiting if request_id not in self._called)
-            self._call(iter(tuple(islice(uncalled, _HOPS))))
+        """A slot is free: let the first one look who has not been called yet, and if need be the first of others."""
+        if self._places:
+            firsts = [first for queue in self._queues.values() if (first := self._uncalled(queue)) is not None]
+            self._call(iter(nsmallest(_HOPS, firsts, key=self._places.__getitem__)))
+
+    def look(self) -> None:
+        """More than a slot has become free: let the first of every queue look; whoever goes lets the next one look."""
+        for queue in self._queues.values():
+            self._wake(next(iter(queue)))
 
     def leave(self, request_id: str, *, served: bool) -> None:
         """Go on, or give up; then the slot for which it was called is somebody else's."""
-        self._waiting.pop(request_id, None)
+        came, waits_for = self._places.pop(request_id, (0, None))
+        if came:
+            self._step_out(request_id, waits_for)
         following = self._called.pop(request_id, None)
         if following is not None and not served:
             self._call(following)
 
+    def _step_out(self, request_id: str, waits_for: Hashable) -> None:
+        """Leave a queue; if it was the first, the next one looks and watches the time from here on."""
+        queue = self._queues[waits_for]
+        was_first = next(iter(queue)) == request_id
+        del queue[request_id]
+        if not queue:
+            del self._queues[waits_for]
+        elif was_first:
+            self._wake(next(iter(queue)))
+
+    def _uncalled(self, queue: dict[str, None]) -> str | None:
+        return next((request_id for request_id in queue if request_id not in self._called), None)
+
     def _call(self, following: Iterator[str]) -> None:
         """Offer a slot down the line, once: back to the front, those who had no use for it would go on for ever."""
         for request_id in following:
-            if request_id in self._waiting and request_id not in self._called:
+            if request_id in self._places and request_id not in self._called:
                 self._called[request_id] = following
                 self._wake(request_id)
                 return

@@ -10,6 +10,7 @@ from typing import Any, Final
 from understudy.engine import eligibility
 from understudy.engine.decide import decide
 from understudy.engine.dice import BACK_OFF, below
+from understudy.engine.eligibility import Verdict
 from understudy.engine.endings import fail, scheduled
 from understudy.engine.errors import BrokenRule
 from understudy.engine.in_doubt import (
@@ -109,12 +110,10 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
     accepted = progress.accepted
     if progress.given_up is not None or now_us >= accepted.deadline_at_us:
         return fail(progress, progress.given_up or EndReason.DEADLINE)
-    if turn.retry and not (
-        within_budget(standing, now_us) and _may_be_asked(standing, progress, turn.provider, now_us)
-    ):
-        if turn.open_end is not None and _stays(accepted):
-            return settle(state, standing, now_us=now_us)
-        return _next_provider(state, progress, standing, now_us=now_us, draw=draw)
+    if turn.retry:
+        veto = _veto_here(standing, progress, turn.provider, now_us)
+        if veto is not None or not within_budget(standing, now_us):
+            return _not_again(state, veto, standing, now_us=now_us, draw=draw)
     settings = provider_settings(standing.policy, turn.provider)
     timeout_ms = settings.request_timeout_ms or standing.policy.request_timeout_ms
     return Call(
@@ -132,6 +131,19 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
             deadline_at_us=min(accepted.deadline_at_us, now_us + timeout_ms * 1000),
         )
     )
+
+
+def _not_again(state: Chosen, veto: Verdict | None, standing: Standing, *, now_us: int, draw: int) -> Step:
+    """A provider may not be asked again now: wait, if a limit is all that is against it and nobody else may be."""
+    progress = state.progress
+    until_us = veto[1] if veto is not None and veto[0] in eligibility.PASSING else None
+    if state.turn.open_end is not None and _stays(progress.accepted):
+        if until_us is not None and until_us < progress.accepted.deadline_at_us:
+            return Sleep(until_us)
+        return settle(state, standing, now_us=now_us)
+    if until_us is not None and not standing.policy.fallback_enabled:
+        return Sleep(min(until_us, progress.accepted.deadline_at_us), in_line=True)
+    return _next_provider(state, progress, standing, now_us=now_us, draw=draw)
 
 
 def _let_down(state: LetDown, standing: Standing, now_us: int, draw: int) -> Step:
@@ -173,7 +185,9 @@ def _again_here(state: LetDown, standing: Standing, now_us: int) -> int | None:
             return None  # Somebody else is asked first; if nobody is left, the request waits for this one's time.
         until_us = standing.provider(turn.provider).throttled_until_us
     elif state.kind in RETRIED_HERE:
-        if not within_budget(standing, now_us) or not _may_be_asked(standing, progress, turn.provider, now_us):
+        veto = _veto_here(standing, progress, turn.provider, now_us)
+        passes = veto is None or (veto[0] in eligibility.PASSING and not policy.fallback_enabled)
+        if not passes or not within_budget(standing, now_us):
             return None
         delay_us = min(policy.retry_delay_ms << turn.retry, policy.retry_delay_cap_ms) * 1000
         until_us = now_us + below(turn.draw, BACK_OFF + turn.retry, delay_us + 1)
@@ -190,11 +204,12 @@ def within_budget(standing: Standing, now_us: int) -> bool:
     return retries < policy.retry_budget_min or retries < policy.retry_budget * calls
 
 
-def _may_be_asked(standing: Standing, progress: Progress, provider: str, now_us: int) -> bool:
+def _veto_here(standing: Standing, progress: Progress, provider: str, now_us: int) -> Verdict | None:
+    """What is against asking a provider again now, if anything is."""
     asked = eligibility.asking(standing, progress.accepted, tried=(), now_us=now_us)
     index = standing.serving_lane(provider, asked.context)
-    name, _ = eligibility.verdict(standing, provider_settings(standing.policy, provider), asked, index)
-    return eligibility.is_eligible(name)
+    found = eligibility.verdict(standing, provider_settings(standing.policy, provider), asked, index)
+    return None if eligibility.is_eligible(found[0]) else found
 
 
 def _next_provider(

@@ -8,7 +8,7 @@ from understudy.engine import steps
 from understudy.engine.calling import Caller
 from understudy.engine.errors import EngineClosed, OutcomeUnknown
 from understudy.engine.journal import Journal
-from understudy.engine.line import Line
+from understudy.engine.line import Line, waited_for
 from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, stopped, unknown_of
@@ -21,6 +21,8 @@ from understudy.events.requests import RequestCancelled
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import Effect, EndReason
 
+_LINE_AGAIN_US: Final = 5_000_000
+"""How often the first in line looks again at the latest: other vetoes may have ended than the one it waits for."""
 _LOG_AGAIN_US: Final = 1_000_000
 """How long look-ups rest before the log is asked again whether it can be written."""
 
@@ -59,6 +61,10 @@ class Runner:
         """Something about a waiting request has changed: let it look again."""
         if request_id in self._wakes:
             self._wakes[request_id].set()
+
+    def look_again(self) -> None:
+        """Something about a provider has changed: let those look again who wait until anybody may be asked."""
+        self._line.look()
 
     async def close(self, *, grace_s: float) -> None:
         """Let requests end for a while, then interrupt the rest and wait for every task."""
@@ -142,6 +148,7 @@ class Runner:
             raise
         finally:
             self._tasks.end_serving(whom)
+            self.look_again()
 
     def _next(self, ticket: Ticket) -> tuple[steps.Step, int]:
         """The next step that is more than a decision, and its instant, which is to be the time of its event."""
@@ -192,7 +199,7 @@ class Runner:
     async def _pause(self, request_id: str, until_us: int | None, *, in_line: bool = False) -> None:
         """Sleep until an instant, or until the request is woken."""
         if in_line:
-            self._line.join(request_id)
+            until_us = self._stand_in_line(request_id, until_us)
         wake = self._wakes.setdefault(request_id, asyncio.Event())
         wake.clear()
         seconds = None if until_us is None else max(0, until_us - self.journal.now_us()) / 1_000_000
@@ -203,6 +210,16 @@ class Runner:
             pass
         finally:
             self._wakes.pop(request_id, None)
+
+    def _stand_in_line(self, request_id: str, until_us: int | None) -> int:
+        """Take, or keep, a place in line; tells how long to sleep there, if nobody is called before."""
+        ledger = self.journal.ledger
+        state = ledger.requests[request_id]
+        self._line.join(request_id, waited_for(state, ledger.standing))
+        deadline_us = state.progress.accepted.deadline_at_us
+        if until_us is None or not self._line.is_first(request_id):
+            return deadline_us
+        return min(until_us, deadline_us, self.journal.now_us() + _LINE_AGAIN_US)
 
     def _give_up(self, ticket: Ticket, reason: EndReason) -> None:
         """The caller is gone: end the request if nothing is in doubt, else settle it in the background."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
@@ -26,41 +27,33 @@ _ONCE: Final = Effect.ONCE
 EXPLORING: Final = (_SCORE, _FASTEST, _LEAST_USED)
 """The strategies that rank. A tuple: an enum's member has a slow hash."""
 
+_KEPT: Final = 1024
+"""Orders whose chances are kept: the same few come up again and again."""
+
 _BY_SCORE: Final = attrgetter("by_score")
 """The higher score, then the shorter average."""
 
 
+Chances = tuple[tuple[str, int], ...]
+"""The chance in ppm that a candidate had of coming first, by provider; whom it does not name had none."""
+
+
 class Order:
-    """An order of candidates, with the chance in ppm that each had of coming first.
+    """An order of candidates, with the chance in ppm that each had of coming first."""
 
-    Where one was to lead and all others had an equal chance (`each`) instead, `chances` is made when somebody asks.
-    """
+    __slots__ = ("chances", "explored", "ids", "ranked")
 
-    __slots__ = ("_chances", "_each", "_leader", "explored", "ranked")
-
-    def __init__(
-        self,
-        ranked: list[Assessed],
-        chances: dict[str, int] | None = None,
-        *,
-        leader: Assessed | None = None,
-        each: int = 0,
-        explored: bool = False,
-    ) -> None:
+    def __init__(self, ranked: list[Assessed], chances: Chances, *, explored: bool = False) -> None:
         self.ranked = ranked
+        self.ids = tuple([one.provider for one in ranked])
+        self.chances = chances
         self.explored = explored
-        self._chances = chances
-        self._leader = leader
-        self._each = each
 
-    def chances(self) -> dict[str, int]:
-        """The chances by provider; of whom they do not name had none."""
-        if self._chances is not None:
-            return self._chances
-        told = dict.fromkeys([one.provider for one in self.ranked], self._each)
-        if self._leader is not None:
-            told[self._leader.provider] = MILLION - self._each * (len(self.ranked) - 1)
-        return told
+
+@lru_cache(maxsize=_KEPT)
+def _led(ids: tuple[str, ...], leader: str, each: int) -> Chances:
+    """The chances where one was to lead, but each of the others had an equal chance instead."""
+    return tuple([(one, MILLION - each * (len(ids) - 1) if one == leader else each) for one in ids])
 
 
 def order(
@@ -91,7 +84,7 @@ def order(
     if len(well) == len(tier):  # As a rule.
         ranked, chances = _arrange(well, policy, draw=draw, last_first=last_first, rolled=0)
     else:
-        ranked, chances = [], {}
+        ranked, chances = [], ()
         for group in (well, poorly, unweighted, probes):
             if group:
                 arranged, its_chances = _arrange(group, policy, draw=draw, last_first=last_first, rolled=len(ranked))
@@ -101,7 +94,7 @@ def order(
         return Order(ranked, chances)
     if 0 < len(probes) < len(ranked) and policy.fallback_enabled and policy.max_providers != 1:
         due = ranked.pop(-len(probes))
-        return Order([due, *ranked], {due.provider: MILLION})
+        return Order([due, *ranked], ((due.provider, MILLION),))
     if len(ranked) == 1 or strategy not in EXPLORING:
         return Order(ranked, chances)
     return _explore(ranked, chances, policy, draw=draw, effect=effect)
@@ -109,7 +102,7 @@ def order(
 
 def _arrange(
     group: list[Assessed], policy: Policy, *, draw: int, last_first: str | None, rolled: int
-) -> tuple[list[Assessed], dict[str, int]]:
+) -> tuple[list[Assessed], Chances]:
     """One group in its order; sorting is stable, so ties keep the configured order."""
     strategy = policy.strategy
     if strategy is _SCORE:
@@ -124,7 +117,7 @@ def _arrange(
         return _by_weight(group, policy.weights_ppm, draw=draw, rolled=rolled)
     else:
         arranged = group
-    return arranged, {arranged[0].provider: MILLION}
+    return arranged, ((arranged[0].provider, MILLION),)
 
 
 def _by_score_and_price(prices: Mapping[str, Decimal]) -> Callable[[Assessed], tuple[int, Decimal, int]]:
@@ -143,12 +136,12 @@ def _in_turn(group: list[Assessed], policy: Policy, last_first: str | None) -> l
 
 def _by_weight(
     group: list[Assessed], weights_ppm: Mapping[str, int], *, draw: int, rolled: int
-) -> tuple[list[Assessed], dict[str, int]]:
+) -> tuple[list[Assessed], Chances]:
     """Drawn without replacement, each with the chance of its weight; weight 0 comes last, in configured order."""
     left = [one for one in group if weights_ppm[one.provider]]
     never = [one for one in group if not weights_ppm[one.provider]]
     total = sum(weights_ppm[one.provider] for one in left)
-    chances = {one.provider: weights_ppm[one.provider] * MILLION // total for one in left}
+    chances = tuple([(one.provider, weights_ppm[one.provider] * MILLION // total) for one in left])
     arranged: list[Assessed] = []
     while left:
         ball = dice.below(draw, dice.WEIGHT + rolled + len(arranged), total)
@@ -159,18 +152,21 @@ def _by_weight(
         left.remove(one)
         total -= weights_ppm[one.provider]
         arranged.append(one)
-    return arranged + never, chances or {never[0].provider: MILLION}
+    return arranged + never, chances or ((never[0].provider, MILLION),)
 
 
-def _explore(ranked: list[Assessed], chances: dict[str, int], policy: Policy, *, draw: int, effect: Effect) -> Order:
+def _explore(ranked: list[Assessed], chances: Chances, policy: Policy, *, draw: int, effect: Effect) -> Order:
     """With a small chance another eligible provider starts: without that no log can say what it would have brought."""
     share_ppm = policy.exploration_ppm
     if not share_ppm or (effect is _ONCE and not policy.explore_once):
         return Order(ranked, chances)
     others = len(ranked) - 1
     each = share_ppm // others
-    if dice.below(draw, dice.WHETHER_TO_EXPLORE, MILLION) >= each * others:
-        return Order(ranked, leader=ranked[0], each=each)
-    leader, *rest = ranked
-    chosen = rest.pop(dice.below(draw, dice.WHOM_TO_EXPLORE, others))
-    return Order([chosen, leader, *rest], leader=leader, each=each, explored=True)
+    leader = ranked[0]
+    explores = dice.below(draw, dice.WHETHER_TO_EXPLORE, MILLION) < each * others
+    if explores:
+        chosen = ranked[1 + dice.below(draw, dice.WHOM_TO_EXPLORE, others)]
+        ranked = [chosen, *[one for one in ranked if one is not chosen]]
+    found = Order(ranked, (), explored=explores)
+    found.chances = _led(found.ids, leader.provider, each)
+    return found

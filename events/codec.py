@@ -16,6 +16,7 @@ from understudy.events.errors import EventRefused, UnreadableEvent
 from understudy.events.fact import Fact, adapter
 from understudy.events.row import COLUMNS, ENVELOPE, Recorded, Row
 from understudy.events.upcast import UPCASTERS, Upcaster, upcast
+from understudy.events.usual import READ, TELL, skim_decision
 
 PAYLOAD_LIMIT: Final = 65_536
 """Bytes that the payload of a `RequestAccepted` may have, and the reply of a call; a longer reply is cut."""
@@ -38,6 +39,8 @@ class _Layout(NamedTuple):
     """How events of one kind are stored: C-level getters, because every event passes here twice."""
 
     event: type[Fact]
+    tell: Callable[[Any], str | None] | None
+    """The payload of an event of the usual shape, None for any other."""
     columns_of: Callable[[Fact], tuple[Any, ...]]
     """The values of all columns, None for those that the kind does not have."""
     names: tuple[str, ...]
@@ -55,6 +58,7 @@ def _layout(event: type[Fact]) -> _Layout:
     fields_of = itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[place] for place in places)
     return _Layout(
         event=event,
+        tell=TELL.get(event),
         columns_of=attrgetter(*present),
         names=names,
         fields_of=fields_of,
@@ -75,6 +79,9 @@ def encode(event: Event, *, seq: int, at_us: int) -> Row:
     if isinstance(event, Decision):
         return _row((seq, at_us, event.kind, event.request_id, event.provider, *_NO_MORE_COLUMNS, event.payload()))
     layout = _LAYOUTS[type(event)]
+    told = None if layout.tell is None else layout.tell(event)
+    if told is not None:
+        return _row((seq, at_us, event.kind, *layout.columns_of(event), told))
     payload = layout.payload_of(event)
     if len(payload) > PAYLOAD_LIMIT and isinstance(event, requests.RequestAccepted):
         raise _too_large(len(payload))
@@ -108,6 +115,9 @@ def decode(row: Row, *, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Fact:
         raise UnreadableEvent(f"event {row.seq} ({row.kind}): broken payload: {error}") from error
     if not isinstance(told, dict):
         raise UnreadableEvent(f"event {row.seq} ({row.kind}): broken payload: not a JSON object")
+    read = READ.get(row.kind)
+    if read is not None and row.kind not in upcasters and (usual := read(row, told)) is not None:
+        return usual
     layout = _BY_KIND.get(row.kind)
     if layout is None or row.kind in upcasters:
         layout, told = _upcast(row, told, upcasters)
@@ -124,6 +134,11 @@ def decode(row: Row, *, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Fact:
 def recorded(row: Row) -> Recorded:
     """A row with its event decoded."""
     return Recorded(row.seq, row.at_us, decode(row))
+
+
+def skimmed(row: Row) -> Recorded:
+    """A row with its event as far as folds look at it: as `recorded`, but the candidates of a decision are not read."""
+    return Recorded(row.seq, row.at_us, skim_decision(row) or decode(row))
 
 
 def _upcast(row: Row, told: dict[str, Any], upcasters: Mapping[str, Upcaster]) -> tuple[_Layout, dict[str, Any]]:

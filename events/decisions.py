@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from pydantic_core import from_json
@@ -66,6 +67,12 @@ class DecisionMade(Fact):
     candidates: tuple[Candidate, ...]
 
 
+@lru_cache(maxsize=1024)
+def _in_words(order: tuple[str, ...]) -> str:
+    """An order as a JSON array. The same few come up again and again."""
+    return "[" + ",".join([f'"{provider}"' for provider in order]) + "]"
+
+
 class Decision:
     """A decision as the rules make it: `DecisionMade`, with candidates that are put into words on demand.
 
@@ -114,11 +121,10 @@ class Decision:
     def payload(self) -> str:
         """All that is no column, as JSON in the order of `DecisionMade`'s fields. Ids and verdicts need no escaping."""
         tier = "" if self.tier is None else f'"tier":{self.tier},'
-        order = ",".join([f'"{provider}"' for provider in self.order])
         explored, pinned = "true" if self.explored else "false", "true" if self.pinned else "false"
         return (
             f'{{"strategy":"{self.strategy}","draw":{self.draw},{tier}"explored":{explored},"pinned":{pinned},'
-            f'"order":[{order}],"candidates":[{self.tell()}]}}'
+            f'"order":{_in_words(self.order)},"candidates":[{self.tell()}]}}'
         )
 
     def __eq__(self, other: object) -> bool:

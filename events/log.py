@@ -1,9 +1,9 @@
 """The event log as the rest of the house sees it: one writer, any number of readers. Stores implement these ports."""
 
-import hashlib
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from understudy.events.decisions import Event
@@ -26,7 +26,8 @@ class Link(NamedTuple):
 
     def follows(self, previous: bytes) -> bool:
         """Whether the stored chain value is the one that follows from the chain value before."""
-        return hashlib.sha256(previous + self.body).digest() == self.chain
+        _, chain, body = self
+        return sha256(previous + body).digest() == chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +123,8 @@ class LogReader(Protocol):
     def snapshot(self, *, fold_version: int, through: int | None = None) -> Snapshot | None:
         """The newest snapshot of a fold at or before `through`; the caller checks its chain value."""
 
-    def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
-        """The sealed blocks in order; the caller checks their digests."""
+    def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
+        """The sealed blocks with `after` < first_seq, in order; the caller checks their digests and chain values."""
 
     def sealed_through(self, *, fold_version: int) -> int:
         """The last seq that a sealed block covers; 0 if there is none."""

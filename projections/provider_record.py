@@ -6,6 +6,7 @@ from decimal import Decimal
 from understudy.events.operations import OverrideSet
 from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import ForcedState
+from understudy.projections.slow_start import SlowStart
 
 
 def rate_interval_us(calls_per_second: Decimal | None) -> int:
@@ -21,6 +22,8 @@ class ProviderRecord:
     """Serving calls under way."""
     throttled_until_us: int = 0
     """It asked us to wait until then."""
+    slow_start: SlowStart | None = None
+    """How calls go out since then; None if there was no throttle, or a long time ago."""
     misconfigured_us: int = 0
     """Since when our key or account there is wrong; 0 when it is not."""
     unfunded_us: int = 0
@@ -43,6 +46,12 @@ class ProviderRecord:
     def spend(self, at_us: int) -> None:
         """A call goes out: it uses up its share of the rate limit."""
         self.rate_used_us = max(self.rate_used_us, at_us) + self.rate_interval_us
+
+    def throttle(self, until_us: int) -> None:
+        """It asks us to wait; what begins after that begins slowly."""
+        if until_us >= self.throttled_until_us:
+            self.throttled_until_us = until_us
+            self.slow_start = SlowStart(until_us)
 
     def forced(self, now_us: int) -> ForcedState | None:
         """What an operator forces on the provider at an instant."""

@@ -24,7 +24,7 @@ from understudy.events.vocabulary import SIDE_OPERATIONS, FailureKind, Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import turn
 from understudy.projections.open_call import OpenCall, call_context, ending_code
-from understudy.projections.provider_record import StockBelief, rate_interval_us, stock_key
+from understudy.projections.provider_record import ProviderRecord, StockBelief, rate_interval_us, stock_key
 
 if TYPE_CHECKING:
     from understudy.projections.lanes import LaneKey
@@ -74,8 +74,17 @@ def _call_started(standing: "Standing", recorded: Recorded, event: CallStarted) 
         standing.rate_used_us = max(standing.rate_used_us, at_us) + standing.rate_interval_us
     if kind == "serve":
         record.in_flight += 1
+        if record.slow_start is not None:
+            _begin_slowly(record, at_us)
     base = lane.GLOBAL_WORDS + index * lanes.words
     return lane.start(lanes.state, base, lanes.params[index], at_us, event.retry)
+
+
+def _begin_slowly(record: ProviderRecord, at_us: int) -> None:
+    if record.slow_start is not None and record.slow_start.over(at_us):
+        record.slow_start = None
+    elif record.slow_start is not None:
+        record.slow_start.begin(at_us)
 
 
 def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceeded) -> int:
@@ -91,6 +100,8 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
         record.unfunded_us = 0
     if started.operation not in SIDE_OPERATIONS:
         record.in_flight -= 1
+        if record.slow_start is not None:
+            record.slow_start.end(started_us, gained=1)
     if event.stock is not None:
         key = stock_key(event.provider, event.service, event.country)
         standing.stock[key] = StockBelief(units=event.stock, at_us=at_us, revealed=False)
@@ -118,7 +129,7 @@ def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) ->
             pause_us = event.retry_after_us
             if pause_us is None:
                 pause_us = standing.policy.throttle_ms * 1000
-            record.throttled_until_us = max(record.throttled_until_us, at_us + pause_us)
+            record.throttle(at_us + pause_us)
         case FailureKind.MISCONFIGURED:
             record.misconfigured_us = at_us
         case FailureKind.INSUFFICIENT_FUNDS:
@@ -149,7 +160,10 @@ def _end_in_vain(standing: "Standing", recorded: Recorded, event: CallFailed | C
     base, params = lanes.base(index), lanes.params[index]
     told = lane.end(lanes.state, base, params, ending_code(event), recorded.at_us, started_us, event.latency_us, retry)
     if started.operation not in SIDE_OPERATIONS:
-        standing.providers[started.provider].in_flight -= 1
+        record = standing.providers[started.provider]
+        record.in_flight -= 1
+        if record.slow_start is not None:  # A refusal is an answer: whoever refuses has not counted our calls.
+            record.slow_start.end(started_us, gained=int(ending_code(event) == lane.DECLINE))
         _spare(standing, event, counted=told & lane.COUNTED_FAILURE != 0 or retry > 0)
     return told
 

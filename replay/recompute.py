@@ -24,15 +24,11 @@ from understudy.events.operations import (
     AlertRaised,
     EngineStarted,
     ModeChanged,
-    OverrideCleared,
-    OverrideSet,
-    ProbeRequested,
 )
 from understudy.events.requests import (
     RequestAccepted,
     RequestCompleted,
     RequestFailed,
-    RequestResumed,
     RequestSuspended,
     RetryScheduled,
 )
@@ -44,10 +40,6 @@ _DECISION: Final = DecisionMade.kind
 _STEPS: Final = frozenset(
     kind.kind for kind in (DecisionMade, RetryScheduled, RequestCompleted, RequestFailed, RequestSuspended)
 ) | {_CALL_STARTED}
-_AFTER_A_CRASH: Final = frozenset(
-    kind.kind for kind in (EngineStarted, OverrideSet, OverrideCleared, ProbeRequested, RequestResumed)
-)
-"""What may come next after a crash: an engine, or an operator while there is none."""
 _FOLLOW_UPS: Final = frozenset({AlertRaised.kind, AlertCleared.kind, ModeChanged.kind})
 _ACCEPTED: Final = RequestAccepted(request_id="", operation="", effect=Effect.READ, deadline_at_us=0)
 """What a part of a log begins after: nothing follows from it at once."""
@@ -83,14 +75,19 @@ class Recomputation:
         self._due: FollowUp | None = None
         self._trigger: tuple[Event, int] = (_ACCEPTED, 0)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something must follow at once."""
+        return self._due is not None
+
     def take(self, row: Row) -> None:
         """Check one more row, and fold it.
 
         Errors: UnreadableEvent.
         """
         kind = row.kind
-        if kind in _AFTER_A_CRASH:
-            self._due = None  # The crash may have come between an event and what must follow it.
+        if self._due is not None and kind == EngineStarted.kind and _has_other_rules(row):
+            self._due = None  # After a crash: what was still to follow was not theirs to say.
         event: Event | None = None
         if self._due is not None or kind in _FOLLOW_UPS:
             event = self._check_follow_up(row)
@@ -175,6 +172,11 @@ class Recomputation:
                 logged=logged,
                 recomputed=recomputed,
             )
+
+
+def _has_other_rules(row: Row) -> bool:
+    event = decode(row)
+    return isinstance(event, EngineStarted) and event.rules_version != RULES_VERSION
 
 
 def _draw_of(row: Row) -> int:

@@ -5,18 +5,23 @@ engine chose (decisions, calls, waits, ends of requests, alerts) the rules are a
 the result must be the same to the byte.
 
 Both can be done in parts, by several workers, and summed up: a link of the chain needs but the one before, and a part
-of the decisions begins with the ledger that a fore-run over the rows before it has folded.
+of the decisions begins with the ledger at its place as the log's caches tell it. That is not believed: whoever
+recomputes the part before must end with the very same ledger (`handed_over`), else the parts are worth nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
+from understudy.engine.caches import digest
+from understudy.engine.errors import BrokenRule
+from understudy.engine.ledger import Ledger
+from understudy.engine.restore import restore
 from understudy.events.chain import link
 from understudy.events.errors import UnreadableEvent
 from understudy.events.log import Link, LogReader
 from understudy.events.requests import RequestAccepted
-from understudy.replay.forerun import Forerun
 from understudy.replay.recompute import Difference, Recomputation
 
 __all__ = [
@@ -26,6 +31,7 @@ __all__ = [
     "Recomputed",
     "Verification",
     "check_chain",
+    "handed_over",
     "recompute",
     "seam",
     "summed_up",
@@ -85,7 +91,11 @@ class ChainChecked(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recomputed:
-    """What recomputing a part of the decisions found, counted as in `Verification`; it ends where it is unreadable."""
+    """What recomputing a part of the decisions found, counted as in `Verification`; it ends where it is unreadable.
+
+    Shape:  `began` and `ended` are digests of the ledger before its first event and after its last; None where there is
+            no such ledger, or where more was due than it tells.
+    """
 
     steps: int
     identical: int
@@ -94,6 +104,8 @@ class Recomputed:
     input_missing: int
     first_difference: Difference | None
     unreadable: Breakage | None
+    began: bytes | None
+    ended: bytes | None
 
 
 def verify(reader: LogReader, *, through: int | None = None, progress: Progress | None = None) -> Verification:
@@ -120,8 +132,8 @@ def check_chain(reader: LogReader, *, after: int = 0, through: int, progress: Pr
     try:
         for found in reader.links(after=after, through=through):
             count += 1
-            if broken is None:
-                broken = _fault(reader, found, previous, count)
+            if found.seq != count or not found.follows(previous):
+                broken = broken or _fault(reader, found, previous, count)
             previous = found.chain
             if progress is not None and (count - after) % PROGRESS_EVERY == 0:
                 progress(count - after)
@@ -137,7 +149,7 @@ def _fault(reader: LogReader, found: Link, previous: bytes, expected: int) -> Br
         return Breakage(seq=expected, what=f"the event is missing; the next one there is {found.seq}")
     if found.seq < expected:
         return Breakage(seq=expected, what=f"event {found.seq} stands in its place")
-    if found.follows(previous) or _really_follows(reader, found.seq, previous, found.chain):
+    if _really_follows(reader, found.seq, previous, found.chain):
         return None
     return Breakage(seq=found.seq, what="the event or its chain value is not what was written")
 
@@ -153,25 +165,35 @@ def _really_follows(reader: LogReader, seq: int, previous: bytes, chain: bytes) 
 def recompute(reader: LogReader, *, after: int = 0, through: int, progress: Progress | None = None) -> Recomputed:
     """Recompute every chosen event after a place, which must be the start or a `seam`.
 
-    `progress` is told how many rows have been read, those before `after` included.
+    `progress` is told how many rows have been read.
     """
-    forerun = Forerun()
-    recomputation: Recomputation | None = None
+    begun = _ledger_at(reader, after)
+    if begun is None:
+        return _recomputed(Recomputation(), began=None, unreadable=None)
+    began = digest(begun)
+    recomputation = Recomputation(begun)
     unreadable: Breakage | None = None
     try:
-        for count, row in enumerate(reader.rows(through=after), start=1) if after else ():
-            forerun.take(row)
-            if progress is not None and count % PROGRESS_EVERY == 0:
-                progress(count)
-        recomputation = Recomputation(forerun.ledger())
-        for count, row in enumerate(reader.rows(after=after, through=through), start=after + 1):
+        for count, row in enumerate(reader.rows(after=after, through=through), start=1):
             recomputation.take(row)
             if progress is not None and count % PROGRESS_EVERY == 0:
                 progress(count)
     except UnreadableEvent as error:
-        standing = forerun.standing if recomputation is None else recomputation.ledger.standing
-        unreadable = Breakage(seq=standing.seq + 1, what=str(error))
-    done = recomputation or Recomputation()
+        unreadable = Breakage(seq=recomputation.ledger.standing.seq + 1, what=str(error))
+    return _recomputed(recomputation, began=began, unreadable=unreadable)
+
+
+def _ledger_at(reader: LogReader, seq: int) -> Ledger | None:
+    """The ledger at a place, as the log's caches and the rows after them tell; None if they do not."""
+    if seq == 0:
+        return Ledger()
+    try:
+        return restore(reader, through=seq)
+    except (BrokenRule, LookupError, UnreadableEvent):  # Rows that no engine has written so: one process will tell.
+        return None
+
+
+def _recomputed(done: Recomputation, *, began: bytes | None, unreadable: Breakage | None) -> Recomputed:
     return Recomputed(
         steps=done.steps,
         identical=done.identical,
@@ -180,7 +202,14 @@ def recompute(reader: LogReader, *, after: int = 0, through: int, progress: Prog
         input_missing=done.input_missing,
         first_difference=done.first_difference,
         unreadable=unreadable,
+        began=began,
+        ended=None if unreadable or done.is_due else digest(done.ledger),
     )
+
+
+def handed_over(parts: Sequence[Recomputed]) -> bool:
+    """Whether each part began with the very ledger that the part before ended with, as far as the log can be read."""
+    return all(before.ended == after.began is not None for before, after in pairwise(_readable(parts)))
 
 
 def seam(reader: LogReader, *, near: int, through: int) -> int | None:
@@ -198,8 +227,7 @@ def summed_up(
     stream: str, end: int, *, chains: Sequence[ChainChecked], recomputed: Sequence[Recomputed]
 ) -> Verification:
     """What the parts add up to, given in the order of the log; what follows an unreadable event does not count."""
-    cut = next((place for place, part in enumerate(recomputed, start=1) if part.unreadable), len(recomputed))
-    parts = recomputed[:cut]
+    parts = list(_readable(recomputed))
     return Verification(
         stream=stream,
         events=sum(part.events for part in chains),
@@ -213,3 +241,11 @@ def summed_up(
         input_missing=sum(part.input_missing for part in parts),
         first_difference=next((part.first_difference for part in parts if part.first_difference), None),
     )
+
+
+def _readable(parts: Sequence[Recomputed]) -> Iterator[Recomputed]:
+    """The parts up to the first that cannot be read to its end; what follows that does not count."""
+    for part in parts:
+        yield part
+        if part.unreadable:
+            return

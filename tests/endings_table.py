@@ -174,7 +174,8 @@ def _page() -> Iterator[str]:
 _NOTES: Final = (
     "- *again here*: after a back-off, under the same key, within the retry budget.",
     "- *next provider*: a new decision, in which those who let the request down are vetoed as `already_tried`. One",
-    "  that throttles is not among them: when nobody else is left, the request waits for its time.",
+    "  that throttles is not among them: when nobody else is left, the request waits for its time,",
+    "  and goes out as one of few at first (`slow_start`).",
     "- *look up*: the provider is asked what became of the call. Proven absent or failed: next provider. Succeeded:",
     "  served. Anything else: looked up again, and suspended at the deadline.",
     "- *suspend*: the caller is told that the outcome is unknown; nobody else is asked until it is known.",

@@ -20,6 +20,7 @@ _VETOES: Final[Mapping[str, str]] = {
     eligibility.MISCONFIGURED: "our key or account there is wrong",
     eligibility.UNFUNDED: "our account there lacks funds",
     eligibility.THROTTLED: "it asked us to wait",
+    eligibility.SLOW_START: "it has asked us to wait, and is asked more again step by step",
     eligibility.RATE_LIMIT: "our rate limit for it is used up",
     eligibility.IN_FLIGHT: "as many calls as allowed are under way there",
     eligibility.GLOBAL_RATE_LIMIT: "our global rate limit is used up",

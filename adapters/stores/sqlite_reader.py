@@ -178,12 +178,11 @@ class SqliteReader:
         seq, chain, content = found
         return Snapshot(fold_version=fold_version, seq=seq, chain=chain, content=content)
 
-    def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
-        """The sealed blocks in order."""
-        first_seq = 0
-        while found := self._one(_BLOCK, self._stream, fold_version, first_seq):
+    def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
+        """The sealed blocks with `after` < first_seq, in order."""
+        while found := self._one(_BLOCK, self._stream, fold_version, after):
             block = SealedBlock(**dict(zip(_BLOCK_COLUMNS, found, strict=True)))
-            first_seq = block.first_seq
+            after = block.first_seq
             yield block
 
     def search(self, wanted: Wanted, *, after: int = 0, through: int | None = None) -> Iterator[Row]:

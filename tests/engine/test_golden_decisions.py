@@ -49,12 +49,15 @@ def standing(strategy: Strategy) -> Story:
 
 
 def stages(strategy: Strategy) -> Iterator[tuple[str, Story]]:
-    """The standing as it is, then with a probe under way and one forced out, then a day later."""
+    """The standing as it is, with a probe under way and one forced out, a day later, and just after the throttle."""
     story = standing(strategy)
     yield "now", story
     story.starts("charlie")
     yield "forced", story.forces("alpha", ForcedState.DRAIN, for_ms=60_000)
     yield "later", story.later(ms=86_400_000)
+    story = standing(strategy).later(ms=9_000)
+    story.starts("echo")
+    yield "slowly", story
 
 
 def digests() -> dict[str, str]:
@@ -90,7 +93,7 @@ def test_a_changed_rule_has_a_new_version(fresh: dict[str, str]) -> None:
 
 
 def test_the_fixed_set_tells_strategies_and_stages_apart(fresh: dict[str, str]) -> None:
-    assert len(set(fresh.values())) == len(fresh) == 3 * len(Strategy)
+    assert len(set(fresh.values())) == len(fresh) == 4 * len(Strategy)
 
 
 def test_the_fixed_set_has_what_rules_are_about() -> None:
@@ -105,6 +108,7 @@ def test_the_fixed_set_has_what_rules_are_about() -> None:
         "probe",
         "drained",
         "throttled",
+        "slow_start",
         "already_tried",
         "circuit_half_open_probe_under_way",
     }

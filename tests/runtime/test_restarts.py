@@ -8,7 +8,8 @@ from providers_for_tests import Pingable, Searchable, Told
 
 from understudy.adapters import SqliteReader
 from understudy.engine import Ambiguous, Finding, Found, Policy, RateLimited, RequestError, Strategy, Transient
-from understudy.engine.restore import dump, restore
+from understudy.engine.caches import dump
+from understudy.engine.restore import restore
 
 
 def moody(provider_id: str, dice: random.Random) -> Told:

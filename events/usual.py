@@ -1,0 +1,226 @@
+"""What most events are, in their usual shape: told and read back without pydantic, to the same byte and field.
+
+Four kinds make up four fifths of every log. As pydantic has to be ready for anything, it takes several times as long
+for them as what they usually hold is worth. Whatever is not usual (a field that is seldom set, a type that does not
+fit) is answered with None here, and goes the general way: `codec` falls back on it, and it alone judges.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from understudy.events.calls import CallStarted, CallSucceeded
+from understudy.events.decisions import Decision, DecisionMade
+from understudy.events.fact import Fact
+from understudy.events.requests import RequestAccepted, RequestCompleted
+from understudy.events.row import Row
+from understudy.events.vocabulary import Effect, Strategy, Via
+
+Tell = Callable[[Any], str | None]
+Read = Callable[[Row, dict[str, Any]], Fact | None]
+
+_EFFECTS: Final[Mapping[str, Effect]] = {effect.value: effect for effect in Effect}
+_TEXT: Final = (str, type(None))
+_json: Final = partial(to_json, inf_nan_mode="null")
+
+
+def _tell_accepted(event: RequestAccepted) -> str | None:
+    if (
+        event.preferred is not None
+        or event.amount is not None
+        or event.body is not None
+        or event.key is not None
+        or event.body_hash is not None
+        or event.labels
+        or event.principal
+    ):
+        return None
+    free = "true" if event.free_to_abandon else "false"
+    return (
+        f'{{"effect":"{event.effect}","deadline_at_us":{event.deadline_at_us},"free_to_abandon":{free}'
+        ',"labels":{},"principal":""}'
+    )
+
+
+def _tell_started(event: CallStarted) -> str | None:
+    key = event.key
+    if not (key.isascii() and key.isalnum()):
+        return None  # A key of our own is hexadecimal.
+    return f'{{"key":"{key}","deadline_at_us":{event.deadline_at_us}}}'
+
+
+def _tell_succeeded(event: CallSucceeded) -> str | None:
+    if event.reference is not None or event.cost is not None or event.stock is not None or event.finding is not None:
+        return None
+    if event.reply is None:
+        return f'{{"started_seq":{event.started_seq}}}'
+    return f'{{"started_seq":{event.started_seq},"reply":{_json(event.reply).decode()}}}'
+
+
+def _tell_completed(event: RequestCompleted) -> str:
+    return f'{{"failovers":{event.failovers},"via":"{event.via}"}}'
+
+
+TELL: Final[Mapping[type[Fact], Tell]] = {
+    RequestAccepted: _tell_accepted,
+    CallStarted: _tell_started,
+    CallSucceeded: _tell_succeeded,
+    RequestCompleted: _tell_completed,
+}
+"""The payload of an event by its type; None where it is not as usual."""
+
+
+def _context_fits(row: Row) -> bool:
+    """Whether the columns that most kinds share are texts, or empty."""
+    _, _, _, request_id, _, operation, _, _, _, _, service, country, rental_id, pair, _ = row
+    return (
+        type(operation) is str
+        and type(request_id) in _TEXT
+        and type(service) in _TEXT
+        and type(country) in _TEXT
+        and type(rental_id) in _TEXT
+        and type(pair) in _TEXT
+    )
+
+
+def _call_fits(row: Row) -> bool:
+    return type(row.provider) is str and type(row.attempt) is int and type(row.retry) is int and _context_fits(row)
+
+
+def _read_accepted(row: Row, told: dict[str, Any]) -> RequestAccepted | None:
+    named = told.get("effect")
+    effect = _EFFECTS.get(named) if type(named) is str else None
+    deadline_at_us = told.get("deadline_at_us")
+    free_to_abandon = told.get("free_to_abandon")
+    if (
+        len(told) != 5  # noqa: PLR2004 - these five, and nothing else.
+        or effect is None
+        or type(deadline_at_us) is not int
+        or type(free_to_abandon) is not bool
+        or told.get("labels") != {}
+        or told.get("principal") != ""
+        or row.request_id is None
+        or not _context_fits(row)
+    ):
+        return None
+    return RequestAccepted(
+        request_id=row.request_id,
+        operation=row.operation,  # type: ignore[arg-type] # It is a text: see `_context_fits`.
+        effect=effect,
+        deadline_at_us=deadline_at_us,
+        free_to_abandon=free_to_abandon,
+        service=row.service,
+        country=row.country,
+        rental_id=row.rental_id,
+        pair=row.pair,
+    )
+
+
+def _read_succeeded(row: Row, told: dict[str, Any]) -> CallSucceeded | None:
+    started_seq, latency_us = told.get("started_seq"), row.latency_us
+    usual = len(told) == 1 or (len(told) == 2 and "reply" in told)  # noqa: PLR2004 - with the reply or without.
+    if not usual or type(started_seq) is not int or type(latency_us) is not int or not _call_fits(row):
+        return None
+    _, _, _, request_id, provider, operation, attempt, retry, _, _, service, country, rental_id, pair, _ = row
+    return CallSucceeded(
+        request_id=request_id,
+        provider=provider,  # type: ignore[arg-type] # These fit: see `_call_fits`.
+        operation=operation,  # type: ignore[arg-type]
+        attempt=attempt,  # type: ignore[arg-type]
+        retry=retry,  # type: ignore[arg-type]
+        service=service,
+        country=country,
+        rental_id=rental_id,
+        pair=pair,
+        started_seq=started_seq,
+        latency_us=latency_us,
+        reply=told.get("reply"),
+    )
+
+
+def _read_started(row: Row, told: dict[str, Any]) -> CallStarted | None:
+    key, deadline_at_us = told.get("key"), told.get("deadline_at_us")
+    if len(told) != 2 or type(key) is not str or type(deadline_at_us) is not int or not _call_fits(row):  # noqa: PLR2004
+        return None
+    _, _, _, request_id, provider, operation, attempt, retry, _, _, service, country, rental_id, pair, _ = row
+    return CallStarted(
+        request_id=request_id,
+        provider=provider,  # type: ignore[arg-type] # These fit: see `_call_fits`.
+        operation=operation,  # type: ignore[arg-type]
+        attempt=attempt,  # type: ignore[arg-type]
+        retry=retry,  # type: ignore[arg-type]
+        service=service,
+        country=country,
+        rental_id=rental_id,
+        pair=pair,
+        key=key,
+        deadline_at_us=deadline_at_us,
+    )
+
+
+def _read_completed(row: Row, told: dict[str, Any]) -> RequestCompleted | None:
+    failovers = told.get("failovers")
+    _, _, _, request_id, provider, operation, attempt, _, _, _, _, _, _, _, _ = row
+    if (
+        len(told) != 2  # noqa: PLR2004 - these two, and nothing else.
+        or type(failovers) is not int
+        or told.get("via") != "call"
+        or type(request_id) is not str
+        or type(provider) is not str
+        or type(operation) is not str
+        or type(attempt) is not int
+    ):
+        return None
+    return RequestCompleted(
+        request_id=request_id,
+        operation=operation,
+        provider=provider,
+        attempt=attempt,
+        failovers=failovers,
+        via=Via.CALL,
+    )
+
+
+READ: Final[Mapping[str, Read]] = {
+    RequestAccepted.kind: _read_accepted,
+    CallStarted.kind: _read_started,
+    CallSucceeded.kind: _read_succeeded,
+    RequestCompleted.kind: _read_completed,
+}
+"""The event of a row and its decoded payload, by the row's kind; None where it is not as usual."""
+
+_DECISION: Final = re.compile(
+    r'\{"strategy":"(\w+)","draw":(\d{1,10}),(?:"tier":(\d{1,3}),)?"explored":(true|false),"pinned":(true|false),'
+    r'"order":\[("[^\]\\]*")\],"candidates":\[(?=\{)'
+)
+_STRATEGIES: Final[Mapping[str, Strategy]] = {strategy.value: strategy for strategy in Strategy}
+
+
+def skim_decision(row: Row) -> Decision | None:
+    """A decision that named somebody, without a look at its candidates: they are most of its bytes, and no fold asks.
+
+    None for any other row, and for one that does not look as it was written.
+    """
+    if row.kind != DecisionMade.kind or type(row.provider) is not str or type(row.request_id) is not str:
+        return None
+    found = _DECISION.match(row.payload)
+    if found is None or not row.payload.endswith("}]}"):
+        return None
+    name, draw, tier, explored, pinned, order = found.groups()
+    ids = tuple(order[1:-1].split('","'))
+    strategy = _STRATEGIES.get(name)
+    if strategy is None or ids[0] != row.provider:
+        return None
+    return Decision(
+        request_id=row.request_id,
+        strategy=strategy,
+        draw=int(draw),
+        tier=None if tier is None else int(tier),
+        explored=explored == "true",
+        pinned=pinned == "true",
+        order=ids,
+        tell=lambda: row.payload[found.end() : -2],
+    )
