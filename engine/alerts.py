@@ -1,16 +1,27 @@
 """Which alerts an event raises or clears: asked after every append, answered from the standing alone."""
 
+from collections.abc import Mapping
+
+from understudy.engine.request_state import LOOKUP
 from understudy.events.calls import CallFailed, CallSucceeded
 from understudy.events.decisions import Event
 from understudy.events.operations import AlertCleared, AlertRaised
-from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
-from understudy.events.vocabulary import FailureKind
+from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed, RequestSuspended
+from understudy.events.vocabulary import FailureKind, Finding
 from understudy.projections.standing import Standing
 
 LOCAL_FAULT = "local_fault"
 MISCONFIGURED = "misconfigured"
 INSUFFICIENT_FUNDS = "insufficient_funds"
 SUSPENDED = "suspended"
+CONTRADICTION = "contradiction"
+"""An operator says one thing of a request, and its provider another. It stands until an operator says it once more."""
+
+_AGAINST: Mapping[bool, Mapping[Finding | None, str]] = {
+    False: {Finding.SUCCEEDED: "has executed it", Finding.PENDING: "is still executing it"},
+    True: {Finding.FAILED: "has failed to execute it", Finding.ABSENT: "does not know of it"},
+}
+"""What a look-up may say against an operator, who has said whether the request was executed."""
 
 RAISING = frozenset({CallFailed, RequestSuspended})
 """The events that may raise an alert; others only clear one that stands."""
@@ -28,6 +39,8 @@ def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
         case RequestSuspended(request_id=request_id, provider=provider, operation=operation):
             message = f"{operation} at {provider} may have been executed; it is held until that is known"
             return _raise(standing, SUSPENDED, request_id, message)
+        case RequestResumed(request_id=request_id):
+            return _clear(standing, CONTRADICTION, request_id)
         case RequestCompleted(request_id=request_id) | RequestFailed(request_id=request_id):
             return _clear(standing, SUSPENDED, request_id)
         case _:
@@ -67,10 +80,25 @@ def _after_failure(standing: Standing, event: CallFailed) -> AlertRaised | Alert
             return None
 
 
-def _after_success(standing: Standing, event: CallSucceeded) -> AlertCleared | None:
+def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | AlertCleared | None:
     if standing.shielded and _somebody_answered(standing):
         return _clear(standing, LOCAL_FAULT, "")
+    if event.operation == LOOKUP and standing.spoken and (contradiction := _contradiction(standing, event)):
+        return contradiction
     return _clear(standing, MISCONFIGURED, event.provider) or _clear(standing, INSUFFICIENT_FUNDS, event.provider)
+
+
+def _contradiction(standing: Standing, event: CallSucceeded) -> AlertRaised | None:
+    """A look-up was under way when an operator spoke, and comes back with the opposite."""
+    request_id = event.request_id or ""
+    executed = standing.spoken.get(request_id)
+    told = None if executed is None else _AGAINST[executed].get(event.finding)
+    if told is None:
+        return None
+    reference = f" (reference {event.reference})" if event.reference is not None else ""
+    said = "executed" if executed else "not executed"
+    message = f"an operator says that request {request_id} was {said}, but {event.provider} {told}{reference}"
+    return _raise(standing, CONTRADICTION, request_id, message)
 
 
 def _somebody_answered(standing: Standing) -> bool:

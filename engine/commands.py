@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from understudy.engine import recovery
+from understudy.engine.alerts import CONTRADICTION
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
@@ -104,6 +105,8 @@ def conclude(journal: Journal, request_id: str) -> None:
     """End a request of which an operator has said what became of it, where no runner drives it: nobody is asked."""
     now_us = journal.now_us()
     ledger = journal.ledger
+    if request_id not in ledger.requests:
+        return  # It has ended before: an operator has had the last word on a contradiction.
     step = next_step(ledger.requests[request_id], ledger.standing, now_us=now_us)
     if isinstance(step, Finish | Fail):
         journal.note(step.event, at_us=now_us)
@@ -122,7 +125,7 @@ def wished(kind: type[W], **fields: Any) -> W:
 
 def _event(ledger: Ledger, wish: Wish, now_us: int) -> Fact:
     if isinstance(wish, Resolve):
-        if not recovery.is_held(ledger, wish.request_id):
+        if not recovery.is_held(ledger, wish.request_id) and not is_contradicted(ledger, wish.request_id):
             raise InvalidRequest(f"request {wish.request_id!r} is not held; only suspended requests can be resolved")
         return RequestResumed(**wish.model_dump(exclude={"command"}))
     known = ledger.standing.policy.by_id
@@ -137,6 +140,11 @@ def _event(ledger: Ledger, wish: Wish, now_us: int) -> Fact:
         case Probe():
             expect_probeable(ledger.standing, wish.provider, now_us=now_us)
             return ProbeRequested(**wish.model_dump(exclude={"command"}))
+
+
+def is_contradicted(ledger: Ledger, request_id: str) -> bool:
+    """Whether a request has ended as an operator said, and its provider has said the opposite: the last word is due."""
+    return f"{CONTRADICTION}|{request_id}" in ledger.standing.alerts and request_id not in ledger.requests
 
 
 def expect_probeable(standing: Standing, provider: str, *, now_us: int) -> None:

@@ -1,7 +1,8 @@
 """The signals of one engine: sent once their event is durable, to receivers that can harm nobody but themselves.
 
 A receiver has a queue of its own. An async one is awaited in a task of its own, a plain one runs in a thread: a slow
-one delays neither requests nor other receivers, and what it raises is logged.
+one, or one that never returns, delays neither requests nor other receivers. What it raises is logged, and so is that it
+hangs, that it is slow, and that it loses signals for that.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -18,6 +18,7 @@ from blinker import ANY, NamedSignal, Namespace
 
 from understudy.engine.news import Newsroom
 from understudy.engine.request_state import OpenState
+from understudy.engine.threads import Threads
 from understudy.events.decisions import Decision
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import EventLog
@@ -33,6 +34,8 @@ QUEUE: Final = 10_000
 """Signals that one receiver may be behind; then it loses the oldest, and that is logged."""
 SLOW_S: Final = 1.0
 """A receiver that takes longer is named in the log."""
+HANGS_S: Final = 10.0
+"""One that has not returned for so long is named before it does, whenever somebody is told of anything."""
 GRACE_S: Final = 5.0
 """How long receivers may take for what is left when the engine stops."""
 _AGAIN_S: Final = 0.5
@@ -69,7 +72,21 @@ class _Box:
         self.receiver = receiver
         self.letters: deque[_Letter] = deque()
         self.lost = 0
+        self.since_s = 0.0
+        """Since when it has been at a letter; 0 while it is at none."""
+        self.named = False
+        """Whether it has been named for hanging at that letter."""
         self.task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """It is told something."""
+        self.since_s, self.named = time.monotonic(), False
+
+    def end(self, letter: _Letter) -> None:
+        """It has returned, or raised."""
+        took_s, self.since_s = time.monotonic() - self.since_s, 0.0
+        if took_s > SLOW_S:
+            logger.warning("receiver %r of %s took %.1f s", self.receiver, letter.name, took_s)
 
 
 class Hooks:
@@ -86,7 +103,7 @@ class Hooks:
         self._waiting: deque[tuple[int, _Letter]] = deque()
         self._postman: asyncio.Task[None] | None = None
         self._boxes: dict[tuple[int, int], _Box] = {}
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: Threads | None = None
 
     def signal(self, name: str) -> NamedSignal:
         """A signal by its name.
@@ -106,7 +123,9 @@ class Hooks:
         self._log = log
 
     def take(self, recorded: Recorded, changed: int, standing: Standing, before: OpenState | None) -> None:
-        """Send the news of an event as soon as it is durable."""
+        """Send the news of an event as soon as it is durable; after `close`, nothing is."""
+        if self._log is None:
+            return
         for signal, says in self._news.of(recorded, changed, standing, before):
             if self.signals[signal].receivers:
                 event = recorded.event
@@ -157,6 +176,7 @@ class Hooks:
                 await self._made_durable(self._waiting[-1][0])
                 while self._waiting and self._is_durable(self._waiting[0][0]):
                     self._hand_out(self._waiting.popleft()[1])
+                self._name_who_hangs()
         finally:
             self._postman = None
 
@@ -179,6 +199,8 @@ class Hooks:
             if box is None:
                 box = self._boxes[key] = _Box(receiver)
             if len(box.letters) >= QUEUE:
+                if not box.lost:
+                    logger.error("receiver %r is so far behind that it begins to lose signals", receiver)
                 box.letters.popleft()
                 box.lost += 1
             box.letters.append(letter)
@@ -195,19 +217,29 @@ class Hooks:
                 box.letters.clear()
                 if _is_async(box.receiver):
                     for letter in letters:
-                        await self._tell_async(box.receiver, letter)
+                        await self._tell_async(box, letter)
                 else:
-                    await asyncio.get_running_loop().run_in_executor(self._pool(), self._tell, box.receiver, letters)
+                    await asyncio.get_running_loop().run_in_executor(self._pool(), self._tell, box, letters)
+        except RuntimeError:
+            logger.exception("receiver %r cannot be told: there is no thread for it", box.receiver)
         finally:
             del self._boxes[key]
 
-    def _pool(self) -> ThreadPoolExecutor:
+    def _name_who_hangs(self) -> None:
+        now_s = time.monotonic()
+        for box in self._boxes.values():
+            if box.since_s and not box.named and now_s - box.since_s > HANGS_S:
+                box.named = True
+                logger.warning("receiver %r has not returned for %.0f s", box.receiver, now_s - box.since_s)
+
+    def _pool(self) -> Threads:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="understudy-hooks")
+            self._threads = Threads()
         return self._threads
 
-    async def _tell_async(self, receiver: Callable[..., Any], letter: _Letter) -> None:
-        began_s = time.monotonic()
+    async def _tell_async(self, box: _Box, letter: _Letter) -> None:
+        receiver = box.receiver
+        box.begin()
         try:
             await receiver(self._sender, **letter.says)
         except asyncio.CancelledError:
@@ -217,24 +249,21 @@ class Hooks:
             logger.exception("receiver %r of %s let a cancellation of its own escape", receiver, letter.name)
         except Exception:
             logger.exception("receiver %r of %s failed", receiver, letter.name)
-        _look_at_its_time(receiver, letter, began_s)
+        finally:
+            box.end(letter)
 
-    def _tell(self, receiver: Callable[..., Any], letters: list[_Letter]) -> None:
+    def _tell(self, box: _Box, letters: list[_Letter]) -> None:
         """In a thread."""
+        receiver = box.receiver
         for letter in letters:
-            began_s = time.monotonic()
+            box.begin()
             try:
                 receiver(self._sender, **letter.says)
-            except Exception:
+            except BaseException:
                 logger.exception("receiver %r of %s failed", receiver, letter.name)
-            _look_at_its_time(receiver, letter, began_s)
+            finally:
+                box.end(letter)
 
 
 def _is_async(receiver: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(receiver) or inspect.iscoroutinefunction(getattr(receiver, "__call__", None))  # noqa: B004
-
-
-def _look_at_its_time(receiver: Callable[..., Any], letter: _Letter, began_s: float) -> None:
-    took_s = time.monotonic() - began_s
-    if took_s > SLOW_S:
-        logger.warning("receiver %r of %s took %.1f s", receiver, letter.name, took_s)

@@ -90,8 +90,8 @@ class ProbeRequested(Fact):
 class AlertRaised(Fact):
     """Something needs a person.
 
-    Shape:  `alert` is the rule's name (`local_fault`, `misconfigured`, `insufficient_funds`, `suspended`); `subject`
-            is what it is about: a provider, a request, or `` for the engine itself.
+    Shape:  `alert` is the rule's name (`local_fault`, `misconfigured`, `insufficient_funds`, `suspended`,
+            `contradiction`); `subject` is what it is about: a provider, a request, or `` for the engine itself.
     """
 
     kind: ClassVar[str] = "alert_raised.v1"

@@ -18,7 +18,13 @@ from understudy.events.operations import (
     PolicyActivated,
     ProbeRequested,
 )
-from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed, RequestSuspended
+from understudy.events.requests import (
+    RequestAccepted,
+    RequestCompleted,
+    RequestFailed,
+    RequestResumed,
+    RequestSuspended,
+)
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import SIDE_OPERATIONS, FailureKind, Strategy
 from understudy.projections import lane_step as lane
@@ -204,6 +210,7 @@ def _alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) 
 
 def _alert_cleared(standing: "Standing", recorded: Recorded, event: AlertCleared) -> None:
     standing.alerts.pop(f"{event.alert}|{event.subject}", None)
+    standing.spoken.pop(event.subject, None)  # That a request was held, or is contradicted, is over with it.
     standing.lanes.kept.clear()
     turn(standing.lanes, recorded)
 
@@ -236,6 +243,10 @@ def _failed(standing: "Standing", _: Recorded, event: RequestFailed) -> None:
     standing.spared.pop(event.request_id, None)
 
 
+def _resumed(standing: "Standing", _: Recorded, event: RequestResumed) -> None:
+    standing.spoken[event.request_id] = event.executed
+
+
 def _suspended(standing: "Standing", _: Recorded, __: RequestSuspended) -> None:
     standing.totals.suspended += 1
 
@@ -265,6 +276,7 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(RequestCompleted, _completed),
         _on(RequestFailed, _failed),
         _on(RequestSuspended, _suspended),
+        _on(RequestResumed, _resumed),
     )
 )
 """What to do for each kind of event; the others change nothing but the place in the log."""

@@ -27,6 +27,7 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "mode": standing.mode,
         "providers": standing.providers,
         "spared": {request: sorted(who) for request, who in standing.spared.items()},
+        "spoken": standing.spoken,
         "last_first": standing.last_first,
         "totals": standing.totals,
     }
@@ -47,6 +48,7 @@ def standing_of(
         providers={name: _provider(record) for name, record in rest["providers"].items()},
         calls=calls,
         spared={request: set(who) for request, who in rest["spared"].items()},
+        spoken=dict(rest["spoken"]),
         stock=stock,
         last_first={int(tier): provider for tier, provider in rest["last_first"].items()},
         totals=Totals(**rest["totals"]),

@@ -52,6 +52,8 @@ class Standing:
     """Open calls by the seq of their start."""
     spared: dict[str, set[str]] = field(default_factory=dict)
     """Providers whose earlier tries of an open request counted in no streak, by request: a later try still may."""
+    spoken: dict[str, bool] = field(default_factory=dict)
+    """Whether a request was executed, as an operator has said of one that was held and has not ended yet."""
     stock: dict[str, StockBelief] = field(default_factory=dict)
     last_first: dict[int, str] = field(default_factory=dict)
     """Who was the first choice of the latest round-robin decision, by tier."""

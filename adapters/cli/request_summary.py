@@ -121,7 +121,7 @@ def _add(found: RequestSummary, row: Row) -> None:
             found.became, found.reason, found.ended_us = Became.FAILED, reason.value, row.at_us
         case RequestSuspended(provider=provider, reason=doubt):
             found.became, found.reason, found.provider = Became.HELD, doubt.value, provider
-        case RequestResumed():
+        case RequestResumed() if not found.ended_us:
             found.became, found.reason = Became.OPEN, None
         case _:
             pass

@@ -17,7 +17,8 @@ from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_o
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.lock import owner_of
 from understudy.adapters.stores.request_search import Became
-from understudy.engine.commands import Resolve
+from understudy.engine.commands import Resolve, is_contradicted
+from understudy.engine.restore import restore
 from understudy.events.requests import RequestCompleted, RequestFailed
 
 _ENDS: Final = frozenset({RequestCompleted.kind, RequestFailed.kind})
@@ -54,6 +55,10 @@ def resolve(
     --not-executed   it has failed without effect; the caller may ask anew,
                      under another key.
 
+    A request of which its provider has said the opposite since (alert
+    `contradiction`) may be resolved once more: that is on record, ends the
+    alert, and changes nothing else.
+
     A running engine takes the command from the log's inbox within a second. If none is running, this command writes
     the events itself.
 
@@ -78,7 +83,7 @@ def resolve(
     done = deliver(db, wish, patience_s=wait_us / 1_000_000)
     if isinstance(done, Waiting):
         give_up(ctx, db, done, as_json=as_json, found={"request": held.to_json()})
-    ended = _end(db, done, held.request_id, ends_s=ends_s)
+    ended = _as_before(held) if held.ended_us else _end(db, done, held.request_id, ends_s=ends_s)
     if as_json:
         with SqliteReader.open(db) as reader:
             return say_json(db, done, {"request": summarized(reader.request_rows(held.request_id)).to_json()})
@@ -95,6 +100,8 @@ def _held(db: Path, reader: SqliteReader, wanted: str) -> RequestSummary:
     policy_in_force(reader)
     listed = f"`understudy requests {db} --outcome {Became.HELD}` lists those that are suspended"
     found = summarized(reader.request_rows(find_by_id(reader, wanted, otherwise=listed)))
+    if found.became is not Became.HELD and is_contradicted(restore(reader), found.request_id):
+        return found  # The last word is due.
     match found.became:
         case Became.HELD:
             return found
@@ -107,6 +114,11 @@ def _held(db: Path, reader: SqliteReader, wanted: str) -> RequestSummary:
         case _:
             what = "it is under way"
     raise Refused(f"request {plain(found.request_id)} is not suspended: {plain(what)}; {listed}")
+
+
+def _as_before(ended: RequestSummary) -> str:
+    """How a request had ended before the last word on it."""
+    return f"it had ended as {ended.outcome} before; the contradiction is over"
 
 
 def _end(db: Path, done: Delivered, request_id: str, *, ends_s: float) -> str | None:

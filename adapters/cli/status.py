@@ -8,6 +8,7 @@ import click
 from understudy.adapters.cli.instants import iso
 from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
 from understudy.adapters.cli.output import Cell, answer, answer_json, answer_wrapped, fits, plain, stacked, table
+from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
 from understudy.adapters.stores import SqliteReader
 
@@ -42,9 +43,9 @@ def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) 
     \b
     Exit codes: 0 shown; 2 wrong usage, or DB is no log that can be read.
     """
-    with SqliteReader.open(db) as reader:
+    with SqliteReader.open(db) as reader, Progress("folding the log") as progress:
         seq = last_seq(reader, position=position, at_us=at_us)
-        found = as_of(reader, seq=seq, at_us=at_us, now_us=time.time_ns() // 1000)
+        found = as_of(reader, seq=seq, at_us=at_us, now_us=time.time_ns() // 1000, progress=progress)
     if as_json:
         answer_json({"log": str(db), **found.to_json()})
     else:

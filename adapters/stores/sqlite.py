@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 # A NamedTuple's own constructor takes twice as long.
 _recorded: Final = partial(tuple.__new__, Recorded)
+_entry: Final = partial(tuple.__new__, Entry)
 
 DEFAULT_CAPACITY: Final = 100_000
 """Events that may be pending: at 1 KB each, 100 MB of memory."""
@@ -173,9 +174,9 @@ class SqliteLog:
         because of a fault of the disk: what cannot be written now is kept and tried again.
         """
         writer = self._opened()
-        head = writer.head
-        row = encode(event, seq=head.seq + 1, at_us=at_us)
-        writer.append(Entry(row, link(head.chain, row), side))
+        backlog = writer.backlog
+        row = encode(event, seq=backlog.seq + 1, at_us=at_us)
+        writer.append(_entry((row, link(backlog.chain, row), side)))
         return _recorded((row.seq, at_us, event))
 
     def durable(self, seq: int) -> Awaitable[None]:

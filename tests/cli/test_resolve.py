@@ -1,6 +1,8 @@
 """`understudy resolve` where no engine runs: a suspended request comes to its end, and no other does."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,18 @@ from cli.command_line import answered, refused, said
 from providers_for_tests import Searchable, Told, never
 
 from understudy.adapters.stores import SqliteLog, SqliteReader
-from understudy.engine import Ambiguous, Engine, Finding, Found, OutcomeUnknown, Policy, RequestInterrupted, Strategy
+from understudy.engine import (
+    Ambiguous,
+    Deadline,
+    Engine,
+    Finding,
+    Found,
+    OutcomeUnknown,
+    Policy,
+    Request,
+    RequestInterrupted,
+    Strategy,
+)
 from understudy.replay.verify import verify
 
 HELD = "647484658b52000000000004"
@@ -161,3 +174,46 @@ def test_it_must_be_said_which_of_the_two(words: tuple[str, ...], held_log: Path
 def test_a_reference_is_neither_empty_nor_endless(reference: str, held_log: Path) -> None:
     assert "Invalid value for '--executed'" in refused("resolve", held_log, HELD, "--executed", reference, *WHY)
     assert kinds(held_log, after=46) == []
+
+
+async def test_after_a_contradiction_an_operator_has_the_last_word(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def found() -> None:
+        asked.set()
+        await go_on.wait()
+
+    alpha = Patient("alpha", [Ambiguous("reset")], waits=found)
+    policy = IN_ORDER.model_copy(update={"deadline_ms": 100, "lookup_interval_ms": 1})
+    async with Engine(providers=[alpha], log=SqliteLog(path), policy=policy) as engine:
+        with pytest.raises(OutcomeUnknown):
+            await engine.call("pay", effect="once")
+        (held,) = engine.unsettled
+        asked.clear()
+        await asyncio.wait_for(asked.wait(), 10)
+        engine.resolve(held, executed=False, actor="bob", reason="not on the statement")
+        go_on.set()
+        async with asyncio.timeout(20):
+            while engine.unsettled:  # noqa: ASYNC110 - Until it has ended as bob has said.
+                await asyncio.sleep(0)
+    text = await asyncio.to_thread(said, "resolve", path, held, "--executed", "order-9", *WHY)
+    assert "is resolved: executed, with reference order-9\n" in text
+    assert "  now    it had ended as failed, not executed before; the contradiction is over\n" in text
+    assert kinds(path)[-2:] == ["request_resumed", "alert_cleared"]
+    listed = await asyncio.to_thread(answered, "requests", path)
+    assert [one["outcome"] for one in listed["requests"]] == ["failed"]
+    assert_sound(path)
+    await asyncio.to_thread(refused, "resolve", path, held, "--executed", "order-9", *WHY)
+
+
+@dataclass
+class Patient(Searchable):
+    """One whose look-ups wait, and find that it was executed."""
+
+    waits: Callable[[], Awaitable[None]] | None = None
+
+    async def lookup(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Found:
+        assert self.waits is not None
+        await self.waits()
+        return Found(finding=Finding.SUCCEEDED, reference="order-9")

@@ -5,10 +5,22 @@ import json
 from typing import Any
 
 import pytest
-from providers_for_tests import Pingable, Told
+from providers_for_tests import Pingable, Searchable, Told
 
 from understudy.adapters import SqliteLog, put_command
-from understudy.engine import InvalidRequest, Policy, Strategy, Transient
+from understudy.engine import (
+    Ambiguous,
+    Deadline,
+    Engine,
+    Finding,
+    Found,
+    InvalidRequest,
+    OutcomeUnknown,
+    Policy,
+    Request,
+    Strategy,
+    Transient,
+)
 
 ONE_FAILURE_OPENS = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, max_failures=1)
 TWO_FAILURES_OPEN = ONE_FAILURE_OPENS.model_copy(update={"max_failures": 2})
@@ -115,3 +127,43 @@ def test_a_command_with_a_field_that_does_not_fit_is_told_which(stage: Any) -> N
         )
 
     stage.play(act)
+
+
+def test_a_look_up_that_contradicts_an_operator_alerts_and_the_operator_has_the_last_word(stage: Any) -> None:
+    """The provider takes a second to find the payment; meanwhile somebody has said that it was never made."""
+
+    async def act() -> None:
+        log = stage.file()
+        alpha = Slow("a", [Ambiguous("reset")], findings=[Found(finding=Finding.SUCCEEDED, reference="order-9")])
+        async with stage.engine(alpha, policy=Policy(deadline_ms=500), log=log, watch=False) as engine:
+            heard: list[str] = []
+
+            async def hear(_: Engine, *, message: str, **__: Any) -> None:
+                heard.append(message)
+
+            engine.on("alert:raised", hear)
+            with pytest.raises(OutcomeUnknown):
+                await engine.call("pay", effect="once")
+            (held,) = engine.unsettled
+            await asyncio.sleep(2)
+            engine.resolve(held, executed=False, **ANN)
+            await asyncio.sleep(20)
+            assert engine.unsettled == ()
+            assert list(engine.standing.alerts) == [f"contradiction|{held}"]
+            said = f"an operator says that request {held} was not executed, but a has executed it (reference order-9)"
+            assert heard[-1] == said
+            engine.resolve(held, executed=True, reference="order-9", **ANN)
+            assert engine.standing.alerts == {}
+            with pytest.raises(InvalidRequest, match="is not held"):
+                engine.resolve(held, executed=True, **ANN)
+
+    stage.play(act)
+    assert stage.kinds()[-2:] == ["alert_cleared", "engine_stopped"]
+
+
+class Slow(Searchable):
+    """One that takes its time to look up."""
+
+    async def lookup(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Found:
+        await asyncio.sleep(4)
+        return await super().lookup(operation, request, key=key, deadline=deadline)
