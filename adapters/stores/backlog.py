@@ -38,6 +38,7 @@ class Backlog:
         """Whether what was taken may be stored although we have not heard of it."""
         self.queue: list[Entry] = []
         self.under_way: list[Entry] = []
+        self._told: list[Entry] = []
         self._waiters = Waiters()
 
     @property
@@ -51,8 +52,8 @@ class Backlog:
         self.queue.append(entry)
 
     def entries(self) -> Iterator[Entry]:
-        """What is not yet durable, in order."""
-        return chain(self.under_way, self.queue)
+        """What is not yet durable, in order, and what has only just become it: see `forget_told`."""
+        return chain(self._told, self.under_way, self.queue)
 
     def waiter(self, seq: int) -> asyncio.Future[None]:
         """A future of the caller's own, done once that event is durable."""
@@ -71,13 +72,17 @@ class Backlog:
         self.under_way = []
 
     def succeeded(self) -> int:
-        """What was under way is durable; how many have been told so."""
+        """What was under way is durable; how many have been told so. `forget_told` is to be called in the next pass."""
         last = self.under_way[-1]
         self.stored = Head(last.row.seq, last.chain)
-        self.under_way = []
+        self._told, self.under_way = self.under_way, []
         self.in_doubt = False
         self.failure = None
         return self._waiters.tell_of_success(last.row.seq)
+
+    def forget_told(self) -> None:
+        """Whoever had asked the store before it was stored has had the answer by now, and has looked here."""
+        self._told = []
 
     def failed(self, error: BaseException, told: Callable[[], BaseException]) -> None:
         """What was under way waits again; each of those who wait is told, with an error of their own."""

@@ -162,6 +162,7 @@ class Commits:
         self.note_written(sum([len(entry.row.payload) + 800 for entry in self.backlog.under_way]))
         if self._idle is None:
             self._watch_for_rest()
+        self._loop.call_soon(self.backlog.forget_told)
         return self.backlog.succeeded()
 
     def _fail(self, error: BaseException) -> None:

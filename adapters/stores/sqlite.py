@@ -186,7 +186,8 @@ class SqliteLog:
     async def claim(self, *, principal: str, operation: str, key: str, at_us: int) -> ClaimKey | None:
         """Who holds an idempotency key at that instant, pending claims included."""
         stored = await self._ask(side_tables.find_claim, principal=principal, operation=operation, key=key)
-        # The answer comes before word of any later commit, so what the question did not see is pending still.
+        # The answer comes before word of any later commit, and we are woken in the next pass of the loop at the latest:
+        # what the question did not see is among the pending entries still.
         wanted = (principal, operation, key)
         return holder(stored, self._opened().pending_entries(), wanted=wanted, at_us=at_us)
 

@@ -1,10 +1,8 @@
 """What waits together is written together, and nobody who waits can disturb it."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -137,21 +135,6 @@ async def test_who_answers_a_commit_at_once_joins_the_group_that_waits(log: Sqli
     assert transactions(statements) == 2
 
 
-async def test_a_reader_that_stays_does_not_keep_the_write_ahead_log_from_being_emptied_at_close(
-    tmp_path: Path,
-) -> None:
-    log = SqliteLog(tmp_path / "read.db")
-    await log.open("tester")
-    log.append(alert(), at_us=NOON)
-    await log.durable(1)
-    with log.reader() as reader:
-        rows = reader.rows()
-        assert next(rows).seq == 1
-        await log.close()
-        assert (tmp_path / "read.db-wal").stat().st_size == 0
-        assert assert_whole(reader) == 1
-
-
 async def test_more_than_one_transaction_may_hold_is_written_in_order(log: SqliteLog) -> None:
     for number in range(10_000):
         log.append(alert(number), at_us=NOON)
@@ -188,6 +171,19 @@ async def test_a_cancelled_question_does_not_hold_up_the_writer(log: SqliteLog) 
     await log.durable(1)
     assert len(await log.request_rows("r1")) == 1
     assert not log.busy
+
+
+async def test_a_key_that_becomes_durable_while_it_is_asked_for_is_not_free(log: SqliteLog) -> None:
+    """The question does not see the claim, and word of its commit arrives together with the answer."""
+    log.append(accepted(), at_us=NOON, side=[claim()])
+    asking = asyncio.create_task(log.claim(principal="p", operation="rent", key="k", at_us=NOON))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert log._writer is not None
+    done = threading.Event()
+    log._writer.holding.thread.hand_over(lambda _: done.set(), lambda _: None)
+    assert done.wait(timeout=5)
+    assert await asking == claim()
 
 
 async def test_a_cancelled_close_goes_on(tmp_path: Path) -> None:
@@ -233,70 +229,3 @@ def test_a_loop_that_ends_without_closing_still_writes_and_lets_go(tmp_path: Pat
         assert not thread.is_alive()
     with SqliteReader.open(log.path) as reader:
         assert assert_whole(reader) == 100
-
-
-async def test_an_idle_log_empties_its_write_ahead_log(log: SqliteLog, statements: list[str]) -> None:
-    log.append(alert(), at_us=NOON)
-    await log.durable(1)
-    assert not any("wal_checkpoint" in line for line in statements), "never on the way of a commit"
-    await until(lambda: any("wal_checkpoint(PASSIVE)" in line for line in statements))
-
-
-async def test_a_busy_log_keeps_its_write_ahead_log_small(log: SqliteLog) -> None:
-    big = "x" * 50_000
-    for number in range(60):
-        for _ in range(20):
-            log.append(accepted(body=big), at_us=NOON + number)
-        await log.durable(log.head.seq)
-    wal = log.path.with_name("calls.db-wal")
-    written = 60 * 20 * len(big)
-    assert wal.stat().st_size < written / 2
-
-
-_LOOK_S = 0.02
-"""How long a reader takes: many commits, but less than the store waits for it."""
-
-
-class Leapfrog:
-    """Readers of whom one always begins before another ends: at no moment is nobody reading."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._reading = threading.Event()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        self._reading.wait()
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _read(self) -> None:
-        with closing(self._connect()) as one, closing(self._connect()) as other:
-            ending, beginning = one, other
-            while not self._stopped.is_set():
-                beginning.execute("BEGIN")
-                beginning.execute("SELECT count(*) FROM meta").fetchone()
-                if ending.in_transaction:
-                    ending.execute("COMMIT")
-                self._reading.set()
-                self._stopped.wait(_LOOK_S)
-                ending, beginning = beginning, ending
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-
-
-async def test_readers_without_a_break_do_not_let_the_write_ahead_log_grow_for_ever(log: SqliteLog) -> None:
-    big, largest = "x" * 50_000, 0
-    wal = log.path.with_name("calls.db-wal")
-    with Leapfrog(log.path):
-        for number in range(1_000):
-            for _ in range(4):
-                log.append(accepted(body=big), at_us=NOON + number)
-            await log.durable(log.head.seq)
-            largest = max(largest, wal.stat().st_size)
-    assert largest < 80_000_000, "of 200 MB that were written"
