@@ -187,7 +187,8 @@ def _started(shares: Sequence[Share]) -> Iterator[list[tuple[SpawnProcess, conne
             ours, theirs = context.Pipe(duplex=False)
             process = context.Process(target=_work, args=(share, theirs), daemon=True)
             workers.append((process, ours))
-            process.start()
+            with _deaf():
+                process.start()
             theirs.close()  # So that its death is heard here.
         yield workers
     finally:
@@ -198,9 +199,21 @@ def _started(shares: Sequence[Share]) -> Iterator[list[tuple[SpawnProcess, conne
                 process.join()
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Start a process that never hears Ctrl-C, not even while it imports: we answer that, and then end it.
+
+    What comes meanwhile reaches us afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(share: Share, pipe: connection.Connection) -> None:
     """What a worker does. An error that is none of ours ends it with a traceback, and its pipe with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by who started us, and who then ends us.
     half = share.through - share.after
     try:
         with SqliteReader.open(share.path, stream=share.stream) as reader, _without_cycles():

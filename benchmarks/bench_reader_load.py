@@ -25,7 +25,7 @@ from typing import NamedTuple
 from click.testing import CliRunner
 from full_load import Load, under_load, wal_bytes
 
-from understudy.adapters.cli import main as understudy
+from understudy.adapters.cli.main import main as understudy
 from understudy.engine import Engine
 
 TURNS = 6

@@ -18,10 +18,10 @@ from understudy.engine.hooks import Hooks
 from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
+from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, check_provider
-from understudy.engine.restore import Restoration, restore
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
@@ -101,14 +101,8 @@ class Engine:
                 await self._log.close()  # A start that failed half-way leaves no lock and no thread behind.
 
     async def _begin(self, identity: Identity) -> None:
+        ledger = await ledger_of(self._log)
         with self._log.reader() as reader:
-            if self._log.lasting:
-                restoration = Restoration(reader)
-                for block in restoration.blocks():
-                    await self._log.save_block(block)
-                ledger = restoration.ledger
-            else:
-                ledger = restore(reader)
             rest = cut_off(reader, ledger)
         self._system.start_after(ledger.standing.at_us)
         journal = Journal(self._log, ledger, self._system)

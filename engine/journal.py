@@ -66,9 +66,10 @@ class Journal:
 
     def seal(self) -> None:
         """Seal what has been taken down so far, if there is anything."""
-        builder = self.ledger.builder
-        if builder is not None and builder.records:
-            self.keep(builder.seal(self.ledger.standing, chain=self.log.head.chain))
+        ledger = self.ledger
+        if ledger.builder is not None and ledger.builder.records:
+            chain = self.log.head.chain
+            self.keep(ledger.builder.seal(ledger.standing, chain=chain, unsettled=ledger.requests))
 
     def durable(self, recorded: Recorded) -> Awaitable[None]:
         """Done once the event is durable; raises LogUnavailable if that failed."""

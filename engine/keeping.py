@@ -3,8 +3,8 @@
 from collections import deque
 from typing import Final
 
+from understudy.engine.caches import dump
 from understudy.engine.journal import Journal
-from understudy.engine.restore import dump
 from understudy.engine.runner import Runner
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import SealedBlock, Snapshot

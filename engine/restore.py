@@ -1,94 +1,106 @@
-"""The ledger from the log: the newest snapshot that can be trusted, and every row after it."""
+"""The ledger from the log: the newest place that is told in full, the sealed blocks after it, and rows for the rest."""
 
-from collections.abc import Iterator
-from hashlib import sha256
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final
 
+from understudy.engine.caches import at_the_end_of, row_at, told_in_full, trusted_blocks
 from understudy.engine.ledger import Ledger
-from understudy.events.codec import skimmed
-from understudy.events.log import Head, LogReader, SealedBlock, Snapshot
-from understudy.projections.block import BlockBuilder
-from understudy.projections.snapshot import BrokenSnapshot, dump_standing, load_standing
+from understudy.events.codec import recorded, skimmed
+from understudy.events.log import LogReader, SealedBlock
+from understudy.projections.block import BlockBuilder, BrokenBlock, fold_blocks
+from understudy.projections.lanes import turn
+from understudy.projections.rest import beliefs
 from understudy.projections.standing import FOLD_VERSION
 
-_IDS_END = b"\n"
-_DIGEST = 32
-"""Bytes of the SHA-256 that a snapshot begins with: one flipped bit must not decide anything."""
+BLOCKS_A_PIECE: Final = 8
+ROWS_A_PIECE: Final = 512
+"""What is folded at a time takes some twenty milliseconds: between two pieces, others may have their turn."""
 
 
-def restore(reader: LogReader, *, through: int | None = None) -> Ledger:
-    """The ledger as of `through` (the end if None)."""
-    ledger = _from_snapshot(reader, through) or Ledger()
-    for row in reader.rows(after=ledger.standing.seq, through=through):
-        ledger.fold(skimmed(row))
-    return ledger
+def restore(
+    reader: LogReader, *, through: int | None = None, progress: Callable[[int, int], None] = lambda _, __: None
+) -> Ledger:
+    """The ledger as of `through` (the end if None). `progress` is told up to which event it is, and of how many.
+
+    Errors: UnreadableEvent if an event that it builds on cannot be read.
+    """
+    restoration = Restoration(reader, through=through)
+    for _ in restoration.pieces():
+        progress(restoration.seq, restoration.end)
+    return restoration.ledger
 
 
 def restored_without_rows(reader: LogReader, *, through: int) -> int:
     """Up to where `restore` is spared the rows, as far as can be told without reading anything through."""
     snapshot = reader.snapshot(fold_version=FOLD_VERSION, through=through)
-    return 0 if snapshot is None else snapshot.seq
+    sealed = min(through, reader.sealed_through(fold_version=FOLD_VERSION))
+    return max(sealed, snapshot.seq if snapshot else 0)
 
 
 class Restoration:
-    """The ledger from the log, and on the way the sealed blocks that the log does not have yet.
+    """The ledger as of a place in the log, folded piece by piece: `seq` tells how far it is, `end` how far it goes.
 
-    Blocks cover the log without a gap: where some are missing that a snapshot would leave out, everything is folded.
+    With a `builder`, blocks are made where there are none that can be trusted, so that from where it begins they cover
+    the log without a gap; the ledger then takes further events down in it.
     """
 
-    def __init__(self, reader: LogReader) -> None:
+    def __init__(self, reader: LogReader, *, through: int | None = None, builder: BlockBuilder | None = None) -> None:
         self._reader = reader
-        self._sealed = reader.sealed_through(fold_version=FOLD_VERSION)
-        known = _from_snapshot(reader, None)
-        self.ledger = known if known is not None and known.standing.seq <= self._sealed else Ledger()
+        self._builder = builder
+        self.end = reader.head().seq if through is None else through
+        sealed = min(self.end, reader.sealed_through(fold_version=FOLD_VERSION))
+        self.ledger = told_in_full(reader, through=self.end if builder is None else sealed)
+        self.seq = self.ledger.standing.seq
+        self.rows_ahead = self.end - max(self.seq, sealed)
+        """How many events must be read as rows, if all blocks can be trusted."""
 
-    def blocks(self) -> Iterator[SealedBlock]:
-        """Fold the rows up to the end; when this has run out, `ledger` stands there and takes further events down."""
-        ledger = self.ledger
-        if ledger.standing.seq >= self._sealed:
-            ledger.builder = BlockBuilder()
-        for row in self._reader.rows(after=ledger.standing.seq):
+    def pieces(self) -> Iterator[SealedBlock | None]:
+        """Fold up to the end: tells of each block that it makes, and of nothing after any other piece.
+
+        Errors: UnreadableEvent.
+        """
+        try:
+            while self.seq < self.end:
+                yield from self._fold_blocks()
+                place = self._next_block()
+                yield from self._fold_rows(place)
+                if self.seq < place:  # Rows are missing there, and what was sealed after them is of no use.
+                    yield from self._fold_rows(self.end)
+                    break
+        except BrokenBlock:  # One that is whole, and not of these rows.
+            self.ledger, self.seq = Ledger(), 0
+            self._builder = self._builder and BlockBuilder()
+            yield from self._fold_rows(self.end)
+        self.ledger.builder = self._builder
+
+    def _fold_blocks(self) -> Iterator[None]:
+        reader, standing = self._reader, self.ledger.standing
+        lanes, stock = standing.lanes, standing.stock
+        blocks = trusted_blocks(reader, after=self.seq, through=self.end)
+        last = None
+        while piece := list(islice(blocks, BLOCKS_A_PIECE)):
+            fold_blocks(piece, lanes, at_barrier=lambda seq: turn(lanes, recorded(row_at(reader, seq))))
+            for last in piece:
+                stock.update(beliefs(last.rest["stock"]))
+            self.seq = piece[-1].last_seq
+            yield None
+        if last is not None:
+            self.ledger = at_the_end_of(last, reader, lanes=lanes, stock=stock)
+
+    def _next_block(self) -> int:
+        """The place before the next block that may be trusted, or the end: so far the rows must serve."""
+        following = self._reader.blocks(fold_version=FOLD_VERSION, after=self.seq + 1)
+        return min([self.end, *(block.first_seq - 1 for block in islice(following, 1))])
+
+    def _fold_rows(self, through: int) -> Iterator[SealedBlock | None]:
+        ledger, builder = self.ledger, self._builder
+        ledger.builder = builder
+        for count, row in enumerate(self._reader.rows(after=self.seq, through=through), start=1):
             ledger.fold(skimmed(row))
-            if ledger.builder is None:
-                if row.seq == self._sealed:
-                    ledger.builder = BlockBuilder()
-            elif ledger.builder.full:
-                yield ledger.builder.seal(ledger.standing, chain=self._reader.chain_at(row.seq) or b"")
-        ledger.builder = ledger.builder or BlockBuilder()
-
-
-def dump(ledger: Ledger, head: Head) -> Snapshot:
-    """A snapshot: a digest, the ids of unsettled requests (their own rows restore them), and the standing."""
-    content = _content(ledger)
-    return Snapshot(
-        fold_version=FOLD_VERSION, seq=head.seq, chain=head.chain, content=sha256(content).digest() + content
-    )
-
-
-def digest(ledger: Ledger) -> bytes:
-    """What tells one ledger from another: equal ones have the same, 32 bytes."""
-    return sha256(_content(ledger)).digest()
-
-
-def _content(ledger: Ledger) -> bytes:
-    return ",".join(ledger.requests).encode() + _IDS_END + dump_standing(ledger.standing)
-
-
-def _from_snapshot(reader: LogReader, through: int | None) -> Ledger | None:
-    snapshot = reader.snapshot(fold_version=FOLD_VERSION, through=through)
-    if snapshot is None or reader.chain_at(snapshot.seq) != snapshot.chain:
-        return None
-    digest, whole = snapshot.content[:_DIGEST], snapshot.content[_DIGEST:]
-    if sha256(whole).digest() != digest:
-        return None
-    ids, _, content = whole.partition(_IDS_END)
-    try:
-        ledger = Ledger(standing=load_standing(content))
-    except BrokenSnapshot:
-        return None  # The rows have it all.
-    unsettled = Ledger()
-    for request_id in ids.decode().split(","):
-        for row in reader.request_rows(request_id) if request_id else ():
-            if row.seq <= snapshot.seq:
-                unsettled.fold(skimmed(row))
-    ledger.requests = unsettled.requests
-    return ledger
+            self.seq = row.seq
+            if builder is not None and (builder.full or row.seq == through < self.end):
+                chain = self._reader.chain_at(row.seq) or b""
+                yield builder.seal(ledger.standing, chain=chain, unsettled=ledger.requests)
+            elif count % ROWS_A_PIECE == 0:
+                yield None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final
 
 from understudy.engine import steps
@@ -47,9 +48,10 @@ class Runner:
 
     async def follow(self, task: "asyncio.Task[Answer]") -> Answer:
         """Await a task that goes on when this caller is cancelled."""
-        task.add_done_callback(_look_at_its_error)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        task.add_done_callback(partial(_pass_on, answer))  # As `asyncio.shield` does, with half of the callbacks.
         try:
-            return await asyncio.shield(task)
+            return await answer
         except asyncio.CancelledError:
             if self._tasks.closing and not _is_cancelled():
                 raise EngineClosed(
@@ -239,7 +241,14 @@ def _is_cancelled() -> bool:
     return task is None or task.cancelling() > 0
 
 
-def _look_at_its_error(task: "asyncio.Task[Answer]") -> None:
-    """Nobody may be left to hear how a task ended; its story is in the log."""
-    if not task.cancelled():
-        task.exception()
+def _pass_on(answer: "asyncio.Future[Answer]", task: "asyncio.Task[Answer]") -> None:
+    """Tell a caller how the task ended; if nobody is left to hear it, its story is in the log."""
+    error = None if task.cancelled() else task.exception()
+    if answer.done():
+        return
+    if task.cancelled():
+        answer.cancel()
+    elif error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())

@@ -21,4 +21,4 @@ def genesis(stream: str) -> bytes:
 
 def link(previous: bytes, row: Row) -> bytes:
     """The chain value of a row, 32 bytes."""
-    return hashlib.sha256(previous + to_json(row)).digest()
+    return hashlib.sha256(previous + to_json(tuple(row))).digest()

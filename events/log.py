@@ -123,8 +123,8 @@ class LogReader(Protocol):
     def snapshot(self, *, fold_version: int, through: int | None = None) -> Snapshot | None:
         """The newest snapshot of a fold at or before `through`; the caller checks its chain value."""
 
-    def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
-        """The sealed blocks in order; the caller checks their digests."""
+    def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
+        """The sealed blocks with `after` < first_seq, in order; the caller checks their digests and chain values."""
 
     def sealed_through(self, *, fold_version: int) -> int:
         """The last seq that a sealed block covers; 0 if there is none."""

@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 MARK: Final = "$sensitive"
 """The only key of the object that stands for a concealed value; its value is the token."""
 _SHORTEST: Final = 4
+_MARKED_BY: Final = 6
 
 
 def token_of(salt: bytes, value: JsonValue) -> str:
@@ -47,6 +48,24 @@ def tokens_in(value: JsonValue) -> set[str]:
             return set[str]().union(*map(tokens_in, value))
         case _:
             return set()
+
+
+def shown(value: JsonValue) -> str:
+    """A value as people are shown it: text as it is, all else much as JSON, and a mark for what is concealed.
+
+    The mark has the beginning of the token, enough to tell two values apart; the whole one is in the event.
+    """
+    match value:
+        case str():
+            return value
+        case {"$sensitive": str(token), **rest} if not rest:
+            return f"«hidden {token[:_MARKED_BY]}»"
+        case dict():
+            return "{" + ", ".join(f"{name}: {shown(inner)}" for name, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(shown, value)) + "]"
+        case _:
+            return to_json(value).decode()
 
 
 def redact(text: str, values: Collection[str], limit: int) -> str:

@@ -4,14 +4,19 @@ A block is a cache: it can be rebuilt from the rows at any time, and where the t
 six little-endian 64-bit integers: code, lane, at_us, started_us, latency_us, retry. There is one for each event:
 `NOTHING` for an event that concerns no lane, and `BARRIER`, with the event's seq in place of `started_us`, where
 thresholds, rests or the shield change and the row itself must be read.
+
+Beside the records a block has the rest of the standing at its end, so that lanes folded from all blocks, the rest of
+the last one and the rows after it are the whole standing. Open calls and unsettled requests are but named, for their
+rows tell them; beliefs about stock are those that have changed since the block before. Every 64th block, a milestone,
+tells lanes, policy and stock in full: nothing need be folded from further back.
 """
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -22,9 +27,14 @@ from understudy.events.row import Recorded, Row
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import LaneKey, Lanes, Params, turns
 from understudy.projections.open_call import ending_code
+from understudy.projections.provider_record import StockBelief
+from understudy.projections.rest import rest_of
 from understudy.projections.standing import FOLD_VERSION, Standing
 
 BLOCK_EVENTS: Final = 4_096
+MILESTONE_EVENTS: Final = 64 * BLOCK_EVENTS
+"""A block in which the seq reaches a multiple of this is a milestone: folding so many events takes a seventh of a
+second, and with 500 lanes it adds a twentieth to the size of the blocks."""
 _RECORD: Final = Struct("<6q")
 _NOTHING: Final = (lane.NOTHING, 0, 0, 0, 0, 0)
 
@@ -40,12 +50,20 @@ class BrokenBlock(ValueError):
 
 
 class OpenedBlock(NamedTuple):
-    """A block that has been checked against its digest. `keys` are the names of all lanes known at its end."""
+    """A block that has been checked against its digest.
+
+    Shape:  `keys` are the names of all lanes known at its end, `rest` is what else was known there: as of
+            `rest.rest_of`, with `calls` as pairs of seq and lane, and the `stock` that has changed since the block
+            before. A milestone has the whole `stock`, and `policy` and `words` (the lanes' state) besides.
+            `unsettled` are the ids of unsettled requests.
+    """
 
     first_seq: int
     last_seq: int
     keys: list[LaneKey]
     records: bytes
+    rest: Mapping[str, Any]
+    unsettled: list[str]
 
 
 @dataclass(slots=True)
@@ -55,6 +73,8 @@ class BlockBuilder:
     first_seq: int = 0
     last_seq: int = 0
     records: bytearray = field(default_factory=bytearray)
+    stock: Mapping[str, StockBelief] = field(default_factory=dict)
+    """What was believed at the end of the last block."""
 
     def fold(self, recorded: Recorded, standing: Standing) -> int:
         """Fold one more event into the standing, and put it on record; tells what `Standing.fold` told."""
@@ -72,11 +92,16 @@ class BlockBuilder:
         """Whether it is time to seal."""
         return len(self.records) >= BLOCK_EVENTS * _RECORD.size
 
-    def seal(self, standing: Standing, *, chain: bytes) -> SealedBlock:
-        """The block of all events since the last one. `chain` is the chain value at the last event."""
-        header = to_json((FOLD_VERSION, self.first_seq, self.last_seq, chain.hex(), standing.lanes.keys))
+    def seal(self, standing: Standing, *, chain: bytes, unsettled: Iterable[str] = ()) -> SealedBlock:
+        """The block of all events since the last one.
+
+        `chain` is the chain value at the last event; `unsettled` are the ids of the requests that are unsettled there.
+        """
+        place = (FOLD_VERSION, self.first_seq, self.last_seq, chain.hex())
+        header = to_json((*place, standing.lanes.keys, self.rest(standing), list(unsettled)))
         records = bytes(self.records)
         self.records.clear()
+        self.stock = dict(standing.stock)
         return SealedBlock(
             fold_version=FOLD_VERSION,
             first_seq=self.first_seq,
@@ -86,6 +111,26 @@ class BlockBuilder:
             records=records,
             digest=digest(header, records),
         )
+
+    def rest(self, standing: Standing) -> dict[str, Any]:
+        """What a block that ends here tells of the standing beside its records."""
+        rest = rest_of(standing)
+        rest["calls"] = [(seq, call.lane) for seq, call in standing.calls.items()]
+        if is_milestone(self):
+            return {**rest, "stock": standing.stock, "policy": standing.policy, "words": list(standing.lanes.state)}
+        before = self.stock
+        return {**rest, "stock": {key: now for key, now in standing.stock.items() if before.get(key) is not now}}
+
+
+def is_milestone(block: BlockBuilder | SealedBlock) -> bool:
+    """Whether a block is to tell lanes, policy and stock in full."""
+    return block.last_seq // MILESTONE_EVENTS > (block.first_seq - 1) // MILESTONE_EVENTS
+
+
+def milestone_seqs(*, after: int, through: int) -> Iterator[int]:
+    """The events after a place whose blocks are milestones, the last first."""
+    for number in range(through // MILESTONE_EVENTS, after // MILESTONE_EVENTS, -1):
+        yield number * MILESTONE_EVENTS
 
 
 def digest(header: bytes, records: bytes) -> bytes:
@@ -98,14 +143,17 @@ def opened(block: SealedBlock) -> OpenedBlock:
 
     Errors: BrokenBlock for another version of the fold, a digest that does not match, or a place that is not its own.
     """
+    start = f"block {block.first_seq}"
     if block.fold_version != FOLD_VERSION:
-        raise BrokenBlock(f"block {block.first_seq}: fold version {block.fold_version}, not {FOLD_VERSION}")
+        raise BrokenBlock(f"{start}: fold version {block.fold_version}, not {FOLD_VERSION}")
     if digest(block.header, block.records) != block.digest:
-        raise BrokenBlock(f"block {block.first_seq}: the digest does not match")
-    *place, keys = from_json(block.header)
+        raise BrokenBlock(f"{start}: the digest does not match")
+    *place, keys, rest, unsettled = from_json(block.header)
     if place != [block.fold_version, block.first_seq, block.last_seq, block.chain.hex()]:
-        raise BrokenBlock(f"block {block.first_seq}: the header tells of another place, {place}")
-    return OpenedBlock(block.first_seq, block.last_seq, [tuple(key) for key in keys], block.records)
+        raise BrokenBlock(f"{start}: the header tells of another place, {place}")
+    if len(block.records) != (block.last_seq - block.first_seq + 1) * _RECORD.size:
+        raise BrokenBlock(f"{start}: it has not one record for each event")
+    return OpenedBlock(block.first_seq, block.last_seq, [tuple(key) for key in keys], block.records, rest, unsettled)
 
 
 def fold_blocks(blocks: Iterable[OpenedBlock], lanes: Lanes, *, at_barrier: AtBarrier) -> None:
@@ -152,6 +200,7 @@ def check_block(block: SealedBlock, rows: Iterable[Row], *, standing: Standing) 
     """
     header = opened(block)
     builder = BlockBuilder()
+    believed = _plain(standing.stock)
     for number, row in enumerate(rows):
         builder.fold(decoded(row), standing)
         found = block.records[number * _RECORD.size : (number + 1) * _RECORD.size]
@@ -163,7 +212,22 @@ def check_block(block: SealedBlock, rows: Iterable[Row], *, standing: Standing) 
         return f"the rows end at event {builder.last_seq}, the block at {block.last_seq}"
     if header.keys != standing.lanes.keys:
         return f"the rows know the lanes {standing.lanes.keys}, the block {header.keys}"
-    return None
+    wanted_rest = {**_plain(builder.rest(standing)), "stock": _plain(standing.stock)}
+    found_rest = {**header.rest, "stock": {**believed, **header.rest["stock"]}}
+    return next(
+        (
+            f"{name} is {wanted_rest.get(name)} by the rows, {found_rest.get(name)} in the block"
+            for name in sorted(wanted_rest.keys() | found_rest.keys())
+            if wanted_rest.get(name) != found_rest.get(name)
+        ),
+        None,
+    )
+
+
+def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
+    """As it comes back from JSON."""
+    plain: dict[str, Any] = from_json(to_json(told))
+    return plain
 
 
 def _ending_record(recorded: Recorded, standing: Standing) -> Record | None:

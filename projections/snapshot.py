@@ -5,7 +5,6 @@ numbers are little-endian. A snapshot is a cache like a block: of another fold v
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 from struct import Struct, pack
 from struct import error as StructError  # noqa: N812 - the module's only error, named like a function.
 from typing import Any, Final
@@ -13,18 +12,14 @@ from typing import Any, Final
 from pydantic_core import from_json, to_json
 
 from understudy.events.calls import CallStarted
-from understudy.events.operations import OverrideSet
 from understudy.events.policy import Policy
-from understudy.events.vocabulary import Mode
 from understudy.projections.lanes import Lanes
 from understudy.projections.open_call import OpenCall
-from understudy.projections.provider_record import ProviderRecord, StockBelief
-from understudy.projections.slow_start import SlowStart
-from understudy.projections.standing import FOLD_VERSION, Standing, Totals
+from understudy.projections.rest import beliefs, rest_of, standing_of
+from understudy.projections.standing import FOLD_VERSION, Standing
 
 _LENGTH: Final = Struct("<q")
 _WORD: Final = Struct("<q")
-_PLAIN: Final = ("seq", "at_us", "rules_version", "policy_hash", "alerts", "rate_used_us", "rate_interval_us")
 
 
 class BrokenSnapshot(ValueError):
@@ -36,18 +31,12 @@ def dump_standing(standing: Standing) -> bytes:
     state = standing.lanes.state
     head = to_json(
         {
+            **rest_of(standing),
             "fold_version": FOLD_VERSION,
-            **{name: getattr(standing, name) for name in _PLAIN},
-            "mode": standing.mode,
             "policy": standing.policy,
             "keys": standing.lanes.keys,
-            "providers": standing.providers,
             "calls": [(seq, *call) for seq, call in standing.calls.items()],
-            "spared": {request: sorted(who) for request, who in standing.spared.items()},
-            "spoken": standing.spoken,
             "stock": standing.stock,
-            "last_first": standing.last_first,
-            "totals": standing.totals,
         }
     )
     return _LENGTH.pack(len(head)) + head + pack(f"<{len(state)}q", *state)
@@ -71,27 +60,12 @@ def load_standing(content: bytes) -> Standing:
 def _standing(head: Mapping[str, Any], *, words: bytes) -> Standing:
     policy = Policy.model_validate(head["policy"])
     state = (word for (word,) in _WORD.iter_unpack(words))
-    return Standing(
-        **{name: head[name] for name in _PLAIN},
-        mode=Mode(head["mode"]),
+    return standing_of(
+        head,
         policy=policy,
         lanes=Lanes.restored(policy, keys=map(tuple, head["keys"]), state=state),
-        providers={name: _provider(record) for name, record in head["providers"].items()},
         calls={
             seq: OpenCall(lane, started_us, CallStarted.of(started)) for seq, lane, started_us, started in head["calls"]
         },
-        spared={request: set(who) for request, who in head["spared"].items()},
-        spoken=dict(head["spoken"]),
-        stock={key: StockBelief(**belief) for key, belief in head["stock"].items()},
-        last_first={int(tier): provider for tier, provider in head["last_first"].items()},
-        totals=Totals(**head["totals"]),
+        stock=beliefs(head["stock"]),
     )
-
-
-def _provider(record: Mapping[str, Any]) -> ProviderRecord:
-    found = ProviderRecord(**{field.name: record[field.name] for field in fields(ProviderRecord)})
-    if record["slow_start"] is not None:
-        found.slow_start = SlowStart(**record["slow_start"])
-    if record["override"] is not None:
-        found.override = OverrideSet.of(record["override"])
-    return found

@@ -20,6 +20,7 @@ from understudy.events.requests import (
     RetryScheduled,
 )
 from understudy.events.row import Recorded
+from understudy.events.sensitive import shown
 
 _EXACT_BELOW_US = 10_000
 """Shorter times are told to a tenth of a millisecond."""
@@ -147,7 +148,7 @@ def below_par(one: Candidate, policy: Policy) -> str | None:
 
 def _accepted(event: RequestAccepted) -> str:
     context = {"service": event.service, "country": event.country, "rental": event.rental_id, "pair": event.pair}
-    named = [f"{name} {value}" for name, value in {**context, **event.labels}.items() if value]
+    named = [f"{name} {shown(value)}" for name, value in {**context, **event.labels}.items() if value]
     amount = f", amount {event.amount}" if event.amount is not None else ""
     key = f", key {event.key}" if event.key else ""
     return f"{event.operation} ({event.effect}) accepted" + "".join(f", {one}" for one in named) + amount + key

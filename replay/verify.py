@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from understudy.engine.caches import digest
 from understudy.engine.errors import BrokenRule
 from understudy.engine.ledger import Ledger
-from understudy.engine.restore import digest, restore
+from understudy.engine.restore import restore
 from understudy.events.chain import link
 from understudy.events.errors import UnreadableEvent
 from understudy.events.log import Link, LogReader

@@ -13,8 +13,11 @@ SCRIPTS = [
     path for path in project_files() if path.suffix == ".py" and path.parts[0] in {"tools", "benchmarks", "examples"}
 ]
 
-# Those that await providers, drive requests, tell receivers, hold the tasks, and know the clock, the dice and the ids.
-IMPURE = {Path("engine") / name for name in ("calling.py", "hooks.py", "runner.py", "system.py", "tasks.py")}
+# Those that await providers, tell receivers, wait for the ledger, drive requests, know the clock, the dice and the ids,
+# and hold the tasks.
+IMPURE = {
+    Path("engine") / name for name in ("calling.py", "hooks.py", "opening.py", "runner.py", "system.py", "tasks.py")
+}
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
 # Where whatever comes must be caught: what a provider's code throws has to become an event, and a command

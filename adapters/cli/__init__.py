@@ -1,5 +1,1 @@
-"""The command `understudy`."""
-
-from understudy.adapters.cli.main import main
-
-__all__ = ["main"]
+"""The command `understudy`: it begins in `console`, and each subcommand is a module."""

@@ -16,7 +16,7 @@ from understudy.adapters.stores.faults import DAMAGED
 from understudy.adapters.stores.sqlite_defects import defects
 from understudy.engine import recovery
 from understudy.engine.decide import RULES_VERSION
-from understudy.engine.restore import restore
+from understudy.engine.restore import restore, restored_without_rows
 from understudy.events.codec import decode
 from understudy.events.errors import UnderstudyError
 from understudy.events.log import Head
@@ -187,7 +187,7 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 
 def _state(patient: Patient) -> Iterator[Finding]:
     """Unsettled requests, and alerts that stand."""
-    ledger = restore(patient.reader, through=patient.head.seq)
+    ledger = restore(patient.reader, through=patient.head.seq, progress=patient.progress)
     held = [one for one in ledger.requests if recovery.is_held(ledger, one)]
     under_way = len(ledger.requests) - len(held)
     if held:
@@ -221,9 +221,9 @@ def _snapshot(patient: Patient) -> Iterator[Finding]:
     sealed = reader.sealed_through(fold_version=FOLD_VERSION)
     if kept is not None and reader.chain_at(kept.seq) != kept.chain:
         says = f"that of event {kept.seq:,} does not belong to this log, and is not used"
-        yield Finding("snapshot", Verdict.ADVICE, f"{says}; the next start folds everything")
+        yield Finding("snapshot", Verdict.ADVICE, f"{says}; blocks are sealed up to event {sealed:,}")
         return
-    behind = end - (kept.seq if kept else 0)
+    behind = end - restored_without_rows(reader, through=end)
     whence = f"of event {kept.seq:,}" if kept else "none"
     says = f"{whence}, blocks sealed up to event {sealed:,}; the next start folds {behind:,} events"
     yield Finding("snapshot", Verdict.ADVICE if behind > _MANY_TO_FOLD else Verdict.FINE, says)

@@ -104,7 +104,7 @@ def _noticed(course: Course) -> str:
     if course.noticed_ms is not None:
         return f"{course.noticed_ms:,.0f} ms"
     if course.already:
-        return "out already" if course.already is Avoided.OUT else "behind already"
+        return "was out" if course.already is Avoided.OUT else "was behind"
     return "not" if course.calls else "not asked"
 
 

@@ -4,6 +4,8 @@ from typing import Final
 
 import click
 
+from understudy.adapters.cli import interrupts
+
 FINE: Final = 0
 NOT_AS_IT_SHOULD_BE: Final = 1
 """The command did its work, and the answer is no: a log that is broken, a policy that is wrong."""
@@ -13,7 +15,7 @@ WAITS: Final = 3
 """The command has been put into the inbox, and waits there: nobody has obeyed it yet."""
 BUG: Final = 70
 """We are at fault; what went wrong is on standard error."""
-INTERRUPTED: Final = 130
+INTERRUPTED: Final = interrupts.INTERRUPTED
 """By Ctrl-C."""
 READER_GONE: Final = 141
 """Nobody reads the answer any more (`| head -1`): 128 and the number of SIGPIPE, as of other tools."""

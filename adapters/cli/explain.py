@@ -16,7 +16,7 @@ from understudy.replay.explain import explain as told
 
 @click.command()
 @database
-@click.argument("request", metavar="REQUEST", required=False, shell_complete=complete_request)
+@click.argument("request", metavar="[REQUEST]", required=False, shell_complete=complete_request)
 @click.option("--key", metavar="KEY", help="The request to which its caller gave this idempotency key.")
 @as_json
 def explain(db: Path, request: str | None, key: str | None, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from understudy.adapters.cli.exits import BUG, INTERRUPTED, READER_GONE, Refused
+from understudy.adapters.cli.interrupts import raise_again
 from understudy.adapters.cli.output import answering
 from understudy.events.errors import UnderstudyError
 
@@ -44,6 +45,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         found = getattr(import_module(f"understudy.adapters.cli.{cmd_name}"), cmd_name)
+        raise_again()
         return found if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - As above.

@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -159,6 +160,45 @@ def table_lines(
 def fits(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> bool:
     """Whether a table is no wider than what there is for it."""
     return sum(_widths(header, rows)) + len(_GAP) * (len(header) - 1) <= width()
+
+
+def stacked(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str | Cell]],
+    *,
+    numbers: Sequence[str],
+    together: Sequence[Sequence[str]],
+) -> None:
+    """Print a table that fits; columns for which there is no room go into further tables below it.
+
+    Each table begins with the first column, and has as many of the groups in `together` as fit, one at least.
+    """
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
+    waiting = list(together)
+    while waiting:
+        shown = [header[0], *waiting.pop(0)]
+        while waiting and fits(more := [*shown, *waiting[0]], _across(columns, more)):
+            shown = more
+            waiting.pop(0)
+        table(shown, _across(columns, shown), numbers=numbers)
+        if waiting:
+            answer()
+
+
+def _across(columns: Mapping[str, Sequence[str | Cell]], names: Sequence[str]) -> list[tuple[str | Cell, ...]]:
+    return list(zip(*(columns[name] for name in names), strict=True))
+
+
+def answer_wrapped(text: str) -> None:
+    """Print a sentence: on a terminal in lines that fit, each further one set in; elsewhere on one line.
+
+    Only what has no space in it may be longer.
+    """
+    if not sys.stdout.isatty():
+        answer(text)
+        return
+    lines = textwrap.wrap(text, width(), subsequent_indent=_GAP, break_long_words=False, break_on_hyphens=False)
+    answer("\n".join(lines))
 
 
 def _widths(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> list[int]:

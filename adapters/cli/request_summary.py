@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pydantic import JsonValue
+
 from understudy.adapters.cli.instants import iso, iso_or_none
 from understudy.adapters.stores.event_search import sound, unversioned
 from understudy.adapters.stores.request_search import Became
@@ -29,8 +31,9 @@ _TELLING = frozenset(
 class RequestSummary:
     """A request as a list shows it.
 
-    Shape:  `provider` is who served it, or whose call is in doubt, or else who was called last. `calls` are those that
-            were to serve it, look-ups not counted. `ended_us` is 0 while it has not ended.
+    Shape:  `context` may have concealed values in it, as the log has them. `provider` is who served it, or whose call
+            is in doubt, or else who was called last. `calls` are those that were to serve it, look-ups not counted.
+            `ended_us` is 0 while it has not ended.
     Units:  instants are microseconds since 1970, UTC.
     """
 
@@ -39,7 +42,7 @@ class RequestSummary:
     operation: str
     effect: str
     key: str | None
-    context: dict[str, str]
+    context: dict[str, JsonValue]
     became: Became = Became.OPEN
     reason: str | None = None
     provider: str | None = None
@@ -94,7 +97,7 @@ def summarized(rows: Sequence[Row]) -> RequestSummary:
         operation=accepted.operation,
         effect=accepted.effect.value,
         key=accepted.key,
-        context={name: str(value) for name, value in {**columns, **accepted.labels}.items() if value is not None},
+        context={name: value for name, value in {**columns, **accepted.labels}.items() if value is not None},
     )
     for row in rows[1:]:
         _add(found, sound(row))

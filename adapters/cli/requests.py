@@ -1,7 +1,7 @@
 """`understudy requests`: a list of requests, newest first."""
 
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,17 +16,20 @@ from understudy.adapters.cli.logs import (
     expect_provider,
     span_options,
 )
-from understudy.adapters.cli.output import Cell, answer_json_list, note, plain, table
+from understudy.adapters.cli.one_of import OneOf
+from understudy.adapters.cli.output import Cell, answer_json_list, answer_lines, fits, note, plain, table, table_lines
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.request_summary import RequestSummary, summarized
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.request_search import Became, RequestsWanted
+from understudy.events.sensitive import shown
 from understudy.events.vocabulary import EndReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _HEADER: Final = ("accepted", "request", "outcome", "by", "calls", "ms", "operation")
+_NUMBERS: Final = ("calls", "ms")
 _COLOURS: Final = {Became.SERVED: "green", Became.FAILED: "red", Became.HELD: "yellow", Became.OPEN: "cyan"}
 _SHORT: Final = 1_000
 """A list of at most so many is gathered before it is shown; a longer one is shown as it is found."""
@@ -41,7 +44,7 @@ _EXACT_BELOW_MS: Final = 10
 )
 @click.option(
     "--outcome",
-    type=click.Choice([one.value for one in (*Became, *EndReason)]),
+    type=OneOf([one.value for one in (*Became, *EndReason)]),
     metavar="WORD",
     help="Only those that were served, failed, are held, or are open; or failed for a reason, like deadline.",
 )
@@ -94,13 +97,32 @@ def requests(
                 "requests", shown, head={"log": str(db)}, tail=lambda: {"more": next(ids, None) is not None}
             )
             return
-        first = next(found, None)
-        if first is None:
+        first = list(islice(found, _MEASURED))
+        if not first:
             note("no request matches")
             return
-        table(_HEADER, map(_row, chain([first], found)), numbers=("calls", "ms"), measured=_MEASURED)
+        _print(first, found)
         if next(ids, None) is not None:
             note(f"older ones match, too; --limit {10 * limit} shows more, --limit 0 all")
+
+
+def _print(first: "Sequence[RequestSummary]", others: "Iterable[RequestSummary]") -> None:
+    """Print a line for each request, or two where a terminal is too narrow for it; `first` says how wide it all is."""
+    measured = [_row(one) for one in first]
+    rows = chain(measured, map(_row, others))
+    if fits(_HEADER, measured):
+        table(_HEADER, rows, numbers=_NUMBERS, measured=len(measured))
+        return
+    above, below = tee(rows)
+    place = _HEADER.index("by")
+    upper = table_lines(_HEADER[1:place], (row[1:place] for row in above), measured=len(measured))
+    lower = table_lines(
+        (_HEADER[0], *_HEADER[place:]),
+        ([row[0], *row[place:]] for row in below),
+        numbers=_NUMBERS,
+        measured=len(measured),
+    )
+    answer_lines(line for name, figures in zip(upper, lower, strict=True) for line in (name, f"  {figures}"))
 
 
 def _wanted(provider: str | None, outcome: str | None) -> RequestsWanted:
@@ -112,7 +134,7 @@ def _wanted(provider: str | None, outcome: str | None) -> RequestsWanted:
 
 
 def _row(one: RequestSummary) -> list[str | Cell]:
-    what = " ".join([one.operation, *one.context.values()])
+    what = " ".join([one.operation, *map(shown, one.context.values())])
     return [
         f"{iso(one.accepted_us)[:-5]}Z",
         plain(one.request_id),

@@ -1,6 +1,6 @@
 """How providers stood at a place in a log, as figures for a table and as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Final
@@ -131,7 +131,14 @@ class LogStanding:
         }
 
 
-def as_of(reader: LogReader, *, seq: int | None, at_us: int | None, now_us: int) -> LogStanding:
+def as_of(
+    reader: LogReader,
+    *,
+    seq: int | None,
+    at_us: int | None,
+    now_us: int,
+    progress: Callable[[int, int], None] = lambda _, __: None,
+) -> LogStanding:
     """How things stood after event `seq` (the end if None), judged at `at_us`.
 
     Without `at_us` they are judged at the event itself, if it is not the end or if the engine had stopped by then;
@@ -139,7 +146,7 @@ def as_of(reader: LogReader, *, seq: int | None, at_us: int | None, now_us: int)
     Errors: UnreadableEvent, LogUnavailable.
     """
     last = reader.head().seq if seq is None else seq
-    standing = restore(reader, through=last).standing
+    standing = restore(reader, through=last, progress=progress).standing
     stopped = stopped_well(reader, through=last)
     if at_us is None:
         at_us = standing.at_us if stopped or seq is not None else now_us

@@ -7,13 +7,21 @@ import click
 
 from understudy.adapters.cli.instants import iso
 from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
-from understudy.adapters.cli.output import Cell, answer, answer_json, fits, table
+from understudy.adapters.cli.output import Cell, answer, answer_json, answer_wrapped, fits, plain, stacked, table
+from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
 from understudy.adapters.stores import SqliteReader
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unavailable": "red"}
 FIGURES = ("score", "success", "average", "p50", "p95", "calls", "failed", "in flight")
 HEADER = ("provider", "tier", "status", "circuit", *FIGURES, "why")
+_TOGETHER = (
+    ("tier", "status"),
+    ("circuit", "score", "success"),
+    ("average", "p50", "p95"),
+    ("calls", "failed", "in flight"),
+)
+"""Where a terminal is too narrow for all columns, these stay beside each other."""
 
 
 @click.command()
@@ -35,9 +43,9 @@ def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) 
     \b
     Exit codes: 0 shown; 2 wrong usage, or DB is no log that can be read.
     """
-    with SqliteReader.open(db) as reader:
+    with SqliteReader.open(db) as reader, Progress("folding the log") as progress:
         seq = last_seq(reader, position=position, at_us=at_us)
-        found = as_of(reader, seq=seq, at_us=at_us, now_us=time.time_ns() // 1000)
+        found = as_of(reader, seq=seq, at_us=at_us, now_us=time.time_ns() // 1000, progress=progress)
     if as_json:
         answer_json({"log": str(db), **found.to_json()})
     else:
@@ -45,7 +53,7 @@ def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) 
 
 
 def _print(db: Path, found: LogStanding) -> None:
-    answer(f"{db}: as of {iso(found.now_us)}, event {found.seq:,}; {found.engine}")
+    answer_wrapped(f"{db}: as of {iso(found.now_us)}, event {found.seq:,}; {found.engine}")
     if not found.providers:
         answer("No provider is known yet.")
         return
@@ -55,18 +63,18 @@ def _print(db: Path, found: LogStanding) -> None:
     if fits(HEADER, rows):
         table(HEADER, rows, numbers=FIGURES)
     else:  # The reasons are sentences: where they have no room in a column, they stand below.
-        table(HEADER[:-1], [row[:-1] for row in rows], numbers=FIGURES)
+        stacked(HEADER[:-1], [row[:-1] for row in rows], numbers=FIGURES, together=_TOGETHER)
         for line in lines:
             if line.why:
-                answer(f"{line.name}: {line.why}")
+                answer_wrapped(plain(f"{line.name}: {line.why}"))
     answer()
     totals = found.totals
-    answer(
+    answer_wrapped(
         f"{totals.accepted:,} requests: {totals.completed:,} served ({totals.failovers:,} after a failover),"
         f" {totals.failed:,} failed, {totals.accepted - totals.completed - totals.failed:,} not settled yet"
     )
     for alert in found.alerts:
-        answer(f"alert: {alert}")
+        answer_wrapped(plain(f"alert: {alert}"))
 
 
 def row_of(line: ProviderLine) -> list[str | Cell]:

@@ -52,7 +52,7 @@ def verify(
 
     \b
     Exit codes: 0 intact, and every decision comes out the same;
-                1 broken, damaged, or a decision comes out otherwise (the first place is shown);
+                1 broken, damaged, or decided otherwise (the first place is shown);
                 2 wrong usage, no such file, or DB is no log.
     """
     try:

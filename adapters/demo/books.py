@@ -12,9 +12,10 @@ from pathlib import Path
 class Entry:
     """One thing that happened at the server.
 
-    Shape:  `what` is "delivered" (a request came in), "executed" (it was carried out) or "gone" (its client did not
-            wait for the answer). `kind` is "call", "lookup", "ping" or "stock"; `key` the idempotency key, empty where
-            there is none; `fault` what was done to it.
+    Shape:  `what` is "delivered" (a request came in), "executed" (it was carried out), "gone" (its client did not wait
+            for the answer), or "connected" (a connection that nothing is said on, of the kind "silence"). Other kinds
+            are "call", "lookup", "ping" and "stock"; `key` is the idempotency key, empty where there is none; `fault`
+            what was done to it.
     Units:  `at_us` in microseconds since 1970, of the server's clock.
     """
 

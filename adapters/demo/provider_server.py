@@ -31,7 +31,7 @@ class ProviderServer:
         self.plan = plan or Plan()
         self.books = Books(books)
         self._server = web.Server(self._serve, handler_cancellation=True, access_log=None)
-        self._wire = Wire(self._server)
+        self._wire = Wire(self._server, taken=lambda: self.books.enter("connected", "silence"))
         self._acts: dict[str, deque[Act]] = {}
         self._dice = Random(f"{self.plan.seed}/{name}")  # noqa: S311 - repeatable, not unguessable
         self._orders: dict[str, dict[str, Any]] = {}

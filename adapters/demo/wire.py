@@ -19,8 +19,10 @@ _MAY_SHARE: Final = hasattr(socket, "SO_REUSEPORT")
 class Wire:
     """A port that stays ours whether anybody listens on it or not. Errors: OSError if it cannot be had."""
 
-    def __init__(self, serve: web.Server) -> None:
+    def __init__(self, serve: web.Server, *, taken: "Callable[[], None]") -> None:
+        """`taken` is told of each connection that is taken and left without a word."""
         self._serve = serve
+        self._taken = taken
         self._keeper: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._silent: set[asyncio.BaseTransport] = set()
@@ -62,6 +64,7 @@ class Wire:
             self._keeper = None
 
     def _take_in_silence(self) -> asyncio.BaseProtocol:
+        self._taken()
         return _Silence(self._silent)
 
     def _hang_up(self) -> None:

@@ -13,7 +13,7 @@ from understudy.adapters.stores.lock import InUseBriefly, OwnerLock
 from understudy.adapters.stores.place import Place, Sight
 from understudy.adapters.stores.schema import Meta, holds_log
 from understudy.adapters.stores.store_thread import StoreThread
-from understudy.events.errors import LogUnavailable
+from understudy.events.errors import LogUnavailable, UnderstudyError
 from understudy.events.log import Head
 
 P = ParamSpec("P")
@@ -104,6 +104,16 @@ class Holding:
         finally:
             self._errands -= 1
 
+    def hand_over(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T | BaseException], None]) -> None:
+        """The same without a task that waits: its result, or what it raised, is passed to `then` in the loop."""
+
+        def heard(answer: T | BaseException) -> None:
+            self._errands -= 1
+            then(answer)
+
+        self.thread.hand_over(work, heard)
+        self._errands += 1
+
     def refuse_child(self) -> None:
         """The file, the thread and the lock are the parent's.
 
@@ -115,6 +125,17 @@ class Holding:
                 f"the log {self.path} was opened by process {parent}, of which this one is a fork; call the engine"
                 " there, or give this process an engine and a file of its own"
             )
+
+    def is_in_order(self) -> bool:
+        """Whether a commit may follow at once; else `prepare` has something to mend, or to tell."""
+        try:
+            strange = self._look_around() or self._place.database() is not Sight.WHOLE
+            if not strange and self._spoilt is None and self._place.wal() is Sight.WHOLE:
+                return True
+        except (OSError, UnderstudyError):
+            pass  # It comes up again there.
+        self._look_around_s = 0.0  # It has to be seen again by whoever mends it.
+        return False
 
     async def prepare(self, stored: Head) -> LogUnavailable | None:
         """See that what is to be written will follow on what is stored already, where the next start will look for it.

@@ -106,9 +106,9 @@ class Book:
         ]
         return max(fitting, key=lambda snapshot: snapshot.seq, default=None)
 
-    def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
-        """The sealed blocks in order."""
-        for place in sorted(place for place in self.sealed if place[0] == fold_version):
+    def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
+        """The sealed blocks with `after` < first_seq, in order."""
+        for place in sorted(place for place in self.sealed if place[0] == fold_version and place[1] > after):
             yield self.sealed[place]
 
     def sealed_through(self, *, fold_version: int) -> int:

@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 # A NamedTuple's own constructor takes twice as long.
 _recorded: Final = partial(tuple.__new__, Recorded)
+_entry: Final = partial(tuple.__new__, Entry)
 
 DEFAULT_CAPACITY: Final = 100_000
 """Events that may be pending: at 1 KB each, 100 MB of memory."""
@@ -173,9 +174,9 @@ class SqliteLog:
         because of a fault of the disk: what cannot be written now is kept and tried again.
         """
         writer = self._opened()
-        head = writer.head
-        row = encode(event, seq=head.seq + 1, at_us=at_us)
-        writer.append(Entry(row, link(head.chain, row), side))
+        backlog = writer.backlog
+        row = encode(event, seq=backlog.seq + 1, at_us=at_us)
+        writer.append(_entry((row, link(backlog.chain, row), side)))
         return _recorded((row.seq, at_us, event))
 
     def durable(self, seq: int) -> Awaitable[None]:
@@ -185,7 +186,8 @@ class SqliteLog:
     async def claim(self, *, principal: str, operation: str, key: str, at_us: int) -> ClaimKey | None:
         """Who holds an idempotency key at that instant, pending claims included."""
         stored = await self._ask(side_tables.find_claim, principal=principal, operation=operation, key=key)
-        # The answer comes before word of any later commit, so what the question did not see is pending still.
+        # The answer comes before word of any later commit, and we are woken in the next pass of the loop at the latest:
+        # what the question did not see is among the pending entries still.
         wanted = (principal, operation, key)
         return holder(stored, self._opened().pending_entries(), wanted=wanted, at_us=at_us)
 

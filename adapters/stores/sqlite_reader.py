@@ -4,6 +4,7 @@ Used by the engine at its start, by replay, and by the command line beside a run
 short transaction of its own, so that a slow reader never keeps the write-ahead log from being emptied.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -57,6 +58,16 @@ _SEALED_THROUGH: Final = (
 _LINKS: Final = f"SELECT seq, chain, CAST(json_array({schema.COLUMNS}) AS BLOB){_RANGE}"
 
 
+def _address(path: Path) -> str:
+    """Where SQLite finds the file, and that it may only read.
+
+    Even to read it wants to lay a file beside it. Where it may not (a copy on a read-only disk, an archive), and no
+    write-ahead log lies there of which it would have to know, it is told that nobody writes.
+    """
+    still = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+
+
 class SqliteReader:
     """A `LogReader` of what is durable in a file."""
 
@@ -75,7 +86,7 @@ class SqliteReader:
         path = Path(path).absolute()
         expect_file(path)
         try:
-            connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+            connection = sqlite3.connect(_address(path), uri=True, isolation_level=None)
         except sqlite3.Error as error:
             raise LogUnavailable(cannot_open(path, error)) from error
         with closing(connection):
@@ -167,12 +178,11 @@ class SqliteReader:
         seq, chain, content = found
         return Snapshot(fold_version=fold_version, seq=seq, chain=chain, content=content)
 
-    def blocks(self, *, fold_version: int) -> Iterator[SealedBlock]:
-        """The sealed blocks in order."""
-        first_seq = 0
-        while found := self._one(_BLOCK, self._stream, fold_version, first_seq):
+    def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
+        """The sealed blocks with `after` < first_seq, in order."""
+        while found := self._one(_BLOCK, self._stream, fold_version, after):
             block = SealedBlock(**dict(zip(_BLOCK_COLUMNS, found, strict=True)))
-            first_seq = block.first_seq
+            after = block.first_seq
             yield block
 
     def search(self, wanted: Wanted, *, after: int = 0, through: int | None = None) -> Iterator[Row]:

@@ -26,21 +26,23 @@ _STATEMENTS_KEPT = 160
 """Prepared statements to keep: an INSERT for each size of a group, and the others."""
 
 
-class _Answer:
+class _Errand:
     """In the place of a future: the thread goes on even if the loop that asked has been closed meanwhile."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_loop", "_then")
+
+    def __init__(self, then: Callable[[Any], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self._loop.create_future()
+        self._then = then
 
     def get_loop(self) -> Self:
         """What the thread gives its answers to."""
         return self
 
-    def call_soon_threadsafe(self, give: Callable[[asyncio.Future[Any], Any], None], _: object, answer: Any) -> None:
-        """Give the answer, if anybody is left to hear it."""
+    def call_soon_threadsafe(self, _: object, __: object, answer: Any) -> None:
+        """Give the answer, a result or an exception, if anybody is left to hear it."""
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(give, self.future, answer)
+            self._loop.call_soon_threadsafe(self._then, answer)
 
 
 class StoreThread(aiosqlite.Connection):
@@ -79,12 +81,15 @@ class StoreThread(aiosqlite.Connection):
 
         A caller that is cancelled meanwhile does not stop the work.
         """
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.hand_over(lambda connection: work(connection, *args, **kwargs), partial(_give, answer))
+        return await answer
+
+    def hand_over(self, work: Callable[[sqlite3.Connection], Any], then: Callable[[Any], None]) -> None:
+        """Have `work(connection)` run as by `perform`; its result, or what it raised, goes to `then`, in the loop."""
         if not self._running or self._connection is None:
             raise ValueError("the connection is closed")
-        answer = _Answer()
-        self._tx.put_nowait((answer, partial(self._on_connection, work, *args, **kwargs)))  # type: ignore[arg-type]
-        result: T = await answer.future
-        return result
+        self._tx.put_nowait((_Errand(then), partial(self._on_connection, work)))  # type: ignore[arg-type]
 
     def reconnect(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         """Close the connection, if it is not closed already, and open the file anew; to be performed in the thread."""
@@ -101,10 +106,8 @@ class StoreThread(aiosqlite.Connection):
         ender.start()
         ender.join()
 
-    def _on_connection(
-        self, work: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        return work(self._conn, *args, **kwargs)
+    def _on_connection(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return work(self._conn)
 
     async def _opened(self) -> None:
         await self
@@ -125,3 +128,12 @@ class StoreThread(aiosqlite.Connection):
             isolation_level=None,
             cached_statements=_STATEMENTS_KEPT,
         )
+
+
+def _give(future: "asyncio.Future[T]", answer: T | BaseException) -> None:
+    if future.done():
+        return  # Whoever asked has been cancelled.
+    if isinstance(answer, BaseException):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

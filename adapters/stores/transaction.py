@@ -16,18 +16,17 @@ from understudy.events.errors import LogUnavailable
 from understudy.events.log import ClaimKey, Head, SideWrite, StoreSensitive, TakeCommand
 from understudy.events.row import Row
 
-_STATEMENT_ROWS: Final = 128
+STATEMENT_ROWS: Final = 128
 """Rows that one INSERT takes at most. Each number of rows is a statement of its own, prepared when first used."""
 
 
 @cache
 def _insert_statement(rows: int) -> str:
-    width = len(Row._fields) + 1
-    lines = [
-        f"(?1, {', '.join(f'?{place}' for place in range(first, first + width))})"
-        for first in range(2, 2 + rows * width, width)
-    ]
-    return f"INSERT INTO events (stream, {schema.COLUMNS}, chain) VALUES {', '.join(lines)}"  # noqa: S608 - Ours.
+    # Only the stream's parameter has a number: to bind one is to look its number up in the list of all that have one.
+    # OR ROLLBACK: else every statement of a longer transaction would keep a journal, to undo itself alone.
+    line = f"(?1{', ?' * (len(Row._fields) + 1)})"
+    lines = ", ".join([line] * rows)
+    return f"INSERT OR ROLLBACK INTO events (stream, {schema.COLUMNS}, chain) VALUES {lines}"  # noqa: S608 - Ours.
 
 
 def open_store(connection: sqlite3.Connection, path: Path, *, stream: str, salt: bytes | None) -> schema.Meta:
@@ -71,7 +70,7 @@ def commit(
     if connection.in_transaction:
         connection.execute("ROLLBACK")
     plain = in_doubt_after is None and not any(entry.side for entry in entries)
-    if plain and len(entries) <= _STATEMENT_ROWS:
+    if plain and len(entries) <= STATEMENT_ROWS:
         # One statement is a transaction by itself. Each further one would have this thread ask for the interpreter's
         # lock again, which a busy loop hands over only every 5 ms.
         _insert(connection, entries, stream=stream)
@@ -104,8 +103,8 @@ def _not_yet_stored(entries: Sequence[Entry], *, head: Head, before: Head) -> Se
 
 
 def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], *, stream: str) -> None:
-    for start in range(0, len(entries), _STATEMENT_ROWS):
-        part = entries[start : start + _STATEMENT_ROWS]
+    for start in range(0, len(entries), STATEMENT_ROWS):
+        part = entries[start : start + STATEMENT_ROWS]
         values: list[object] = [stream]
         for entry in part:
             values += entry.row

@@ -13,7 +13,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from understudy.adapters.cli import main
+from understudy.adapters.cli.main import main
 from understudy.adapters.stores import SqliteReader
 
 SHORT = """
@@ -105,7 +105,7 @@ def in_a_process(*words: str | Path, **environment: str) -> "subprocess.Complete
 
 def program(*words: str | Path) -> list[str]:
     """The words with which a shell starts the command."""
-    return [sys.executable, "-c", "from understudy.adapters.cli import main; main()", *map(str, words)]
+    return [sys.executable, "-c", "from understudy.adapters.cli.console import main; main()", *map(str, words)]
 
 
 def plans(reader: SqliteReader, look: Callable[[], object]) -> list[str]:

@@ -28,6 +28,7 @@ STORY = (
 )
 """A second passes between two requests; the last one hangs while the file is copied."""
 
+CONTEXT = {"country": "us", "service": "wa"}
 KEY = "order-17"
 """The idempotency key of the one that is held."""
 
@@ -46,9 +47,7 @@ def write(path: Path) -> None:
             for _, _, effect, _ in STORY[:-1]:
                 key = KEY if effect == "once" else None
                 with suppress(RequestError):
-                    await engine.call(
-                        "rent", context={"country": "us", "service": "wa"}, effect=effect, idempotency_key=key
-                    )
+                    await engine.call("rent", context=CONTEXT, effect=effect, idempotency_key=key)
                 await asyncio.sleep(1)
             hanging = asyncio.create_task(engine.call("rent", context={"country": "de"}))
             await asyncio.sleep(1)

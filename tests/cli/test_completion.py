@@ -14,7 +14,7 @@ BASH = shutil.which("bash")
 def completed(*words: str | Path, folder: Path) -> list[str]:
     """What bash offers for the last of the words, after the line that the documentation has for its start-up file."""
     command = folder / "understudy"
-    command.write_text(f"#!{sys.executable}\nfrom understudy.adapters.cli import main\nmain()\n")
+    command.write_text(f"#!{sys.executable}\nfrom understudy.adapters.cli.console import main\nmain()\n")
     command.chmod(0o755)
     asked = (
         'PATH="$1:$PATH"; shift; eval "$(understudy completion bash)"; COMP_WORDS=(understudy "$@"); COMP_CWORD=$#\n'

@@ -196,7 +196,7 @@ def test_a_provider_that_was_out_when_its_trouble_began_is_told_to_have_been_so(
         course.take(succeeded("alpha"), after + 1_300_000, known.standing)
     assert (out.already, out.noticed_ms, out.back_ms) == (Avoided.OUT, None, 300)
     assert (well.already, well.noticed_ms, well.back_ms) == (Avoided.NOT, 1, 300)
-    assert [row[4] for row in map(_row, (out, well))] == ["out already", "1 ms"]
+    assert [row[4] for row in map(_row, (out, well))] == ["was out", "1 ms"]
 
 
 def test_a_provider_that_stood_behind_the_others_is_noticed_when_it_is_out() -> None:
@@ -208,7 +208,7 @@ def test_a_provider_that_stood_behind_the_others_is_noticed_when_it_is_out() -> 
     course = Course(trouble=trouble, from_us=began, until_us=began + 1_000_000)
     course.begin(behind.standing)
     course.take(failed("alpha"), began + 1_000, behind.standing)
-    assert (course.already, course.noticed_ms, _row(course)[4]) == (Avoided.BEHIND, None, "behind already")
+    assert (course.already, course.noticed_ms, _row(course)[4]) == (Avoided.BEHIND, None, "was behind")
     behind.serves("alpha", fails(FailureKind.TRANSIENT))
     course.take(failed("alpha"), began + 2_000, behind.standing)
     assert (course.noticed_ms, _row(course)[4]) == (2, "2 ms")

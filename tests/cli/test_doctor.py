@@ -147,6 +147,7 @@ def test_a_damaged_index_is_seen_by_a_full_examination(own_log: Path) -> None:
 def test_an_event_that_cannot_be_read_spoils_only_the_check_ups_that_need_it(own_log: Path) -> None:
     change(own_log, "UPDATE events SET kind = 'request_accepted.v9' WHERE kind = 'request_accepted.v1'")
     change(own_log, "DELETE FROM snapshots")
+    change(own_log, "DELETE FROM sealed_blocks")
     found = findings(own_log, code=1)
     assert found["requests"][0][0] == "wrong"
     assert "request_accepted.v9 is newer than this version" in found["requests"][0][1]
@@ -174,7 +175,7 @@ async def test_steps_of_the_clock_are_counted_and_a_log_ahead_of_it_is_told(tmp_
 def test_a_snapshot_of_another_log_is_told_not_to_be_used(own_log: Path) -> None:
     change(own_log, "UPDATE snapshots SET chain = zeroblob(32)")
     assert findings(own_log)["snapshot"] == [
-        ("advice", "that of event 92 does not belong to this log, and is not used; the next start folds everything")
+        ("advice", "that of event 92 does not belong to this log, and is not used; blocks are sealed up to event 92")
     ]
 
 

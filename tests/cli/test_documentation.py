@@ -16,6 +16,10 @@ from cli import eventful
 from cli.command_line import run
 from repository import ROOT
 
+from understudy.adapters.cli.main import COMMANDS
+
+pytestmark = pytest.mark.xdist_group("demo")  # It plays one, in real time: not while another one is measured.
+
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 GIVEN = {
     "policy.toml": "maxFailuers = 5\n",
@@ -51,9 +55,21 @@ def test_the_page_shows_a_good_number_of_commands() -> None:
 
 def printed(command: str) -> str:
     """What a command prints, in the folder where we are."""
+    return performed(command)[0]
+
+
+def performed(command: str) -> tuple[str, int]:
+    """The same, and its exit code."""
     name, *words = shlex.split(command)
     assert name == "understudy"
-    return "\n".join(line.rstrip() for line in run(*words).output.strip("\n").split("\n"))
+    result = run(*words)
+    return "\n".join(line.rstrip() for line in result.output.strip("\n").split("\n")), result.exit_code
+
+
+def used(command: str) -> str:
+    """Which command it is: one word, or the two of a command of a group."""
+    words = shlex.split(command)[1:]
+    return " ".join(words[:2]) if words[0] == "policy" else words[0]
 
 
 def fits(expected: str, answer: str) -> bool:
@@ -63,9 +79,15 @@ def fits(expected: str, answer: str) -> bool:
 def test_what_the_page_shows_is_what_the_commands_print(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PATH", os.defpath)
+    codes: dict[str, set[int]] = {}
     for command, expected in shown(PAGE):
-        answer = printed(command)
+        answer, code = performed(command)
+        codes.setdefault(used(command), set()).add(code)
         assert not expected or fits(expected, answer), f"$ {command}\n{answer}\n--- but the page has\n{expected}"
+
+    names = {name if name != "policy" else "policy check" for name in COMMANDS}
+    assert {name for name in names if 0 not in codes.get(name, ())} == set(), "a right use of each"
+    assert {name for name in names if not codes.get(name, set()) & {1, 2}} == set(), "and a wrong one"
 
 
 def renewed(expected: str, answer: str) -> str:

@@ -26,8 +26,7 @@ from cli.command_line import (
 from click.testing import CliRunner
 from repository import ROOT
 
-from understudy.adapters.cli import main
-from understudy.adapters.cli.main import COMMANDS, Commands
+from understudy.adapters.cli.main import COMMANDS, Commands, main
 
 EVERY_COMMAND = [
     ("simulate",),
@@ -88,10 +87,30 @@ def test_an_unknown_option_is_refused_with_the_nearest() -> None:
     assert "--trough" in refused("verify", "calls.db", "--trough", "3")
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("simulate", "--scenario", "outage", "--strategy", "fastst"), "fastest"),
+        (("override", "DB", "alpha", "drian", "--reason", "x"), "drain"),
+        (("requests", "DB", "--outcome", "serverd"), "served"),
+        (("events", "DB", "--outcome", "time_out"), "timed_out"),
+        (("completion", "bsh"), "bash"),
+    ],
+    ids=lambda one: one[0] if isinstance(one, tuple) else one,
+)
+def test_a_misspelt_word_is_refused_with_the_one_that_was_meant(
+    words: tuple[str, ...], meant: str, short_log: Path
+) -> None:
+    said = refused(*(str(short_log) if word == "DB" else word for word in words))
+    assert "is not one of '" in said
+    assert said.endswith(f"; did you mean '{meant}'?")
+
+
 def test_the_help_waits_for_no_command_to_be_loaded() -> None:
     code = (
-        "import sys\nfrom understudy.adapters.cli import main\nmain(['--help'], standalone_mode=False)\n"
-        "print(*sorted(name for name in sys.modules if 'understudy.replay' in name), 'end', file=sys.stderr)"
+        "import sys\nfrom understudy.adapters.cli.main import main\nmain(['--help'], standalone_mode=False)\n"
+        "heavy = ('understudy.replay', 'understudy.engine', 'understudy.adapters.stores', 'pydantic', 'asyncio')\n"
+        "print(*sorted(name for name in sys.modules if name.startswith(heavy)), 'end', file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.split() == ["end"]
@@ -196,6 +215,62 @@ def test_control_c_ends_a_long_run_with_130_after_its_progress_was_shown(tmp_pat
     assert process.returncode == 130
     assert (stdout, b"Traceback" in shown) == ("", False)
     assert b"stopped" in shown
+
+
+INTERRUPTING = """
+import atexit, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A background shell has its children ignore it.
+where, sys.argv[0:2] = sys.argv[1], []
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+class Importing:
+    def find_spec(self, name, path, target=None):
+        if name == where:
+            interrupt()
+sys.meta_path.insert(0, Importing())
+if where == "the end":
+    atexit.register(interrupt)
+"""
+
+
+@pytest.mark.parametrize("where", ["click", "understudy.adapters.cli.verify", "pydantic_core", "asyncio", "sqlite3"])
+def test_control_c_while_anything_is_imported_ends_with_130_and_one_line(where: str, short_log: Path) -> None:
+    done = interrupted(where, short_log)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nstopped\n")
+
+
+def test_control_c_before_it_listens_ends_so_too(short_log: Path) -> None:
+    for where in ("understudy.adapters.cli.interrupts", "understudy.adapters.cli.main"):
+        done = interrupted(where, short_log)
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nstopped\n")
+
+
+def test_control_c_when_all_is_said_shows_no_traceback(short_log: Path) -> None:
+    done = interrupted("the end", short_log)
+    assert (done.returncode, done.stderr) == (130, "\nstopped\n")
+    assert "intact" in done.stdout
+
+
+def interrupted(where: str, log: Path) -> "subprocess.CompletedProcess[str]":
+    """Verify a log in a process that gets Ctrl-C as it begins to import a module, or at its end."""
+    python, _, code, *words = program("verify", log)
+    start = [python, "-c", INTERRUPTING + code, where, "understudy", *words]
+    return subprocess.run(start, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_nothing_is_imported_before_control_c_is_heard_but_what_python_has_anyway() -> None:
+    code = (
+        "import os, signal, sys\nthere = set(sys.modules)\nimport understudy.adapters.cli.interrupts\n"
+        "import understudy.adapters.cli.console\nprint(*sorted(set(sys.modules) - there))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [
+        "understudy",
+        "understudy.adapters",
+        "understudy.adapters.cli",
+        "understudy.adapters.cli.console",
+        "understudy.adapters.cli.interrupts",
+    ]
 
 
 def test_a_bug_of_ours_is_owned_up_to_and_ends_with_70() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.command_line import answered, plans, refused, run, said
+from cli.command_line import answered, on_a_terminal, plans, refused, run, said
 from cli.eventful import KEY, STORY
 
+from understudy.adapters.cli import requests
 from understudy.adapters.stores import SqliteReader, event_search, request_search
 from understudy.adapters.stores.request_search import RequestsWanted
 
@@ -37,6 +38,26 @@ def test_all_requests_are_listed_newest_first_with_what_became_of_each(eventful_
 
 def test_the_list_fits_a_hundred_columns(eventful_log: Path) -> None:
     assert max(map(len, said("requests", eventful_log).splitlines())) <= 100
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_on_a_narrow_terminal_each_request_has_two_lines_and_nothing_is_lost(columns: int, eventful_log: Path) -> None:
+    wide = on_a_terminal("requests", eventful_log, COLUMNS="120", NO_COLOR="1").splitlines()
+    narrow = on_a_terminal("requests", eventful_log, COLUMNS=str(columns), NO_COLOR="1").splitlines()
+    assert max(map(len, narrow)) <= 60
+    assert len(narrow) == 2 * len(wide)
+    for line, *two in zip(wide, narrow[::2], narrow[1::2], strict=True):
+        assert sorted(line.split()) == sorted(" ".join(two).split())
+
+
+def test_a_list_longer_than_what_is_measured_is_whole_on_a_narrow_terminal_too(
+    eventful_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "_MEASURED", 2)
+    monkeypatch.setattr(requests, "fits", lambda *_: False)
+    lines = said("requests", eventful_log).splitlines()
+    assert len(lines) == 2 * (1 + len(STORY))
+    assert [line.partition("  ")[2].strip() for line in lines[2::2]] == NEWEST_FIRST
 
 
 def test_its_json_tells_of_each_request_what_a_script_may_want(eventful_log: Path) -> None:

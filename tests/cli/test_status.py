@@ -43,6 +43,26 @@ def test_where_there_is_room_the_reason_has_a_column(short_log: Path) -> None:
     assert "circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)" in lines[3]
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_what_has_no_room_beside_the_rest_stands_below_it_and_nothing_is_lost(columns: int, own_log: Path) -> None:
+    wide = on_a_terminal("status", own_log, COLUMNS="99", NO_COLOR="1")
+    narrow = on_a_terminal("status", own_log, COLUMNS=str(columns), NO_COLOR="1")
+    path, *lines = narrow.replace("\r", "").split("\n")
+    assert max(map(len, lines)) <= columns
+    assert str(own_log) in path
+    assert narrow.count("beta ") > wide.count("beta ")
+    assert set(wide.split()) == set(narrow.split()), "every figure and every word"
+
+
+def test_columns_that_belong_together_stay_beside_each_other(short_log: Path) -> None:
+    lines = on_a_terminal("status", short_log, COLUMNS="80", NO_COLOR="1").splitlines()
+    headers = [line.split() for line in lines if line.startswith("provider ")]
+    assert headers == [
+        ["provider", "tier", "status", "circuit", "score", "success", "average", "p50", "p95"],
+        ["provider", "calls", "failed", "in", "flight"],
+    ]
+
+
 def test_the_past_can_be_asked_about_by_time_and_by_position(short_log: Path) -> None:
     then = answered("status", short_log, "--at", "2026-01-01T00:00:02Z")
     assert of(then, "alpha")["status"] == "healthy"

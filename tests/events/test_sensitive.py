@@ -7,7 +7,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from understudy.events.sensitive import MARK, conceal, redact, reveal, token_of, tokens_in
+from understudy.events.sensitive import MARK, conceal, redact, reveal, shown, token_of, tokens_in
 
 SALT = b"0123456789abcdef"
 NAMES = frozenset({"phone", "code"})
@@ -72,6 +72,21 @@ def test_the_same_value_has_the_same_token_in_one_store_and_another_in_another()
 def test_what_was_erased_stays_a_token() -> None:
     concealed, _ = conceal({"phone": "1", "list": [{"code": 2}]}, NAMES, SALT)
     assert reveal(concealed, {}) == concealed
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("ann", "ann"),
+        (7, "7"),
+        (True, "true"),
+        ({MARK: "a1b2c3d4e5"}, "«hidden a1b2c3»"),
+        ({"to": {MARK: "a1b2c3d4e5"}, "of": ["x", None]}, "{to: «hidden a1b2c3», of: [x, null]}"),
+        ({MARK: "a1b2c3d4e5", "more": 1}, "{$sensitive: a1b2c3d4e5, more: 1}"),
+    ],
+)
+def test_people_are_shown_a_mark_in_the_place_of_what_is_concealed(value: JsonValue, expected: str) -> None:
+    assert shown(value) == expected
 
 
 def test_an_object_that_only_looks_like_a_token_is_left_alone() -> None:

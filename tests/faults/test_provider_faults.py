@@ -44,7 +44,8 @@ async def test_a_retry_after_is_honoured_in_full(town: Any, form: str) -> None:
         assert (await here.buy()).provider == "beta"
         assert here.deliveries()["alpha"] == 1
         here.clock.pass_by(3)
-        assert (await here.buy()).provider == "alpha"
+        back = await here.buy()
+        assert here.executions(back.request_id) == {"alpha": 1, "beta": 0, "gamma": 0}
 
 
 async def test_when_nobody_else_is_left_a_request_waits_as_long_as_it_was_told(town: Any) -> None:
@@ -134,6 +135,8 @@ async def test_an_error_in_a_200_is_a_failure_like_any_other(town: Any, effect: 
         answers = [await here.buy(effect) for _ in range(5)]
         assert [one.provider for one in answers] == ["beta"] * 5
         assert here.deliveries() == {"alpha": 3, "beta": 5, "gamma": 0}  # Then its circuit is open.
+        for one in answers:
+            assert here.executions(one.request_id) == {"alpha": 0, "beta": 1, "gamma": 0}
         assert here.verdict("alpha") == "circuit_open"
 
 
@@ -148,6 +151,7 @@ async def test_a_400_is_the_callers_fault_and_tried_nowhere_else(town: Any, effe
             with pytest.raises(RequestRejected, match="no such country"):
                 await here.buy(effect)
         assert here.deliveries() == {"alpha": 5, "beta": 0, "gamma": 0}
+        assert [one.books.executions for one in here.servers.values()] == [{}, {}, {}]
         assert here.verdict("alpha") == "eligible"
         assert (await here.buy(effect)).provider == "alpha"
 
@@ -165,7 +169,8 @@ async def test_a_401_takes_the_provider_out_with_an_alert_until_somebody_has_men
         assert here.deliveries()["alpha"] == 1
         assert here.alerts() == ["misconfigured|alpha"]
         here.engine.clear_override("alpha", actor="ann", reason="new key")
-        assert (await here.buy(effect)).provider == "alpha"
+        mended = await here.buy(effect)
+        assert here.executions(mended.request_id) == {"alpha": 1, "beta": 0, "gamma": 0}
         assert here.alerts() == []
 
 
@@ -191,7 +196,9 @@ async def test_a_provider_that_is_gone_for_a_minute_is_missed_by_nobody_and_come
             await asyncio.sleep(0.002)  # For the pings, which go over the wire, too.
             if here.verdict("alpha") == "probe":
                 break
-        assert (await here.buy()).provider == "alpha"
+        back = await here.buy()
+        assert here.executions(back.request_id) == {"alpha": 1, "beta": 0, "gamma": 0}
+        assert here.deliveries()["alpha"] == 1 + 1, "no request but the first and the last"
         assert here.verdict("alpha") == "eligible"
         assert here.alerts() == []
 
@@ -214,6 +221,7 @@ async def test_a_provider_that_may_be_back_is_tried_by_one_request_at_a_time(tow
         here.clock.pass_by(10)
         assert (await here.buy("read")).provider == "alpha"
         assert {(await here.buy("read")).provider for _ in range(5)} == {"alpha"}
+        assert here.deliveries()["alpha"] == 3 + 1 + 1 + 5
 
 
 # 13: late success after failover
@@ -304,6 +312,8 @@ async def test_a_handshake_that_stalls_is_passed_over_without_any_doubt(town: An
         answer = await here.buy(effect)
         assert (answer.provider, answer.failovers) == ("beta", 1)
         assert here.executions(answer.request_id) == {"alpha": 0, "beta": 1, "gamma": 0}
+        met = [(one.what, one.kind) for one in here.servers["alpha"].books.entries]
+        assert met == [("connected", "silence")], "it was asked, once, and never heard of the order"
 
 
 async def test_nobody_is_asked_after_a_stall_that_swallowed_the_order(town: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from telling import NOON, Telling, policy, tellings
 
 from understudy.events.codec import encode
@@ -145,10 +145,12 @@ def test_a_block_agrees_with_its_rows_wherever_it_begins() -> None:
     assert dump_standing(standing) == dump_standing(story().standing)
 
 
-def resealed(block: SealedBlock, *, records: bytes, keys: list[tuple[str, ...]] | None = None) -> SealedBlock:
+def resealed(block: SealedBlock, *, records: bytes | None = None, **header: Any) -> SealedBlock:
     """A block with other content and a digest that matches: a bug in its builder, or a forger."""
-    header = block.header if keys is None else to_json((FOLD_VERSION, 1, block.last_seq, CHAIN.hex(), keys))
-    return replace(block, header=header, records=records, digest=blocks.digest(header, records))
+    *place, keys, rest, unsettled = from_json(block.header)
+    told = {"keys": keys, "rest": rest, "unsettled": unsettled, **header}
+    written, records = to_json((*place, *told.values())), block.records if records is None else records
+    return replace(block, header=written, records=records, digest=blocks.digest(written, records))
 
 
 def test_the_first_event_on_which_rows_and_block_disagree_is_told() -> None:
@@ -167,16 +169,72 @@ def test_rows_that_go_on_or_end_before_the_block_does_are_told() -> None:
     (block,) = sealed(log)
     short = check_block(block, rows(log)[:-1], standing=Standing())
     assert short == f"the rows end at event {len(log) - 1}, the block at {len(log)}"
-    cut = check_block(resealed(block, records=block.records[:-48]), rows(log), standing=Standing())
-    assert cut is not None
-    assert cut.endswith("the block nothing")
+    told = check_block(block, [*rows(log), rows(log)[-1]._replace(seq=len(log) + 1)], standing=Standing())
+    assert told is not None
+    assert told.endswith("the block nothing")
 
 
 def test_lanes_that_the_rows_do_not_know_are_told() -> None:
     log = story().log
     (block,) = sealed(log)
-    wrong = resealed(block, records=block.records, keys=[("alpha", "ping")])
+    wrong = resealed(block, keys=[("alpha", "ping")])
     assert (check_block(wrong, rows(log), standing=Standing()) or "").startswith("the rows know the lanes")
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"mode": "degraded"}, "mode is normal by the rows, degraded in the block"),
+        ({"calls": [[7, 0]]}, "calls is [] by the rows, [[7, 0]] in the block"),
+        ({"stock": {"alpha||": {"units": 1}}}, "stock is {} by the rows, {'alpha||': {'units': 1}} in the block"),
+        ({"words": []}, "words is None by the rows, [] in the block"),
+    ],
+)
+def test_a_rest_that_the_rows_do_not_know_is_told(told: dict[str, Any], says: str) -> None:
+    log = story().log
+    (block,) = sealed(log)
+    wrong = resealed(block, rest={**opened(block).rest, **told})
+    assert check_block(wrong, rows(log), standing=Standing()) == says
+
+
+def test_a_block_without_a_record_for_each_event_is_refused() -> None:
+    (block,) = sealed(story().log)
+    with pytest.raises(BrokenBlock, match="not one record for each event"):
+        opened(resealed(block, records=block.records[:-48]))
+
+
+def test_a_block_tells_the_stock_that_has_changed_since_the_one_before() -> None:
+    telling, builder, standing = Telling(), BlockBuilder(), Standing()
+    telling.call("out_of_stock", at=1, country="us")
+    telling.call("out_of_stock", at=2, country="fr")
+    telling.call("success", at=3, country="us")
+    telling.call("out_of_stock", at=4, country="us")
+
+    def told(events: list[Recorded]) -> list[str]:
+        for recorded in events:
+            builder.fold(recorded, standing)
+        return list(opened(builder.seal(standing, chain=CHAIN)).rest["stock"])
+
+    assert told(telling.log[:5]) == ["alpha|us|", "alpha|fr|"]
+    assert told(telling.log[5:7]) == []
+    assert told(telling.log[7:]) == ["alpha|us|"]
+
+
+def test_the_block_in_which_the_seq_reaches_its_multiple_is_a_milestone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "MILESTONE_EVENTS", 10)
+    telling = Telling(policy=policy(window=3))
+    for number in range(1, 13):
+        telling.call("out_of_stock", at=number, country=f"c{number}")
+    found = [opened(block) for block in sealed(telling.log, every=4)]
+    milestones = [block.last_seq for block in found if "words" in block.rest]
+    assert (milestones, found[-1].last_seq) == ([12, 20], 25)
+    (last,) = (block for block in found if block.last_seq == 20)
+    standing = Standing()
+    for recorded in telling.log[:20]:
+        standing.fold(recorded)
+    assert last.rest["words"] == list(standing.lanes.state)
+    assert last.rest["stock"].keys() == standing.stock.keys()
+    assert Policy.model_validate(last.rest["policy"]) == telling.policy
 
 
 def test_a_second_ending_of_a_call_is_no_record() -> None:

@@ -7,9 +7,9 @@ from histories import MOVES, History, Move, policies
 from hypothesis import given as for_all
 from hypothesis import settings
 
+from understudy.engine.caches import digest
 from understudy.engine.errors import BrokenRule
 from understudy.engine.ledger import Ledger
-from understudy.engine.restore import digest
 from understudy.events.codec import encode, skimmed
 from understudy.events.policy import Policy
 from understudy.events.requests import RequestAccepted

@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Any
 
+import pytest
 from providers_for_tests import Told
 
 from understudy.adapters import SqliteReader
@@ -48,6 +49,30 @@ def test_missing_blocks_are_made_anew_at_the_next_start(stage: Any) -> None:
     connection.close()
     serve(stage, requests=3)
     assert_blocks_cover_the_log(stage)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE sealed_blocks SET records = zeroblob(length(records)) WHERE first_seq = 4097",
+        "UPDATE sealed_blocks SET chain = zeroblob(32) WHERE first_seq = 4097",
+        "DELETE FROM sealed_blocks WHERE first_seq = 4097",
+        "UPDATE sealed_blocks SET fold_version = fold_version - 1",
+        "DELETE FROM sealed_blocks",
+    ],
+)
+def test_a_start_without_snapshots_makes_anew_the_blocks_that_cannot_be_trusted(stage: Any, damage: str) -> None:
+    serve(stage, requests=1_700)
+    path = stage.logs[0].path
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM snapshots")
+        assert connection.execute(damage).rowcount >= 1
+    connection.close()
+    serve(stage, requests=3)
+    assert_blocks_cover_the_log(stage)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT DISTINCT fold_version FROM sealed_blocks").fetchall() == [(FOLD_VERSION,)]
+    connection.close()
 
 
 def test_a_snapshot_that_is_damaged_is_not_trusted(stage: Any) -> None:

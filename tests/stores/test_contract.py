@@ -215,6 +215,8 @@ async def test_sealed_blocks_come_back_in_order(log: Log) -> None:
         await log.save_block(block(first, fold_version=2))
     with log.reader() as reader:
         assert list(reader.blocks(fold_version=2)) == [block(first, fold_version=2) for first in (1, 4, 7)]
+        assert [one.first_seq for one in reader.blocks(fold_version=2, after=1)] == [4, 7]
+        assert [one.first_seq for one in reader.blocks(fold_version=2, after=5)] == [7]
         assert list(reader.blocks(fold_version=1)) == []
 
 

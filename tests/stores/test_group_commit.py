@@ -1,16 +1,15 @@
 """What waits together is written together, and nobody who waits can disturb it."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from stores.samples import NOON, accepted, alert, assert_whole, claim, names, until
 
 from understudy.adapters.stores import SqliteLog, SqliteReader
+from understudy.adapters.stores.transaction import STATEMENT_ROWS
 
 
 @pytest.fixture
@@ -50,16 +49,56 @@ async def test_what_is_appended_in_one_pass_of_the_loop_is_one_transaction(
     assert len(statements) == 1, "one multi-row INSERT, which is a transaction by itself"
 
 
+async def test_a_task_that_is_begun_by_who_appends_joins_the_same_transaction(
+    log: SqliteLog, statements: list[str]
+) -> None:
+    async def serve() -> None:
+        await log.durable(log.append(alert(), at_us=NOON).seq)
+
+    log.append(alert(), at_us=NOON)
+    await asyncio.create_task(serve())
+    assert transactions(statements) == 1
+
+
+async def test_while_many_wait_the_next_group_does_not_wait_for_those_who_have_just_been_told(
+    log: SqliteLog, statements: list[str]
+) -> None:
+    async def call_twice() -> None:
+        await log.durable(log.append(alert(), at_us=NOON).seq)
+        await log.durable(log.append(alert(), at_us=NOON).seq)
+
+    calling = asyncio.create_task(call_twice())
+    await until(lambda: log.busy)
+    for _ in range(2):
+        log.append(alert(), at_us=NOON)
+    await calling
+    assert log.head.seq == 4
+    assert transactions(statements) == 3
+
+
 async def test_a_large_group_and_what_is_written_beside_it_are_one_transaction(
     log: SqliteLog, statements: list[str]
 ) -> None:
+    log.append(alert(), at_us=NOON)
+    await until(lambda: log.busy)
     for number in range(300):
         log.append(alert(number), at_us=NOON, side=[claim(str(number))] if number % 100 == 0 else [])
-    await log.durable(300)
+    await log.durable(301)
+    del statements[0]
     assert transactions(statements) == 1
     assert [line.split(" (")[0] for line in statements] == (
-        ["BEGIN IMMEDIATE"] + ["INSERT INTO events"] * 3 + ["INSERT INTO claims"] * 3 + ["COMMIT"]
+        ["BEGIN IMMEDIATE"] + ["INSERT OR ROLLBACK INTO events"] * 3 + ["INSERT INTO claims"] * 3 + ["COMMIT"]
     )
+
+
+async def test_as_many_as_a_statement_takes_do_not_wait_for_more(log: SqliteLog, statements: list[str]) -> None:
+    busy = []
+    for number in range(STATEMENT_ROWS + 1):
+        log.append(alert(number), at_us=NOON)
+        busy.append(log.busy)
+    assert busy == [False] * (STATEMENT_ROWS - 1) + [True] * 2, "all in one pass of the loop"
+    await log.durable(log.head.seq)
+    assert transactions(statements) == 2
 
 
 async def test_callers_in_step_share_every_commit(log: SqliteLog, statements: list[str]) -> None:
@@ -94,21 +133,6 @@ async def test_who_answers_a_commit_at_once_joins_the_group_that_waits(log: Sqli
     await calling
     assert log.head.seq == 3
     assert transactions(statements) == 2
-
-
-async def test_a_reader_that_stays_does_not_keep_the_write_ahead_log_from_being_emptied_at_close(
-    tmp_path: Path,
-) -> None:
-    log = SqliteLog(tmp_path / "read.db")
-    await log.open("tester")
-    log.append(alert(), at_us=NOON)
-    await log.durable(1)
-    with log.reader() as reader:
-        rows = reader.rows()
-        assert next(rows).seq == 1
-        await log.close()
-        assert (tmp_path / "read.db-wal").stat().st_size == 0
-        assert assert_whole(reader) == 1
 
 
 async def test_more_than_one_transaction_may_hold_is_written_in_order(log: SqliteLog) -> None:
@@ -147,6 +171,19 @@ async def test_a_cancelled_question_does_not_hold_up_the_writer(log: SqliteLog) 
     await log.durable(1)
     assert len(await log.request_rows("r1")) == 1
     assert not log.busy
+
+
+async def test_a_key_that_becomes_durable_while_it_is_asked_for_is_not_free(log: SqliteLog) -> None:
+    """The question does not see the claim, and word of its commit arrives together with the answer."""
+    log.append(accepted(), at_us=NOON, side=[claim()])
+    asking = asyncio.create_task(log.claim(principal="p", operation="rent", key="k", at_us=NOON))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert log._writer is not None
+    done = threading.Event()
+    log._writer.holding.thread.hand_over(lambda _: done.set(), lambda _: None)
+    assert done.wait(timeout=5)
+    assert await asking == claim()
 
 
 async def test_a_cancelled_close_goes_on(tmp_path: Path) -> None:
@@ -192,70 +229,3 @@ def test_a_loop_that_ends_without_closing_still_writes_and_lets_go(tmp_path: Pat
         assert not thread.is_alive()
     with SqliteReader.open(log.path) as reader:
         assert assert_whole(reader) == 100
-
-
-async def test_an_idle_log_empties_its_write_ahead_log(log: SqliteLog, statements: list[str]) -> None:
-    log.append(alert(), at_us=NOON)
-    await log.durable(1)
-    assert not any("wal_checkpoint" in line for line in statements), "never on the way of a commit"
-    await until(lambda: any("wal_checkpoint(PASSIVE)" in line for line in statements))
-
-
-async def test_a_busy_log_keeps_its_write_ahead_log_small(log: SqliteLog) -> None:
-    big = "x" * 50_000
-    for number in range(60):
-        for _ in range(20):
-            log.append(accepted(body=big), at_us=NOON + number)
-        await log.durable(log.head.seq)
-    wal = log.path.with_name("calls.db-wal")
-    written = 60 * 20 * len(big)
-    assert wal.stat().st_size < written / 2
-
-
-_LOOK_S = 0.02
-"""How long a reader takes: many commits, but less than the store waits for it."""
-
-
-class Leapfrog:
-    """Readers of whom one always begins before another ends: at no moment is nobody reading."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._reading = threading.Event()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        self._reading.wait()
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _read(self) -> None:
-        with closing(self._connect()) as one, closing(self._connect()) as other:
-            ending, beginning = one, other
-            while not self._stopped.is_set():
-                beginning.execute("BEGIN")
-                beginning.execute("SELECT count(*) FROM meta").fetchone()
-                if ending.in_transaction:
-                    ending.execute("COMMIT")
-                self._reading.set()
-                self._stopped.wait(_LOOK_S)
-                ending, beginning = beginning, ending
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-
-
-async def test_readers_without_a_break_do_not_let_the_write_ahead_log_grow_for_ever(log: SqliteLog) -> None:
-    big, largest = "x" * 50_000, 0
-    wal = log.path.with_name("calls.db-wal")
-    with Leapfrog(log.path):
-        for number in range(1_000):
-            for _ in range(4):
-                log.append(accepted(body=big), at_us=NOON + number)
-            await log.durable(log.head.seq)
-            largest = max(largest, wal.stat().st_size)
-    assert largest < 80_000_000, "of 200 MB that were written"

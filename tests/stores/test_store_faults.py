@@ -141,7 +141,8 @@ async def test_a_commit_that_succeeded_unheard_is_not_written_twice(log: SqliteL
         log.append(alert(), at_us=NOON)
     entries = list(writer.pending_entries())
     await log.durable(4)
-    writer._stored, writer._queue, writer._in_doubt = before, entries, True
+    backlog = writer.backlog
+    backlog.stored, backlog.queue, backlog.in_doubt = before, entries, True
     log.append(alert(), at_us=NOON)
     await log.durable(5)
     with log.reader() as reader:

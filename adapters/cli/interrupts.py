@@ -1,0 +1,32 @@
+"""What Ctrl-C does to a command: at its ends it ends the process at once, in its midst it is an exception."""
+
+import os
+import signal
+
+TYPE_CHECKING = False  # As in `understudy.adapters`.
+if TYPE_CHECKING:
+    from types import FrameType
+
+INTERRUPTED = 130
+_LAST_WORDS = b"\nstopped\n"
+
+
+def end_at_once() -> None:
+    """From here on Ctrl-C ends the process on the spot, for there is nothing to tidy up.
+
+    No exception could promise that: there are places where Python and its extensions swallow one while they import.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Else whoever started us wants it ignored.
+        signal.signal(signal.SIGINT, _end)
+
+
+def raise_again() -> None:
+    """From here on Ctrl-C is a KeyboardInterrupt again."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(number: int, frame: "FrameType | None") -> None:
+    del number, frame
+    os.write(2, _LAST_WORDS)
+    os._exit(INTERRUPTED)
