@@ -16,7 +16,8 @@ SCRIPTS = [
 # Those that await providers, tell receivers, wait for the ledger, drive requests, know the clock, the dice and the ids,
 # and hold the tasks.
 IMPURE = {
-    Path("engine") / name for name in ("calling.py", "hooks.py", "opening.py", "runner.py", "system.py", "tasks.py")
+    Path("engine") / name
+    for name in ("calling.py", "hooks.py", "opening.py", "runner.py", "system.py", "tasks.py", "threads.py")
 }
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
@@ -25,6 +26,7 @@ CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "
 BOUNDARIES = {
     Path("engine/calling.py"),
     Path("engine/hooks.py"),
+    Path("engine/threads.py"),
     Path("adapters/cli/__init__.py"),
     Path("adapters/cli/main.py"),
 }
