@@ -88,6 +88,11 @@ def check(
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
     columns, labels = split(context)
+    if in_clear := operation.sensitive & columns.keys():
+        raise InvalidRequest(
+            f"{operation.name} declares {min(in_clear)} sensitive, but context[{min(in_clear)!r}] is a column of the log and"
+            " would stand there in clear; pass it in the body, or under another name"
+        )
     return Asked(
         operation=operation,
         effect=operation.effect if effect is None else _effect(effect, operation),
