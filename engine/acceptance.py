@@ -88,6 +88,8 @@ def check(
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
     columns, labels = split(context)
+    if operation.sensitive:
+        _refuse_in_clear(operation, columns)
     return Asked(
         operation=operation,
         effect=operation.effect if effect is None else _effect(effect, operation),
@@ -145,6 +147,14 @@ def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     for name, value in context.items():
         (columns if name in CONTEXT_COLUMNS else labels)[name] = value
     return columns, labels
+
+
+def _refuse_in_clear(operation: Operation, columns: Mapping[str, str]) -> None:
+    for name in sorted(operation.sensitive & columns.keys()):
+        raise InvalidRequest(
+            f"{operation.name} declares {name!r} sensitive, but context[{name!r}] is a column of the log and would"
+            " stand there in clear; pass it in the body, or under another name"
+        )
 
 
 def has_room(journal: Journal, each: int) -> bool:
