@@ -190,6 +190,7 @@ class Play:
                 if after is None and life < 2 and self.dice.random() < 0.5:
                     await engine.stop(grace_ms=self.dice.choice((0, 50, 3_000)))
             log = after or log
+            await asyncio.sleep(0.01)  # Ids on virtual time differ by the instant.
         await self.quiet(log)
         for caller in self.callers:
             with suppress(asyncio.CancelledError):
