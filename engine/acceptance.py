@@ -87,9 +87,7 @@ def check(
         deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
-    columns, labels = split(context)
-    if operation.sensitive:
-        _refuse_in_clear(operation, columns)
+    columns, labels = _split_for(operation, context)
     return Asked(
         operation=operation,
         effect=operation.effect if effect is None else _effect(effect, operation),
@@ -149,12 +147,15 @@ def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     return columns, labels
 
 
-def _refuse_in_clear(operation: Operation, columns: Mapping[str, str]) -> None:
+def _split_for(operation: Operation, context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The same, refused where something sensitive would become a column: that stands in the log in clear."""
+    columns, labels = split(context)
     for name in sorted(operation.sensitive & columns.keys()):
         raise InvalidRequest(
             f"{operation.name} declares {name!r} sensitive, but context[{name!r}] is a column of the log and would"
             " stand there in clear; pass it in the body, or under another name"
         )
+    return columns, labels
 
 
 def has_room(journal: Journal, each: int) -> bool:
