@@ -81,7 +81,7 @@ def check(
     for what, name in (("idempotency_key", key), ("principal", principal or None), ("subject", subject)):
         if name is not None:
             _check_name(what, name)
-    if preferred is not None and preferred not in policy.by_id:
+    if preferred is not None and (not isinstance(preferred, str) or preferred not in policy.by_id):  # type: ignore[redundant-expr]
         raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
     if deadline_ms is None:
         deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms

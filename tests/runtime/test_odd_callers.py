@@ -35,6 +35,7 @@ IN_ORDER = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
         ({"subject": 7}, "subject must be text"),
         ({"context": {"\ud800": "x"}}, "a name in context must be"),
         ({"context": {1: "x"}}, "a name in context must be text"),
+        ({"preferred": ["a"]}, "preferred provider .* is unknown; known: a"),
         ({"context": {"pair": "ETH-BTC"}}, r"context\['pair'\] is a column of the log and would stand there in clear"),
     ],
 )
