@@ -81,13 +81,13 @@ def check(
     for what, name in (("idempotency_key", key), ("principal", principal or None), ("subject", subject)):
         if name is not None:
             _check_name(what, name)
-    if preferred is not None and preferred not in policy.by_id:
+    if preferred is not None and (not isinstance(preferred, str) or preferred not in policy.by_id):  # type: ignore[redundant-expr]
         raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
     if deadline_ms is None:
         deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
-    columns, labels = split(context)
+    columns, labels = _split_for(operation, context)
     return Asked(
         operation=operation,
         effect=operation.effect if effect is None else _effect(effect, operation),
@@ -144,6 +144,17 @@ def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     labels: dict[str, str] = {}
     for name, value in context.items():
         (columns if name in CONTEXT_COLUMNS else labels)[name] = value
+    return columns, labels
+
+
+def _split_for(operation: Operation, context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The same, refused where something sensitive would become a column: that stands in the log in clear."""
+    columns, labels = split(context)
+    for name in sorted(operation.sensitive & columns.keys()):
+        raise InvalidRequest(
+            f"{operation.name} declares {name!r} sensitive, but context[{name!r}] is a column of the log and would"
+            " stand there in clear; pass it in the body, or under another name"
+        )
     return columns, labels
 
 

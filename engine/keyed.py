@@ -23,6 +23,12 @@ class Keyed:
         self._journal = journal
         self._runner = runner
         self._under_way: dict[tuple[str, str, str], tuple[str, Any]] = {}
+        self._left = {
+            _name(state.progress.accepted): request_id
+            for request_id, state in journal.ledger.requests.items()
+            if state.progress.accepted.key is not None
+        }
+        """Requests that nobody waits for any more, or no longer here, and that may not be settled."""
 
     async def serve(self, asked: Asked) -> Answer:
         """Serve a request under its key, or join the one that has it.
@@ -55,15 +61,20 @@ class Keyed:
         if held is not None:
             _same(held.body_hash or "", fingerprint, asked, first=held.request_id)
             return await self._recall(held.request_id)
-        return await self._runner.serve(accept(journal, asked))
+        ticket = accept(journal, asked)
+        try:
+            return await self._runner.serve(ticket)
+        finally:
+            if (state := journal.ledger.requests.get(ticket.request_id)) is not None:
+                self._left[_name(state.progress.accepted)] = ticket.request_id
 
     def _unsettled(self, asked: Asked) -> RequestAccepted | None:
         """A request that still has this key though its claim has run out: one that is held for so long."""
-        name = (asked.principal, asked.operation.name, asked.key)
-        for state in self._journal.ledger.requests.values():
-            accepted = state.progress.accepted
-            if (accepted.principal, accepted.operation, accepted.key) == name:
-                return accepted
+        name = (asked.principal, asked.operation.name, asked.key or "")
+        state = self._journal.ledger.requests.get(self._left.get(name, ""))
+        if state is not None:
+            return state.progress.accepted
+        self._left.pop(name, None)
         return None
 
     async def _recall(self, request_id: str) -> Answer:
@@ -92,6 +103,10 @@ class Keyed:
                 case _:
                     pass
         raise OutcomeUnknown(f"request {request_id} under this key has no end in the log", request_id=request_id)
+
+
+def _name(accepted: RequestAccepted) -> tuple[str, str, str]:
+    return accepted.principal, accepted.operation, accepted.key or ""
 
 
 def _same(theirs: str, ours: str, asked: Asked, *, first: str = "one that is under way") -> None:

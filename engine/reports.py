@@ -18,6 +18,8 @@ from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 
 MESSAGE_LIMIT: Final = 500
 """Characters of a provider's message that are kept."""
+LONGEST_PAUSE_MS: Final = 7 * 86_400_000
+"""No provider is left alone for longer because of what it says: nothing could be done about it."""
 _BYTES_MODES: Final[tuple[Literal["utf8", "base64"], ...]] = ("utf8", "base64")
 _MOST_UNITS: Final = 1 << 53
 _OF_KIND: Final = {one.kind: one for one in ProviderError.__subclasses__()}
@@ -96,7 +98,10 @@ def _exact(cost: object) -> Decimal | None:
 
 
 def _whole(stock: object) -> int | None:
-    return stock if isinstance(stock, int) and 0 <= stock < _MOST_UNITS else None
+    """A number of units; True is none, and an integer's subclass may tell itself otherwise than an integer."""
+    if not isinstance(stock, int) or isinstance(stock, bool):
+        return None
+    return int(stock) if 0 <= stock < _MOST_UNITS else None
 
 
 def failed(
@@ -121,7 +126,7 @@ def failed(
         message=_text(redact(error.message, discretion.values, MESSAGE_LIMIT)) or None,
         error_type=error_type,
         # No pause is no time: it would be over before the next decision, which would ask nobody else.
-        retry_after_us=int(pause_ms * 1000) if pause_ms is not None and pause_ms > 0 else None,
+        retry_after_us=int(min(pause_ms, LONGEST_PAUSE_MS) * 1000) if pause_ms is not None and pause_ms > 0 else None,
     )
 
 

@@ -58,7 +58,7 @@ def _told(one: Any, *, model: type[BaseModel]) -> Iterator[str]:
     told = f" is {_shown(value)}; it must be"
     if kind == "value_error":
         yield from (f": {line}" for line in str(context["error"]).splitlines())
-    elif kind == "extra_forbidden":
+    elif kind in {"extra_forbidden", "unknown_setting"}:
         yield f" {_unknown(str(one['loc'][-1]), _known(one['loc'], model))}"
     elif kind == "missing":
         yield " is missing"

@@ -14,17 +14,18 @@ SCRIPTS = [
 ]
 
 # Those that await providers, tell receivers, wait for the ledger, drive requests, know the clock, the dice and the ids,
-# and hold the tasks.
+# hold the tasks, and the threads of receivers that may hang.
 IMPURE = {
-    Path("engine") / name for name in ("calling.py", "hooks.py", "opening.py", "runner.py", "system.py", "tasks.py")
+    Path("engine") / f"{name}.py" for name in ("calling", "hooks", "opening", "runner", "system", "tasks", "threads")
 }
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
-# Where whatever comes must be caught: what a provider's code throws has to become an event, and a command
-# ends with a sentence and an exit code.
+# Where whatever comes must be caught: what a provider's code throws has to become an event, what a receiver throws goes
+# to whoever awaits it, and a command ends with a sentence and an exit code.
 BOUNDARIES = {
     Path("engine/calling.py"),
     Path("engine/hooks.py"),
+    Path("engine/threads.py"),
     Path("adapters/cli/__init__.py"),
     Path("adapters/cli/main.py"),
 }

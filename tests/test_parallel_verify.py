@@ -1,6 +1,7 @@
 """Verifying with several processes: what is found is what one process finds, whatever became of the log."""
 
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli.command_line import run
 
-from understudy.adapters.parallel_verify import Share, WorkerLost, plan, shared_out, verify_file
+from understudy.adapters.parallel_verify import Share, WorkerLost, _started, plan, shared_out, verify_file
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.side_tables import save_snapshot
 from understudy.engine.caches import dump
@@ -148,3 +149,12 @@ def test_a_worker_that_dies_is_missed(log_file: Path, capfd: pytest.CaptureFixtu
     with pytest.raises(WorkerLost, match="ended with code 1 before it was done"):
         shared_out([one, replace(other, after=10**9)])
     assert "ValueError: there is no event 1000000000" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what a process is deaf to")
+def test_a_worker_never_hears_control_c_not_even_while_it_imports(log_file: Path) -> None:
+    with _started(shares_of(log_file)[:1]) as ((worker, _),):
+        status = Path(f"/proc/{worker.pid}/status").read_text()
+    (blocked,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")]
+    assert int(blocked, 16) & 1 << signal.SIGINT - 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())

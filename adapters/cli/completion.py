@@ -5,6 +5,7 @@ from click.shell_completion import get_completion_class
 
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.logs import as_json
+from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.output import answer, answer_json
 
 _NAME = "understudy"
@@ -13,7 +14,7 @@ _VARIABLE = "_UNDERSTUDY_COMPLETE"
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@click.argument("shell", type=OneOf(("bash", "zsh", "fish")))
 @as_json
 @click.pass_context
 def completion(ctx: click.Context, shell: str, *, as_json: bool) -> None:

@@ -24,6 +24,7 @@ from understudy.adapters.cli.logs import (
     expect_provider,
     span_options,
 )
+from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.output import answer_json_list, answer_lines, note, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
@@ -75,7 +76,7 @@ class KindName(click.ParamType[str]):
     help="Only of this request: an id, the beginning of one, its caller's key, or last.",
 )
 @click.option(
-    "--outcome", type=click.Choice(_OUTCOMES), metavar="WORD", help="Only calls that ended so: success, timed_out, …"
+    "--outcome", type=OneOf(_OUTCOMES), metavar="WORD", help="Only calls that ended so: success, timed_out, …"
 )
 @span_options
 @click.option("--after", type=click.IntRange(min=0), metavar="N", help="Only events behind number N.")

@@ -9,6 +9,7 @@ import click
 from understudy.adapters.cli.delivery import Waiting, deliver
 from understudy.adapters.cli.instants import Length, iso, span
 from understudy.adapters.cli.logs import as_json, complete_provider, database, expect_in_force
+from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.standings import stands
 from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_options
 from understudy.adapters.stores import SqliteReader
@@ -31,7 +32,7 @@ _MEANS: Final = {
 @click.command()
 @database
 @click.argument("provider", shell_complete=complete_provider)
-@click.argument("state", metavar="STATE", type=click.Choice([*(state.value for state in ForcedState), CLEAR]))
+@click.argument("state", metavar="STATE", type=OneOf([*(state.value for state in ForcedState), CLEAR]))
 @click.option(
     "--for",
     "for_us",

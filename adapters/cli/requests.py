@@ -16,6 +16,7 @@ from understudy.adapters.cli.logs import (
     expect_provider,
     span_options,
 )
+from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.output import Cell, answer_json_list, answer_lines, fits, note, plain, table, table_lines
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.request_summary import RequestSummary, summarized
@@ -43,7 +44,7 @@ _EXACT_BELOW_MS: Final = 10
 )
 @click.option(
     "--outcome",
-    type=click.Choice([one.value for one in (*Became, *EndReason)]),
+    type=OneOf([one.value for one in (*Became, *EndReason)]),
     metavar="WORD",
     help="Only those that were served, failed, are held, or are open; or failed for a reason, like deadline.",
 )

@@ -14,6 +14,7 @@ from understudy.adapters.cli.explain import tell_last_failover
 from understudy.adapters.cli.files import expect_place_for_a_log, readable_again, readable_once
 from understudy.adapters.cli.kept_log import KeptLog
 from understudy.adapters.cli.logs import as_json
+from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.output import answer, answer_json, facts, note
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.verify import findings, verified
@@ -40,7 +41,7 @@ _SALT = b"a simulation hides nothing"
 """The secret of a simulated log: fixed, so that the same run gives the same log to the byte."""
 
 
-class StrategyName(click.Choice[str]):
+class StrategyName(OneOf):
     """A strategy, in whichever way people write its words."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

@@ -18,6 +18,8 @@ from repository import ROOT
 
 from understudy.adapters.cli.main import COMMANDS
 
+pytestmark = pytest.mark.xdist_group("demo")  # It plays one, in real time: not while another one is measured.
+
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 GIVEN = {
     "policy.toml": "maxFailuers = 5\n",

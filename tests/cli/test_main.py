@@ -87,6 +87,25 @@ def test_an_unknown_option_is_refused_with_the_nearest() -> None:
     assert "--trough" in refused("verify", "calls.db", "--trough", "3")
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("simulate", "--scenario", "outage", "--strategy", "fastst"), "fastest"),
+        (("override", "DB", "alpha", "drian", "--reason", "x"), "drain"),
+        (("requests", "DB", "--outcome", "serverd"), "served"),
+        (("events", "DB", "--outcome", "time_out"), "timed_out"),
+        (("completion", "bsh"), "bash"),
+    ],
+    ids=lambda one: one[0] if isinstance(one, tuple) else one,
+)
+def test_a_misspelt_word_is_refused_with_the_one_that_was_meant(
+    words: tuple[str, ...], meant: str, short_log: Path
+) -> None:
+    said = refused(*(str(short_log) if word == "DB" else word for word in words))
+    assert "is not one of '" in said
+    assert said.endswith(f"; did you mean '{meant}'?")
+
+
 def test_the_help_waits_for_no_command_to_be_loaded() -> None:
     code = (
         "import sys\nfrom understudy.adapters.cli.main import main\nmain(['--help'], standalone_mode=False)\n"

@@ -196,7 +196,9 @@ def test_after_a_crash_between_an_event_and_its_alert_the_log_still_verifies(
     asyncio.run(copy_up_to_the_suspension())
     put_command(path, "nonsense")
     said("override", path, "alpha", "drain", *WHY)
-    assert kinds(path)[-4:] == ["request_suspended", "alert_raised", "override_set", "alert_cleared"]
+    held, nonsense = [decode(row) for row in rows(path) if row.kind == "alert_raised.v1"][-2:]
+    assert (held.alert, nonsense.alert) == ("suspended", "command_refused")  # type: ignore[attr-defined]
+    assert kinds(path)[-5:] == ["request_suspended", "alert_raised", "alert_raised", "override_set", "alert_cleared"]
     assert_sound(path)
 
 

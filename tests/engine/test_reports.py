@@ -3,6 +3,7 @@
 import json
 from datetime import date
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -24,6 +25,10 @@ PLAIN = Discretion()
 
 ENDLESS: list[object] = []
 ENDLESS.append(ENDLESS)
+
+
+class Level(IntEnum):
+    LOW = 3
 
 
 class Odd:
@@ -90,7 +95,10 @@ def test_a_retry_after_that_is_no_length_names_no_time(pause_ms: Any) -> None:
     assert (event.retry_after_us, event.code) == (None, "429")
 
 
-@pytest.mark.parametrize(("pause_ms", "pause_us"), [(1, 1_000), (1.5, 1_500), (10**12, 10**15)])
+WEEK_MS = 7 * 86_400_000
+
+
+@pytest.mark.parametrize(("pause_ms", "pause_us"), [(1, 1_000), (1.5, 1_500), (WEEK_MS, WEEK_MS * 1_000)])
 def test_a_retry_after_that_is_one_is_kept_as_it_is(pause_ms: Any, pause_us: int) -> None:
     event = reports.failed(STARTED, RateLimited("slow", retry_after_ms=pause_ms), at_us=NOON + 1, discretion=PLAIN)
     assert event.retry_after_us == pause_us
@@ -131,3 +139,18 @@ def test_a_body_hash_tells_bodies_apart() -> None:
 
 def test_a_body_hash_says_nothing_without_the_salt() -> None:
     assert body_hash("+4917012345", b"ours") != body_hash("+4917012345", b"theirs")
+
+
+@pytest.mark.parametrize("pause_ms", [WEEK_MS + 1, 10**12, 1e300])
+def test_a_retry_after_is_a_week_at_most_because_nobody_could_lift_it(pause_ms: Any) -> None:
+    event = reports.failed(STARTED, RateLimited("slow", retry_after_ms=pause_ms), at_us=NOON + 1, discretion=PLAIN)
+    assert event.retry_after_us == WEEK_MS * 1_000
+
+
+@pytest.mark.parametrize(
+    ("stock", "units"), [(True, None), (False, None), (Level.LOW, 3), (0, 0), (-1, None), ("3", None)]
+)
+def test_a_stock_is_a_plain_number_or_none(stock: Any, units: int | None) -> None:
+    event, _ = reports.succeeded(STARTED, Reply(value=1, stock=stock), at_us=NOON + 1, discretion=PLAIN)
+    assert event.stock == units
+    assert type(event.stock) in {int, type(None)}

@@ -140,6 +140,7 @@ def test_what_is_missing_is_made_anew_and_then_serves(
     harm(book, harms)
     restoration = Restoration(book, builder=BlockBuilder())
     began = restoration.seq
+    assert began <= book.sealed_through(fold_version=FOLD_VERSION), "there would be a gap before it"
     for made in restoration.pieces():
         if made is not None:
             book.sealed[FOLD_VERSION, made.first_seq] = made
@@ -231,10 +232,28 @@ def test_a_broken_milestone_is_passed_by_for_an_earlier_one() -> None:
     assert rows_read(book) == 8 + len(book.events) - 73, "beyond event 41, the broken block and the tail"
 
 
-def test_in_the_past_only_what_lies_between_a_block_and_the_instant_is_read() -> None:
+@pytest.mark.parametrize(("through", "block_before"), [(46, 41), (62, 57), (64, 57), (65, 65), (5, 0)])
+def test_in_the_past_only_what_lies_between_a_block_and_the_instant_is_read(through: int, block_before: int) -> None:
     book = book_of(long_telling().log)
     seal(book, sizes=SIZES_OF_THE_LONG, snapshots=[7])
-    assert rows_read(book, through=46) == 5
+    assert rows_read(book, through=through) == through - block_before
+
+
+def test_a_block_within_another_one_is_passed_by() -> None:
+    book = book_of(long_telling().log)
+    seal(book, sizes=SIZES_OF_THE_LONG)
+    forget_milestones(book)
+    wanted = rows_read(book)
+    book.sealed[FOLD_VERSION, 45] = replace(book.sealed[FOLD_VERSION, 42], first_seq=45)
+    assert rows_read(book) == wanted
+
+
+def test_a_snapshot_beyond_the_last_block_does_not_keep_blocks_from_being_made() -> None:
+    book = book_of(long_telling().log)
+    seal(book, sizes=SIZES_OF_THE_LONG, snapshots=[8])
+    del book.sealed[FOLD_VERSION, 66]
+    assert (restore(book).standing.seq, Restoration(book).seq) == (80, 73)
+    assert Restoration(book, builder=BlockBuilder()).seq == 65
 
 
 def test_a_block_that_is_whole_and_yet_wrong_leads_to_the_rows() -> None:

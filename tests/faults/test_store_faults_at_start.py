@@ -100,14 +100,14 @@ def try_without_power(path: Path) -> list[list[str]]:
     return told
 
 
-def test_a_folder_that_may_not_be_written_is_named_and_reading_works_where_it_can(folder: Path) -> None:
+def test_a_folder_that_may_not_be_written_is_named_and_a_log_in_it_can_be_read(folder: Path) -> None:
     asyncio.run(write(folder / "calls.db"))
     folder.chmod(0o555)
     opened, read, commanded = try_without_power(folder / "calls.db")
     for told in (opened, commanded):
         assert told[0] == "LogUnavailable"
         assert "give this user write access" in told[1] or "may be written" in told[1]
-    assert read[0] == "LogUnavailable", "SQLite needs to write beside a log that is not open elsewhere"
+    assert read[0] == "done", "a log that nobody has open is whole by itself"
     opened, _, _ = try_without_power(folder / "new.db")
     assert opened[0] == "LogUnavailable"
     assert "may be written" in opened[1]

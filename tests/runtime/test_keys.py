@@ -70,6 +70,26 @@ def test_a_request_that_is_held_for_longer_than_a_key_lives_keeps_its_key(stage:
     stage.play(act)
 
 
+def test_it_keeps_its_key_over_a_restart_too_and_gives_it_back_once_it_is_settled(stage: Any) -> None:
+    async def act() -> None:
+        alpha, log = Told("a", [Ambiguous("the line broke")]), stage.file()
+        async with stage.engine(alpha, policy=IN_ORDER, log=log, watch=False) as engine:
+            with pytest.raises(OutcomeUnknown) as first:
+                await engine.call("pay", effect="once", idempotency_key="k")
+        async with stage.engine(alpha, policy=IN_ORDER, log=log, watch=False) as engine:
+            await asyncio.sleep(timedelta(days=31).total_seconds())
+            with pytest.raises(OutcomeUnknown) as again:
+                await engine.call("pay", effect="once", idempotency_key="k")
+            assert again.value.request_id == first.value.request_id
+            engine.resolve(first.value.request_id, executed=False, actor="ann", reason="statement")
+            await asyncio.sleep(1)
+            anew = await engine.call("pay", effect="once", idempotency_key="k")
+            assert anew.request_id != first.value.request_id
+        assert len(alpha.calls) == 2
+
+    stage.play(act)
+
+
 def test_a_declared_operation_cannot_be_called_with_another_effect(stage: Any) -> None:
     async def act() -> None:
         alpha = Told("a")

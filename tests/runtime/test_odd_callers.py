@@ -35,12 +35,16 @@ IN_ORDER = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
         ({"subject": 7}, "subject must be text"),
         ({"context": {"\ud800": "x"}}, "a name in context must be"),
         ({"context": {1: "x"}}, "a name in context must be text"),
+        ({"preferred": ["a"]}, "preferred provider .* is unknown; known: a"),
+        ({"context": {"pair": "ETH-BTC"}}, r"context\['pair'\] is a column of the log and would stand there in clear"),
     ],
 )
 def test_odd_arguments_are_refused_before_anything_happens(stage: Any, arguments: dict[str, Any], told: str) -> None:
     async def act() -> None:
         alpha = Told("a")
-        async with stage.engine(alpha, operations=(Operation(name="x", sensitive=frozenset({"phone"})),)) as engine:
+        async with stage.engine(
+            alpha, operations=(Operation(name="x", sensitive=frozenset({"phone", "pair"})),)
+        ) as engine:
             with pytest.raises(InvalidRequest, match=told):
                 await engine.call(**{"operation": "x", "body": {"phone": "1"}, **arguments})
             assert (await engine.call("x")).provider == "a"
