@@ -13,9 +13,9 @@ from understudy.projections.lanes import turn
 from understudy.projections.rest import beliefs
 from understudy.projections.standing import FOLD_VERSION
 
-BLOCKS_A_PIECE: Final = 8
-ROWS_A_PIECE: Final = 512
-"""What is folded at a time takes some twenty milliseconds: between two pieces, others may have their turn."""
+BLOCKS_A_PIECE: Final = 4
+ROWS_A_PIECE: Final = 256
+"""What is folded at a time takes some ten milliseconds: between two pieces, others may have their turn."""
 
 
 def restore(
