@@ -104,10 +104,10 @@ def _from_snapshot(reader: LogReader, through: int) -> Ledger | None:
         return None
     ids, _, content = whole.partition(_IDS_END)
     try:
+        unsettled = [request_id for request_id in ids.decode().split(",") if request_id]
         standing = load_standing(content)
-    except BrokenSnapshot:
+    except (BrokenSnapshot, UnicodeDecodeError):
         return None
-    unsettled = filter(None, ids.decode().split(","))
     return Ledger(standing, _requests(reader, unsettled, through=snapshot.seq))
 
 

@@ -10,7 +10,7 @@ from understudy.events.decisions import Decision
 from understudy.events.requests import RequestAccepted
 from understudy.projections.standing import Standing
 
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 """Changes when a rule does: golden decision digests force it. Decisions of another version are not recomputed."""
 
 

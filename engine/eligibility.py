@@ -147,7 +147,7 @@ def _of_the_account(record: ProviderRecord, policy: Policy, now_us: int) -> Verd
 
 def _of_the_pings(standing: Standing, settings: ProviderSettings, index: int | None) -> Verdict | None:
     """An idle provider whose pings fail is out before a request finds out, until one succeeds."""
-    if not settings.has_ping or standing.shielded:
+    if standing.shielded:
         return None
     lanes = standing.lanes
     pings = lanes.find((settings.id, "ping"))
@@ -179,7 +179,7 @@ def _of_the_load(standing: Standing, record: ProviderRecord, settings: ProviderS
 
 
 def _of_the_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> Verdict | None:
-    if not standing.stock or known_stock(standing, settings, asked) != 0:
+    if known_stock(standing, settings, asked) != 0:
         return None
     return (OUT_OF_STOCK, None)
 

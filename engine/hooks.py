@@ -151,11 +151,12 @@ class Hooks:
                     break
                 await asyncio.wait(tasks, timeout=left_s)
         finally:
+            self._log = None  # What is noted while receivers are cancelled is told to nobody: that would have no end.
             self._waiting.clear()  # Its seqs mean nothing in another log.
             for task in self._tasks():
                 task.cancel()
             await asyncio.gather(*self._tasks(), return_exceptions=True)
-            self._log = None
+            self._waiting.clear()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
                 self._threads = None
@@ -172,7 +173,7 @@ class Hooks:
 
     async def _deliver(self) -> None:
         try:
-            while self._waiting:
+            while self._waiting and self._log is not None:
                 await self._made_durable(self._waiting[-1][0])
                 while self._waiting and self._is_durable(self._waiting[0][0]):
                     self._hand_out(self._waiting.popleft()[1])

@@ -44,6 +44,10 @@ class Line:
         """Whether anybody stands in line."""
         return bool(self._places)
 
+    def has(self, waits_for: Hashable) -> bool:
+        """Whether anybody waits for that."""
+        return waits_for in self._queues
+
     def join(self, request_id: str, waits_for: Hashable) -> None:
         """Wait, or go on waiting in the same place: who was called and had no use for the slot passes it on."""
         came, before = self._places.get(request_id, (0, None))

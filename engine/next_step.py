@@ -102,7 +102,14 @@ def _ready(state: Ready, standing: Standing, now_us: int, draw: int) -> Step:
         return fail(progress, progress.given_up)
     if now_us >= progress.accepted.deadline_at_us:
         return fail(progress, EndReason.DEADLINE)
+    if _out_of_tries(progress, standing):
+        return fail(progress, EndReason.DEADLINE)  # Its intents were on record too late to be sent, again and again.
     return Decide(decide(standing, progress.accepted, tried=progress.tried, now_us=now_us, draw=draw))
+
+
+def _out_of_tries(progress: Progress, standing: Standing) -> bool:
+    policy = standing.policy
+    return progress.attempts > 0 and progress.attempts >= len(policy.providers) * (policy.retry_attempts + 2)
 
 
 def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
@@ -220,7 +227,7 @@ def _next_provider(
         return fail(progress, EndReason.EXHAUSTED)
     if policy.max_providers is not None and len(set(progress.asked)) >= policy.max_providers:
         return fail(progress, EndReason.EXHAUSTED)
-    if progress.attempts >= len(policy.providers) * (policy.retry_attempts + 2):
+    if _out_of_tries(progress, standing):
         return fail(progress, EndReason.EXHAUSTED)  # Those who only throttle would be asked until the deadline.
     tried = done_with(state).tried
     return Decide(decide(standing, progress.accepted, tried=tried, now_us=now_us, draw=draw))

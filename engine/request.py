@@ -127,8 +127,11 @@ def _failed(state: RequestState, event: CallFailed, at_us: int) -> RequestState:
 def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> RequestState:
     match state:
         case Calling(progress=progress, started=started) if event.reason is AbandonReason.NOT_SENT:
-            late = at_us >= started.deadline_at_us and progress.given_up is None
-            return NotExecuted(replace(progress, given_up=EndReason.DEADLINE) if late else progress)
+            if at_us < started.deadline_at_us or progress.given_up is not None:
+                return NotExecuted(progress)
+            if at_us >= progress.accepted.deadline_at_us:
+                return NotExecuted(replace(progress, given_up=EndReason.DEADLINE))
+            return Ready(progress)  # The log was slower than the call's limit. Nobody was asked, and there is time.
         case Calling(progress=before, turn=turn, started=started):
             progress = replace(before, last_outcome=event.outcome)
             return Doubtful(progress, turn, started, at_us)

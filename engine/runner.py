@@ -83,7 +83,7 @@ class Runner:
         whom = self._tasks.begin_serving()
         try:
             if self._line.waiting:
-                await asyncio.sleep(0)  # Whoever has just been called from the line looks first.
+                await self._stand_behind(ticket.request_id)
             while True:
                 step, now_us = self._next(ticket)
                 match step:
@@ -212,6 +212,14 @@ class Runner:
             pass
         finally:
             self._wakes.pop(request_id, None)
+
+    async def _stand_behind(self, request_id: str) -> None:
+        """Let those go first who wait for the same: what is free now is theirs, even if they have not looked yet."""
+        ledger = self.journal.ledger
+        if self._line.has(waited_for(ledger.requests[request_id], ledger.standing)):
+            await self._pause(request_id, None, in_line=True)
+        else:
+            await asyncio.sleep(0)  # Whoever has just been called from the line looks first.
 
     def _stand_in_line(self, request_id: str, until_us: int | None) -> int:
         """Take, or keep, a place in line; tells how long to sleep there, if nobody is called before."""

@@ -19,6 +19,7 @@ from understudy.engine.next_step import next_step
 from understudy.engine.steps import Hold, Sleep
 from understudy.events.codec import decode, encode
 from understudy.events.decisions import DecisionMade, Event
+from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
     AlertCleared,
     AlertRaised,
@@ -181,6 +182,8 @@ def _has_other_rules(row: Row) -> bool:
 
 def _draw_of(row: Row) -> int:
     """The recorded draw, without decoding the whole decision: it comes before anything that a user could have named."""
+    if type(row.payload) is not str:
+        raise UnreadableEvent(f"event {row.seq} ({row.kind}): its payload is no text")
     found = _DRAW.match(row.payload)
     return 0 if found is None else int(found[1])
 

@@ -134,7 +134,7 @@ def check_chain(reader: LogReader, *, after: int = 0, through: int, progress: Pr
             count += 1
             if found.seq != count or not found.follows(previous):
                 broken = broken or _fault(reader, found, previous, count)
-            previous = found.chain
+            previous = found.chain if type(found.chain) is bytes else b""
             if progress is not None and (count - after) % PROGRESS_EVERY == 0:
                 progress(count - after)
     except UnreadableEvent as error:

@@ -13,6 +13,7 @@ _KEPT: Final = (
     "SELECT max(seq) FROM (SELECT max(seq) AS seq FROM snapshots WHERE stream = ?1"
     " UNION ALL SELECT max(last_seq) FROM sealed_blocks WHERE stream = ?1)"
 )
+_UNNUMBERED: Final = "SELECT count(*) FROM events WHERE stream = ? AND seq < 1"
 _OTHERS: Final = "SELECT stream, count(*) FROM events WHERE stream <> ? GROUP BY stream"
 _UNCLAIMED: Final = (
     "SELECT count(*), min(seq) FROM events WHERE kind = 'request_accepted.v1' AND stream = ? AND at_us > ?"
@@ -35,6 +36,9 @@ def tail_damage(connection: sqlite3.Connection, *, stream: str) -> Iterator[str]
 def side_damage(connection: sqlite3.Connection, *, stream: str) -> Iterator[str]:
     """What is wrong beside the chain, a sentence each. Takes a walk over the whole log."""
     yield from tail_damage(connection, stream=stream)
+    (unnumbered,) = connection.execute(_UNNUMBERED, (stream,)).fetchone()
+    if unnumbered:
+        yield f"{unnumbered} events stand before the first one, where no engine has written any"
     for other, count in connection.execute(_OTHERS, (stream,)).fetchall():
         yield f"{count} events belong to a stream {other!r} that this log does not read"
     _, at_us = connection.execute(_LAST, (stream,)).fetchone() or (0, 0)

@@ -121,9 +121,24 @@ def test_an_intent_that_never_became_durable_was_surely_not_executed() -> None:
     assert story.last(RequestFailed).reason is EndReason.NOT_EXECUTED
 
 
-def test_an_intent_that_became_durable_too_late_ends_by_its_deadline() -> None:
-    story = begun(Effect.ONCE).tries(is_abandoned(AbandonReason.NOT_SENT, after_ms=31_000)).plays()
+TOO_LATE = is_abandoned(AbandonReason.NOT_SENT, after_ms=31_000)
+"""The log took so long that the call's own limit had passed: nothing was sent."""
+
+
+def test_an_intent_that_became_durable_too_late_for_its_call_is_decided_anew() -> None:
+    story = begun(Effect.ONCE).tries(TOO_LATE).plays(succeeds())
+    assert (story.last(RequestCompleted).attempt, story.last(RequestCompleted).failovers) == (2, 0)
+
+
+def test_an_intent_that_became_durable_too_late_for_its_request_ends_by_its_deadline() -> None:
+    story = given(policy_for("a", "b")).accepts(Effect.ONCE, deadline_ms=5_000).tries(TOO_LATE).plays()
     assert story.last(RequestFailed).reason is EndReason.DEADLINE
+
+
+def test_intents_that_are_always_too_late_have_an_end() -> None:
+    story = given(policy_for("a", "b", retry_attempts=1)).accepts(Effect.ONCE, deadline_ms=600_000)
+    story.tries(TOO_LATE).plays(*[TOO_LATE] * 5)
+    assert (story.last(RequestFailed).reason, story.last(RequestFailed).attempt) == (EndReason.DEADLINE, 6)
 
 
 def test_an_intent_given_up_with_its_caller_ends_as_cancelled() -> None:

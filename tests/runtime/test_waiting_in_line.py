@@ -1,6 +1,7 @@
 """Requests that wait because everybody is at a limit: one is let in for each call that ends, in the order they came."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -323,3 +324,27 @@ def test_a_slot_wakes_one_and_its_refusal_the_next() -> None:
     line.leave("c", served=False)
     line.advance()
     assert woken == ["a", "b", "a", "c"]
+
+
+def test_newcomers_of_a_busy_loop_do_not_overtake_those_in_line() -> None:
+    """On a real loop: virtual time, in which a pass costs nothing, would let whoever is called be the first to look."""
+
+    async def act() -> list[str]:
+        alpha = Told("alpha", settings=ProviderSettings.model_validate({"id": "alpha", "max_calls_per_second": 50}))
+        async with Engine(providers=[alpha], log=MemoryLog(), watch=False) as engine:
+            calls = [asyncio.create_task(engine.call("x")) for _ in range(20)]
+            while not all(call.done() for call in calls[:20]):
+                calls.append(asyncio.create_task(engine.call("x")))
+                until_s = time.perf_counter() + 0.005
+                while time.perf_counter() < until_s:
+                    pass  # The loop is busy.
+                await asyncio.sleep(0)
+            served = [request_id for request_id, _ in alpha.calls]
+            assert served == sorted(served), "ids are in the order of their coming"
+            assert served[:20] == [call.result().request_id for call in calls[:20]]
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        return served
+
+    assert len(asyncio.run(act())) >= 20
