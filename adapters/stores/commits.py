@@ -21,10 +21,6 @@ from understudy.events.errors import LogUnavailable
 _WAL_LIMIT: Final = 4_096
 """Pages (16 MB) in the write-ahead log at which it is checkpointed even under load."""
 
-_ENOUGH: Final = transaction.STATEMENT_ROWS
-"""Events that do not wait for more. Else many callers get into step: all wait for one commit, then the thread for all
-of them. In two groups, one goes on while the other is committed."""
-
 _IDLE_S: Final = 0.25
 """Seconds without an append after which the write-ahead log is checkpointed."""
 
@@ -67,8 +63,6 @@ class Commits:
             # In the pass after the next one: whoever has just been begun, a request's own task, say, appends before.
             self._called = True
             self._loop.call_soon(self._loop.call_soon, self._next)
-        elif len(self.backlog.queue) == _ENOUGH:
-            self._next()
 
     def note_written(self, size: int) -> None:
         """Reckon with this many more bytes in the write-ahead log; as measured, each commit adds six pages.

@@ -16,7 +16,7 @@ from understudy.events.errors import LogUnavailable
 from understudy.events.log import ClaimKey, Head, SideWrite, StoreSensitive, TakeCommand
 from understudy.events.row import Row
 
-STATEMENT_ROWS: Final = 128
+_STATEMENT_ROWS: Final = 128
 """Rows that one INSERT takes at most. Each number of rows is a statement of its own, prepared when first used."""
 
 
@@ -70,7 +70,7 @@ def commit(
     if connection.in_transaction:
         connection.execute("ROLLBACK")
     plain = in_doubt_after is None and not any(entry.side for entry in entries)
-    if plain and len(entries) <= STATEMENT_ROWS:
+    if plain and len(entries) <= _STATEMENT_ROWS:
         # One statement is a transaction by itself. Each further one would have this thread ask for the interpreter's
         # lock again, which a busy loop hands over only every 5 ms.
         _insert(connection, entries, stream=stream)
@@ -103,8 +103,8 @@ def _not_yet_stored(entries: Sequence[Entry], *, head: Head, before: Head) -> Se
 
 
 def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], *, stream: str) -> None:
-    for start in range(0, len(entries), STATEMENT_ROWS):
-        part = entries[start : start + STATEMENT_ROWS]
+    for start in range(0, len(entries), _STATEMENT_ROWS):
+        part = entries[start : start + _STATEMENT_ROWS]
         values: list[object] = [stream]
         for entry in part:
             values += entry.row
