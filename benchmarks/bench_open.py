@@ -1,10 +1,10 @@
 """How long an engine takes to open a long log: with a snapshot of its end, with an older one, with none, with nothing.
 
-Run: `make bench`, or this file alone, with `--events N`. A million are written in a minute, ten million in ten; they
-take six gigabytes in the current directory, which are given back afterwards. How they are written is told in
-`long_log`. Each time is from `Engine.start` to its return, after a stop in good order the median of five. Beside them
-stands a bare loop over all rows in the same run, which knows no rules: what is ours is told from what is the machine's.
-`held` is the longest time, of the processor, for which the start kept the event loop to itself.
+Run: `make bench`, or this file alone, with `--events N`. A million are written in a minute, ten million in ten where
+the machine is quiet; they take six gigabytes in the current directory, which are given back afterwards. How they are
+written is told in `long_log`. Each time is from `Engine.start` to its return, after a stop in good order the median of
+five. Beside them stands a bare loop over all rows in the same run, which knows no rules: what is ours is told from what
+is the machine's. `held` is the longest time, of the processor, for which the start kept the event loop to itself.
 """
 
 import argparse
