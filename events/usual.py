@@ -204,7 +204,8 @@ def skim_decision(row: Row) -> Decision | None:
 
     None for any other row, and for one that does not look as it was written.
     """
-    if row.kind != DecisionMade.kind or type(row.provider) is not str or type(row.request_id) is not str:
+    texts = (row.provider, row.request_id, row.payload)
+    if row.kind != DecisionMade.kind or not all(type(text) is str for text in texts):
         return None
     found = _DECISION.match(row.payload)
     if found is None or not row.payload.endswith("}]}"):
@@ -212,7 +213,7 @@ def skim_decision(row: Row) -> Decision | None:
     name, draw, tier, explored, pinned, order = found.groups()
     ids = tuple(order[1:-1].split('","'))
     strategy = _STRATEGIES.get(name)
-    if strategy is None or ids[0] != row.provider:
+    if strategy is None or ids[0] != row.provider or row.request_id is None:
         return None
     return Decision(
         request_id=row.request_id,

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,10 @@ HARM = {
         WHERE seq = (SELECT min(seq) FROM events WHERE kind = 'decision_made.v1')""",
     "decided otherwise late": """UPDATE events SET payload = replace(payload, '"rank":1', '"rank":7')
         WHERE seq = (SELECT max(seq) FROM events WHERE kind = 'decision_made.v1')""",
+    "a decision in bytes": """UPDATE events SET payload = CAST(payload AS BLOB)
+        WHERE seq = (SELECT min(seq) FROM events WHERE kind = 'decision_made.v1')""",
+    "a number for a hash": "UPDATE events SET chain = 5 WHERE seq = 30",
+    "a number for the last hash": "UPDATE events SET chain = 5 WHERE seq = (SELECT max(seq) FROM events)",
     "unreadable early": "UPDATE events SET payload = 'x' WHERE seq = 30",
     "unreadable late": "UPDATE events SET payload = '{}' WHERE seq = (SELECT max(seq) FROM events "
     "WHERE kind = 'call_succeeded.v1')",
@@ -120,6 +125,31 @@ def test_a_snapshot_that_tells_what_is_not_so_is_found_out(log_file: Path, tmp_p
             save_snapshot(connection, snapshot, stream=stream)
         assert (in_parts(path, jobs=2) is not None) is parts
         assert verify_file(path, jobs=2, small=0) == in_one_go(path)
+
+
+def test_a_snapshot_with_ids_that_are_no_text_is_not_used(log_file: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(log_file, tmp_path / "calls.db"))
+    with SqliteReader.open(path) as reader:
+        head, stream = reader.head(), reader.stream
+        whole = dump(restore(reader), head)
+    broken = b"\xff\xfe" + whole.content[32:]
+    snapshot = replace(whole, content=sha256(broken).digest() + broken)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        save_snapshot(connection, snapshot, stream=stream)
+    with SqliteReader.open(path) as reader:
+        assert dump(restore(reader), head) == whole
+
+
+def test_events_before_the_first_are_told(log_file: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(log_file, tmp_path / "calls.db"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO events (position, stream, seq, at_us, kind, payload, chain)"
+            " SELECT -1, stream, -1, at_us, kind, payload, chain FROM events WHERE seq = 100"
+        )
+    result = run("verify", path)
+    assert result.exit_code == 1
+    assert "1 events stand before the first one" in " ".join(result.output.split())
 
 
 def test_a_short_log_is_verified_alone_and_tells_how_far_it_is(log_file: Path) -> None:

@@ -12,7 +12,7 @@ import click
 
 from understudy.adapters.cli.exits import BUG, INTERRUPTED, READER_GONE, Refused
 from understudy.adapters.cli.interrupts import raise_again
-from understudy.adapters.cli.output import answering
+from understudy.adapters.cli.output import answering, forget_the_rest
 from understudy.events.errors import UnderstudyError
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -69,6 +69,7 @@ class Commands(click.Group):
         try:
             return super().__call__(*args, **given)
         except BrokenPipeError:
+            forget_the_rest()
             sys.exit(READER_GONE)
 
     def make_context(

@@ -1,7 +1,9 @@
 """What commands print: answers on standard output, everything else on standard error."""
 
 import errno
+import io
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -38,12 +40,21 @@ def answering() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
+        forget_the_rest()
         raise click.exceptions.Exit(READER_GONE) from None
     except OSError as error:
         # Whoever opens a file names it in the error, and a log tells of its own: this was an output of ours.
         if error.filename is not None or error.errno not in _NO_ROOM:
             raise
         raise Refused(f"the answer cannot be written: {error.strerror}") from error
+
+
+def forget_the_rest() -> None:
+    """Let what is still to be printed go nowhere: Python tries once more when it ends, and would complain."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def width() -> int:

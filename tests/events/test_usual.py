@@ -163,6 +163,7 @@ def test_a_decision_as_it_was_written_is_skimmed() -> None:
         {"provider": None},
         {"provider": "beta"},
         {"provider": 5},
+        {"payload": DECISION.payload.encode()},
         {"request_id": None},
         {"kind": "call_started.v1"},
         {"payload": DECISION.payload.replace("score", "luck", 1)},
