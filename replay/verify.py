@@ -12,7 +12,7 @@ recomputes the part before must end with the very same ledger (`handed_over`), e
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from understudy.engine.caches import digest
 from understudy.engine.errors import BrokenRule
@@ -38,6 +38,7 @@ __all__ = [
     "verify",
 ]
 
+Part = TypeVar("Part", "ChainChecked", "Recomputed")
 Progress = Callable[[int], None]
 
 _LONGEST: Final = 300
@@ -82,11 +83,15 @@ class Verification:
 
 
 class ChainChecked(NamedTuple):
-    """What a part of the chain is found to be: how many events, the first fault, and the last stored chain value."""
+    """What a part of the chain is found to be: how many events, the first fault, and the last stored chain value.
+
+    Shape:  `unreadable` tells that the file could not be read further than so many events.
+    """
 
     events: int
     broken: Breakage | None
     chain: bytes
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +143,8 @@ def check_chain(reader: LogReader, *, after: int = 0, through: int, progress: Pr
             if progress is not None and (count - after) % PROGRESS_EVERY == 0:
                 progress(count - after)
     except UnreadableEvent as error:
-        return ChainChecked(count - after, broken or Breakage(seq=count + 1, what=str(error)[:_LONGEST]), previous)
+        fault = broken or Breakage(seq=count + 1, what=str(error)[:_LONGEST])
+        return ChainChecked(count - after, fault, previous, unreadable=True)
     if broken is None and count < through:
         broken = Breakage(seq=count + 1, what=f"the log ends after event {count}; {through} were expected")
     return ChainChecked(count - after, broken, previous)
@@ -227,7 +233,7 @@ def summed_up(
     stream: str, end: int, *, chains: Sequence[ChainChecked], recomputed: Sequence[Recomputed]
 ) -> Verification:
     """What the parts add up to, given in the order of the log; what follows an unreadable event does not count."""
-    parts = list(_readable(recomputed))
+    parts, chains = list(_readable(recomputed)), list(_readable(chains))
     return Verification(
         stream=stream,
         events=sum(part.events for part in chains),
@@ -243,7 +249,7 @@ def summed_up(
     )
 
 
-def _readable(parts: Sequence[Recomputed]) -> Iterator[Recomputed]:
+def _readable(parts: Sequence[Part]) -> Iterator[Part]:
     """The parts up to the first that cannot be read to its end; what follows that does not count."""
     for part in parts:
         yield part

@@ -221,7 +221,7 @@ def test_a_log_that_other_rules_have_written_waits_for_the_next_engine(tmp_path:
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr == (
         f"Error: command 1 waits in the inbox of {path}: the last engine decided by rules 99, and this version decides"
-        " by rules 1; it is obeyed at the next start of an engine\n"
+        " by rules 2; it is obeyed at the next start of an engine\n"
     )
     assert head(path) == before
     with SqliteReader.open(path) as reader:
