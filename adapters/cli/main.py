@@ -69,7 +69,7 @@ class Commands(click.Group):
         try:
             return super().__call__(*args, **given)
         except BrokenPipeError:
-            forget_the_rest()
+            forget_the_rest(sys.stdout, sys.stderr)
             sys.exit(READER_GONE)
 
     def make_context(

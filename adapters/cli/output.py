@@ -8,9 +8,9 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO
 
 import click
 
@@ -40,21 +40,24 @@ def answering() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        forget_the_rest()
+        forget_the_rest(sys.stdout)
         raise click.exceptions.Exit(READER_GONE) from None
     except OSError as error:
         # Whoever opens a file names it in the error, and a log tells of its own: this was an output of ours.
         if error.filename is not None or error.errno not in _NO_ROOM:
             raise
+        forget_the_rest(sys.stdout)
         raise Refused(f"the answer cannot be written: {error.strerror}") from error
 
 
-def forget_the_rest() -> None:
+def forget_the_rest(*streams: TextIO) -> None:
     """Let what is still to be printed go nowhere: Python tries once more when it ends, and would complain."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            with suppress(OSError):  # It may stand for no file at all.
+                os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def width() -> int:
