@@ -97,7 +97,7 @@ class HttpReply:
             try:
                 value = value[part]
             except (LookupError, TypeError) as error:
-                raise InvalidReply(f"the answer has no {_place(path[:number])}: {self._beginning}") from error
+                raise InvalidReply(f"the answer has no {_place(path[:number])}: {self.beginning}") from error
         return value
 
     def string(self, *path: str | int) -> str:
@@ -108,7 +108,7 @@ class HttpReply:
         value = self.at(*path)
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
             return str(value)
-        raise InvalidReply(f"{_place(path)} is no text: {self._beginning}")
+        raise InvalidReply(f"{_place(path)} is no text: {self.beginning}")
 
     def decimal(self, *path: str | int) -> Decimal:
         """The exact number at a place, be it written as a number or as text.
@@ -121,7 +121,7 @@ class HttpReply:
         except (InvalidOperation, TypeError, ValueError):
             exact = None
         if exact is None or not exact.is_finite():
-            raise InvalidReply(f"{_place(path)} is no number: {self._beginning}")
+            raise InvalidReply(f"{_place(path)} is no number: {self.beginning}")
         return exact
 
     def flaw(self, expects: Expect, json_types: Collection[str] = ()) -> str | None:
@@ -130,9 +130,9 @@ class HttpReply:
             return None
         kind = self.content_type
         if expects is Expect.TEXT:
-            return f"is {kind}: {self._beginning}" if kind.endswith(("html", "xml")) else None
+            return f"is {kind}: {self.beginning}" if kind.endswith(("html", "xml")) else None
         if kind != "application/json" and not kind.endswith("+json") and kind not in json_types:
-            return f"is {kind or 'of no declared type'}, not JSON: {self._beginning}"
+            return f"is {kind or 'of no declared type'}, not JSON: {self.beginning}"
         return self._parsed[1]
 
     @cached_property
@@ -142,10 +142,11 @@ class HttpReply:
             return json.loads(self.body, parse_float=Decimal, parse_constant=_refuse), None
         except (ValueError, RecursionError) as error:
             reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            return None, f"is no valid JSON ({reason}): {self._beginning}"
+            return None, f"is no valid JSON ({reason}): {self.beginning}"
 
     @property
-    def _beginning(self) -> str:
+    def beginning(self) -> str:
+        """How the answer begins, for a message: quoted, without secrets."""
         text = self.secrets.hide(self.text)  # Before it is cut: half a secret would not be known for one.
         return repr(text[:_SHOWN]) + ("…" if len(text) > _SHOWN else "")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import ClassVar, Final, Self
 from urllib.parse import parse_qsl
@@ -27,6 +27,9 @@ _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connec
 _MISSHAPEN: Final = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What code raises that reads an answer which does not look as it should."""
 
+Judge = Callable[[HttpReply], ProviderError | HttpReply | None]
+"""Says what a complete answer is: an error, an answer whatever its status, or None to let the status speak."""
+
 
 class HttpProvider:
     """The base of adapters to HTTP APIs. A subclass has an `id` and `async def call`, and sends by `self.send`.
@@ -38,9 +41,9 @@ class HttpProvider:
     """
 
     id: str = ""
-    key_header: ClassVar[str | None] = None
+    key_header: str | None = None
     statuses: ClassVar[Mapping[int, type[ProviderError]]] = {}
-    json_types: ClassVar[Collection[str]] = ()
+    json_types: Collection[str] = ()
 
     def __init__(
         self,
@@ -110,13 +113,18 @@ class HttpProvider:
         json: object = None,
         form: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         expects: Expect = Expect.JSON,
         answers: Collection[int] = (),
+        judge: Judge | None = None,
+        known_as: str | None = None,
     ) -> HttpReply:
         """Make one request and return its answer, if it is a good one.
 
         `effect` is what this very request does: `read` unless it moves something. `params` and `form` leave out what
-        is None; Decimals in `json` become text. `answers` are statuses that are answers here, as 404 to a look-up.
+        is None; Decimals in `json` become text; `content` is JSON that is put together already. `answers` are statuses
+        that are answers here, as 404 to a look-up. `judge` is asked instead of `fault_in`; an answer that it returns is
+        a good one. Errors call the request `known_as`, or else by its path.
         Errors: ProviderError of the kind that fits, with every secret taken out.
         """
         own = {} if key is None or self.key_header is None else {self.key_header: key}
@@ -126,7 +134,8 @@ class HttpProvider:
         address = self._base_url + path
         outcome: HttpReply | ProviderError
         try:
-            outgoing = self.sign(compose(method, address, headers=every, params=params, json=json, form=form))
+            outgoing = compose(method, address, headers=every, params=params, json=json, form=form, content=content)
+            outgoing = self.sign(outgoing)
             check_headers(outgoing.headers)
         except ProviderError as error:
             outcome = error
@@ -138,11 +147,13 @@ class HttpProvider:
             budget_s = self.limits.total_ms / 1000 if deadline is None else deadline.remaining_s()
             exchange = Exchange(effect, self.limits, budget_s=budget_s, body_bytes=len(outgoing.body))
             failure = await self._carry_out(outgoing, exchange)
-            outcome = failure or self._judged(exchange.reply(secrets), expects=expects, answers=answers)
+            outcome = failure or self._judged(
+                exchange.reply(secrets), expects=expects, answers=answers, judge=judge or self.fault_in
+            )
         if isinstance(outcome, HttpReply):
             return outcome
         # Not within a handler: the error that was handled there, which may show a URL, is not to be its context.
-        raise secrets.cleaned(outcome, before=f"{method.upper()} {path.partition('?')[0]}: ")
+        raise secrets.cleaned(outcome, before=f"{method.upper()} {known_as or path.partition('?')[0]}: ")
 
     async def _carry_out(self, outgoing: Outgoing, exchange: Exchange) -> ProviderError | None:
         """Make the request; the error that it ended in, None if there is an answer to judge."""
@@ -181,17 +192,21 @@ class HttpProvider:
                 if len(exchange.got) > self.limits.reply_bytes:
                     return  # With an answer that is not read to its end, the connection is given up.
 
-    def _judged(self, reply: HttpReply, *, expects: Expect, answers: Collection[int]) -> HttpReply | ProviderError:
+    def _judged(
+        self, reply: HttpReply, *, expects: Expect, answers: Collection[int], judge: Judge
+    ) -> HttpReply | ProviderError:
         """An answer, if it is a good one; else the error that it is."""
         if reply.status in answers:
             return reply
         try:
-            fault = self.fault_in(reply)
+            fault = judge(reply)
             pause_ms = self.retry_after_ms(reply)
         except ProviderError as error:
             return error
         except _MISSHAPEN as error:
             return InvalidReply(f"the answer does not look as it should: {type(error).__name__}: {error}")
+        if isinstance(fault, HttpReply):
+            return fault
         if fault is not None:
             if isinstance(fault, RateLimited) and fault.retry_after_ms is None:
                 fault.retry_after_ms = pause_ms

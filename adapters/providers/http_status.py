@@ -52,8 +52,9 @@ Statuses that are not listed: 4xx is `Rejected`, 5xx `Ambiguous`, 3xx `InvalidRe
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
 _CODES: Final = ("code", "error_code", "errorCode", "reason", "name", "title")
 _MESSAGES: Final = ("message", "msg", "detail", "details", "error_description", "description", "errors")
-_LONGEST_CODE: Final = 60
-_LONGEST_TEXT: Final = 200
+LONGEST_CODE: Final = 60
+LONGEST_TEXT: Final = 200
+"""Characters of a provider's code, and of its words, that an error repeats."""
 
 
 def error_of(
@@ -105,11 +106,11 @@ def told(reply: HttpReply) -> tuple[str, str]:
         if isinstance(plain, str):
             (texts if " " in plain else codes).insert(0, plain)
         if codes or texts:
-            code = hide(codes[0])[:_LONGEST_CODE] if codes else str(reply.status)
-            return code, hide(" ".join(dict.fromkeys([*codes[:1], *texts[:1]])))[:_LONGEST_TEXT]
+            code = hide(codes[0])[:LONGEST_CODE] if codes else str(reply.status)
+            return code, hide(" ".join(dict.fromkeys([*codes[:1], *texts[:1]])))[:LONGEST_TEXT]
     if reply.content_type.endswith("html"):
         return str(reply.status), "an HTML page"
-    return str(reply.status), " ".join(hide(reply.text).split())[:_LONGEST_TEXT]
+    return str(reply.status), " ".join(hide(reply.text).split())[:LONGEST_TEXT]
 
 
 def retry_after_ms(value: str | None, *, date: str | None = None, now_s: float | None = None) -> int | None:

@@ -1,9 +1,12 @@
 """Keeping secrets out of messages: an API key must not get into an error, and so not into the log."""
 
 import re
-from collections.abc import Iterable, Mapping
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from html import escape
 from typing import Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from understudy.engine.errors import ProviderError
 
@@ -20,12 +23,20 @@ _REDACTED: Final = "[redacted]"
 
 
 class Secrets:
-    """Values that no message may show, in whatever form a URL or a header gives them."""
+    """Values that no message may show, in whatever form a URL, a header, JSON or a page gives them."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values = frozenset(values)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self._values)} hidden)"
+
+    @cached_property
+    def _forms(self) -> re.Pattern[str] | None:
+        """What finds them, the longest first, made when it is needed; None if there is nothing to hide."""
         forms = {form for value in self._values for form in _forms(value) if len(form) >= _SHORTEST}
-        self._longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        return re.compile("|".join(map(_in_any_spelling, longest_first))) if forms else None
 
     def with_headers(self, headers: Mapping[str, str], *, leave: str | None = None) -> "Secrets":
         """These, and the values of headers with a telling name; `leave` is one that only looks like it."""
@@ -44,9 +55,7 @@ class Secrets:
 
     def hide(self, text: str) -> str:
         """The text without them."""
-        for form in self._longest_first:
-            text = text.replace(form, _REDACTED)
-        return text
+        return text if self._forms is None else self._forms.sub(_REDACTED, text)
 
     def cleaned(self, error: ProviderError, *, before: str = "") -> ProviderError:
         """The error anew, its words cleaned and with some put before them; nothing of what led to it hangs on it."""
@@ -58,7 +67,28 @@ class Secrets:
         return clean
 
 
-def _forms(value: str) -> Iterable[str]:
-    """A value as it may turn up: alone, behind its scheme (`Bearer …`), or escaped for a URL."""
+def _forms(value: str) -> Iterator[str]:
+    """A value as it may turn up: alone, behind its scheme (`Bearer …`), or in base64."""
     for one in {value, value.rpartition(" ")[2]}:
-        yield from (one, quote(one, safe=""), quote_plus(one))
+        yield one
+        if len(one) >= _SHORTEST:
+            content = one.encode(errors="surrogatepass")
+            yield from (encode(content).decode().rstrip("=") for encode in (b64encode, urlsafe_b64encode))
+
+
+def _in_any_spelling(form: str) -> str:
+    """A pattern for a text of which any character may be escaped: for a URL, for JSON, or for HTML."""
+    return "".join(map(_spellings, form))
+
+
+def _spellings(char: str) -> str:
+    if char.isascii() and char.isalnum():  # Nobody need escape these, and many a pattern is nothing else.
+        return rf"(?:{char}|%(?i:{ord(char):02x}))"
+    percent = quote(char, safe="", errors="surrogatepass") if not char.isascii() else f"%{ord(char):02X}"
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    in_json = "".join(rf"\\u(?i:{units[place : place + 4]})" for place in range(0, len(units), 4))
+    ways = [re.escape(char), f"(?i:{percent})", in_json, f"&#0*{ord(char)};", f"&#x0*(?i:{ord(char):x});"]
+    ways += [rf"\\{re.escape(char)}"] if char in '"\\/' else []
+    ways += [r"\+"] if char == " " else []
+    ways += [re.escape(escape(char))] if escape(char) != char else []
+    return f"(?:{'|'.join(sorted(ways, key=len, reverse=True))})"
