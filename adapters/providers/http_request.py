@@ -61,17 +61,23 @@ def given(fields: Mapping[str, object] | None) -> dict[str, str]:
 
 def checked_url(base_url: str, provider: str) -> str:
     """An address that paths can be put behind; ValueError for any other. It is not repeated: it may hold a key."""
+    flaw = flaw_of_url(base_url)
+    if flaw is not None:
+        raise ValueError(f"provider {provider!r}: base_url {flaw}")
+    return str(URL(base_url)).rstrip("/")
+
+
+def flaw_of_url(base_url: str) -> str | None:
+    """What keeps an address from being one that paths can be put behind; None if nothing does."""
     try:
         url = URL(base_url)
     except (TypeError, ValueError):
         url = URL()
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError(f"provider {provider!r}: base_url must be an address like 'https://api.example.com/v1'")
+        return "must be an address like 'https://api.example.com/v1'"
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
-        raise ValueError(
-            f"provider {provider!r}: base_url must be an address without user, query and fragment; keys go into headers"
-        )
-    return str(url).rstrip("/")
+        return "must be an address without user, query and fragment; keys go into headers"
+    return None
 
 
 def check_headers(headers: Mapping[str, str]) -> None:

@@ -19,7 +19,8 @@ _TELLING_FIELD: Final = re.compile(
 """Names under which parameters and form fields do; `sellToken` is none of them."""
 _SHORTEST: Final = 4
 """Shorter values are no secrets, and would tear words apart."""
-_REDACTED: Final = "[redacted]"
+REDACTED: Final = "[redacted]"
+"""What stands where a secret stood."""
 
 
 class Secrets:
@@ -55,7 +56,7 @@ class Secrets:
 
     def hide(self, text: str) -> str:
         """The text without them."""
-        return text if self._forms is None else self._forms.sub(_REDACTED, text)
+        return text if self._forms is None else self._forms.sub(REDACTED, text)
 
     def cleaned(self, error: ProviderError, *, before: str = "") -> ProviderError:
         """The error anew, its words cleaned and with some put before them; nothing of what led to it hangs on it."""
