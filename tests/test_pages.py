@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cli.command_line import answered, run, said
+from described_for_tests import SECRETS, Asked, Said, page_blocks, serving
+from described_for_tests import json as said_as_json
+from described_for_tests import text as said_as_text
 from repository import ROOT
 
 from understudy.engine import Ambiguous, OutcomeUnknown
@@ -152,6 +155,37 @@ async def test_the_blocks_on_http_adapters_run(folder: Path) -> None:
     for block in (adapter, better, trying):
         await perform(block, names)
     assert names["server"].books.executions == {}
+
+
+def sold_out(asked: Asked) -> Said:
+    return said_as_text("no free phones") if "/buy/" in asked.path else said_as_json("{}")
+
+
+def with_numbers(asked: Asked) -> Said:
+    is_order = asked.form["action"] == "getNumber"
+    return said_as_text("ACCESS_NUMBER:635468024:79584123456" if is_order else "ACCESS_BALANCE:1.00")
+
+
+async def test_the_described_shops_of_the_page_rent_a_number_where_there_is_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (program,) = page_blocks("python")
+    names: dict[str, Any] = {}
+    await perform(program, names)
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
+    async with serving(sold_out) as fivesim, serving(with_numbers) as sms_activate:
+        shops = "\n".join(page_blocks("toml")[:2])
+        shops = shops.replace("https://5sim.net/v1", fivesim.url)
+        (folder / "shops.toml").write_text(shops.replace("https://sms.example.com/stubs", sms_activate.url))
+        assert await names["rent"](folder / "shops.toml") == "sms-activate rents 79584123456"
+    assert [one.path for one in fivesim.asked if "/buy/" in one.path] == ["/user/buy/activation/england/any/telegram"]
+    assert [one.form["action"] for one in sms_activate.asked].count("getNumber") == 1
+    assert answered("verify", "calls.db")["ok"]
+    failures = answered("events", "calls.db", "--kind", "call_failed")["events"]
+    assert [one["event"]["outcome"] for one in failures] == ["out_of_stock"]
+    content = (folder / "calls.db").read_bytes()
+    assert [name for name, secret in SECRETS.items() if secret.encode() in content] == []
 
 
 def test_the_scenario_of_the_page_can_be_played(folder: Path) -> None:

@@ -213,7 +213,7 @@ async def test_an_operation_that_no_look_up_is_described_for_is_found_out_nothin
     assert (found.finding, api.asked) == (Finding.UNKNOWN, [])
 
 
-KRAKEN = {
+KRAKEN: dict[str, Any] = {
     "buy": {"reply": {"value": "result", "reference": "result.txid.0"}},
     "rules": [
         {"field": "error.0", "pattern": "Rate limit exceeded|Too many requests", "kind": "rate_limited", "pause_ms": 9},
