@@ -156,7 +156,7 @@ class HttpApi(HttpProvider):
             deadline=deadline,
             key=key,
             params=values.texts(described.query),
-            content=None if described.body is None else values.json(described.body),
+            json=None if described.body is None else values.json(described.body),
             form=None if described.form is None else values.texts(described.form),
             headers=headers,
             expects=_expected(described),

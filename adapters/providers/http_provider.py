@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import ClassVar, Final, Self
 from urllib.parse import parse_qsl
@@ -113,7 +113,6 @@ class HttpProvider:
         json: object = None,
         form: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
         expects: Expect = Expect.JSON,
         answers: Collection[int] = (),
         judge: Judge | None = None,
@@ -122,38 +121,39 @@ class HttpProvider:
         """Make one request and return its answer, if it is a good one.
 
         `effect` is what this very request does: `read` unless it moves something. `params` and `form` leave out what
-        is None; Decimals in `json` become text; `content` is JSON that is put together already. `answers` are statuses
-        that are answers here, as 404 to a look-up. `judge` is asked instead of `fault_in`; an answer that it returns is
-        a good one. Errors call the request `known_as`, or else by its path.
+        is None; Decimals in `json` become text, bytes are JSON already. `answers` are statuses that are answers here,
+        as 404 to a look-up. `judge` is asked instead of `fault_in`; an answer that it returns is a good one. Errors
+        call the request `known_as`, or else by its path.
         Errors: ProviderError of the kind that fits, with every secret taken out.
         """
         own = {} if key is None or self.key_header is None else {self.key_header: key}
         every = layered(self._headers, own, headers or {})
-        secrets = self._secrets.with_headers(every, leave=self.key_header)
-        secrets = secrets.with_fields([*given(params).items(), *given(form).items()])
+        secrets = self._and_those_in(every, [*given(params).items(), *given(form).items()], known=self._secrets)
         address = self._base_url + path
         outcome: HttpReply | ProviderError
         try:
-            outgoing = compose(method, address, headers=every, params=params, json=json, form=form, content=content)
-            outgoing = self.sign(outgoing)
+            outgoing = self.sign(compose(method, address, headers=every, params=params, json=json, form=form))
             check_headers(outgoing.headers)
         except ProviderError as error:
             outcome = error
         except _MISSHAPEN as error:
             outcome = Transient(f"cannot be put into words: {type(error).__name__}: {error}; nothing was sent")
         else:
-            secrets = secrets.with_headers(outgoing.headers, leave=self.key_header)
-            secrets = secrets.with_fields(parse_qsl(outgoing.query))
+            secrets = self._and_those_in(outgoing.headers, parse_qsl(outgoing.query), known=secrets)
             budget_s = self.limits.total_ms / 1000 if deadline is None else deadline.remaining_s()
             exchange = Exchange(effect, self.limits, budget_s=budget_s, body_bytes=len(outgoing.body))
             failure = await self._carry_out(outgoing, exchange)
-            outcome = failure or self._judged(
-                exchange.reply(secrets), expects=expects, answers=answers, judge=judge or self.fault_in
-            )
+            outcome = failure or self._judged(exchange.reply(secrets), expects=expects, answers=answers, judge=judge)
         if isinstance(outcome, HttpReply):
             return outcome
         # Not within a handler: the error that was handled there, which may show a URL, is not to be its context.
         raise secrets.cleaned(outcome, before=f"{method.upper()} {known_as or path.partition('?')[0]}: ")
+
+    def _and_those_in(
+        self, headers: Mapping[str, str], fields: Iterable[tuple[str, str]], *, known: Secrets
+    ) -> Secrets:
+        """The secrets that are known, and those that headers and fields give away by their names."""
+        return known.with_headers(headers, leave=self.key_header).with_fields(fields)
 
     async def _carry_out(self, outgoing: Outgoing, exchange: Exchange) -> ProviderError | None:
         """Make the request; the error that it ended in, None if there is an answer to judge."""
@@ -193,13 +193,13 @@ class HttpProvider:
                     return  # With an answer that is not read to its end, the connection is given up.
 
     def _judged(
-        self, reply: HttpReply, *, expects: Expect, answers: Collection[int], judge: Judge
+        self, reply: HttpReply, *, expects: Expect, answers: Collection[int], judge: Judge | None
     ) -> HttpReply | ProviderError:
         """An answer, if it is a good one; else the error that it is."""
         if reply.status in answers:
             return reply
         try:
-            fault = judge(reply)
+            fault = (judge or self.fault_in)(reply)
             pause_ms = self.retry_after_ms(reply)
         except ProviderError as error:
             return error

@@ -25,16 +25,15 @@ def compose(
     params: Mapping[str, object] | None = None,
     json: object = None,
     form: Mapping[str, object] | None = None,
-    content: bytes | None = None,
 ) -> Outgoing:
-    """A request, not yet signed. What is None among `params` and `form` is left out; `content` is finished JSON.
+    """A request, not yet signed. What is None among `params` and `form` is left out; bytes as `json` are JSON already.
 
     Errors: ValueError or TypeError for what cannot be put into JSON.
     """
     all_headers = CIMultiDict(headers)
     body = b""
-    if content is not None or json is not None:
-        body, kind = to_json(json) if content is None else content, "application/json"
+    if json is not None:
+        body, kind = json if isinstance(json, bytes) else to_json(json), "application/json"
         all_headers.setdefault("Content-Type", kind)
     elif form is not None:
         body, kind = urlencode(given(form)).encode(), "application/x-www-form-urlencoded"
