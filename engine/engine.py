@@ -21,7 +21,7 @@ from understudy.engine.keyed import Keyed
 from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
-from understudy.engine.provider import Provider, Reply, check_provider
+from understudy.engine.provider import Provider, Reply, by_id
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
@@ -58,14 +58,11 @@ class Engine:
 
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
         settings. `watch` off: no pings, no inbox, no look at the wall clock.
-        Errors: ValueError for repeated or unknown provider ids, TypeError for what is no provider or no log.
+        Errors: ValueError for no provider at all, and for repeated or unknown ids; TypeError for what is no list of
+                providers, no provider or no log.
         """
         check_log(log)
-        for one in providers:
-            check_provider(one)
-        self._providers = {one.id: one for one in providers}
-        if len(self._providers) != len(providers):
-            raise ValueError("two providers have the same id; ids must be unique")
+        self._providers = by_id(providers)
         self._policy = effective(policy or Policy(), self._providers, pinged=watch)
         self._events_each = acceptance.events_of_a_request(self._policy)
         self._log = log

@@ -118,6 +118,24 @@ def test_what_is_no_provider_is_refused_before_anything_starts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("providers", "error", "words"),
+    [
+        ([], ValueError, r"providers is empty, .* pass at least one: providers=\[…\]"),
+        (Told("a"), TypeError, r"providers is Told.*, one provider alone; pass a list: providers=\[…\]"),
+        (Told, TypeError, r"one provider alone; pass a list"),
+        ("alpha", TypeError, r"providers is 'alpha', and must be a list of providers"),
+        (None, TypeError, r"providers is None, and must be a list of providers"),
+        ([Told], TypeError, r"Told'> is a class, .* pass an object of it: Told\(…\)"),
+    ],
+)
+def test_what_is_no_list_of_providers_is_refused_with_what_would_be_right(
+    providers: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        Engine(providers=providers, log=SqliteLog("never-opened.db"))
+
+
+@pytest.mark.parametrize(
     ("log", "words"),
     [
         ("calls.db", r"name of a file, not a log; pass SqliteLog\('calls.db'\)"),
@@ -325,8 +343,8 @@ def test_a_closed_engine_says_so(stage: Any) -> None:
 
 
 def test_repeated_or_unknown_provider_ids_are_refused() -> None:
-    with pytest.raises(ValueError, match="unique"):
-        Engine(providers=[Told("a"), Told("a")], log=SqliteLog("never-opened.db"))
+    with pytest.raises(ValueError, match="two providers have the id 'a'; ids must be unique"):
+        Engine(providers=[Told("a"), Told("b"), Told("a")], log=SqliteLog("never-opened.db"))
     policy = Policy(providers=(ProviderSettings(id="b"),))
     with pytest.raises(ValueError, match="'b'"):
         Engine(providers=[Told("a")], log=SqliteLog("never-opened.db"), policy=policy)
