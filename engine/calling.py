@@ -10,6 +10,7 @@ from understudy.engine.journal import Journal
 from understudy.engine.limit import Limits
 from understudy.engine.provider import Deadline, Found, Provider, Reply
 from understudy.engine.request_state import LOOKUP
+from understudy.engine.tasks import is_cancelled
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
@@ -96,7 +97,7 @@ class Caller:
             now_us = journal.now_us()
             told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
         except asyncio.CancelledError as cancelled:
-            if not ours and _is_cancelled():
+            if not ours and is_cancelled():
                 now_us = journal.now_us()
                 journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
                 raise
@@ -129,12 +130,6 @@ class Caller:
         failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
         self.journal.note(failed, at_us=now_us)
         return error
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled us; a provider may also let the cancellation of a task of its own escape."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 def _known(foreign: BaseException) -> ProviderError | None:

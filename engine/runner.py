@@ -14,7 +14,7 @@ from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, stopped, unknown_of
 from understudy.engine.provider import Provider
-from understudy.engine.tasks import Tasks
+from understudy.engine.tasks import Tasks, is_cancelled
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
@@ -53,7 +53,7 @@ class Runner:
         try:
             return await answer
         except asyncio.CancelledError:
-            if self._tasks.closing and not _is_cancelled():
+            if self._tasks.closing and not is_cancelled():
                 raise EngineClosed(
                     "the engine was stopped before the request had ended; the log tells its end"
                 ) from None
@@ -241,12 +241,6 @@ class Runner:
             self.journal.note(step.event, at_us=now_us)
         elif not self._tasks.closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
-
-
-def _is_cancelled() -> bool:
-    """Whether it is us whom somebody cancelled, and not only what we wait for."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 def _pass_on(answer: "asyncio.Future[Answer]", task: "asyncio.Task[Answer]") -> None:

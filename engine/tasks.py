@@ -85,3 +85,9 @@ class Tasks:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
         await self._until_served(_STUBBORN_S)
+
+
+def is_cancelled() -> bool:
+    """Whether it is us whom somebody cancelled; what we wait for may also let a cancellation of its own escape."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
