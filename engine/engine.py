@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
@@ -38,6 +38,14 @@ from understudy.projections.standing import Standing
 R = TypeVar("R", bound=Callable[..., Any])
 
 
+class _AtWork(NamedTuple):
+    """What an engine has from its start to its stop."""
+
+    runner: Runner
+    keyed: Keyed
+    keeper: Keeper
+
+
 class Engine:
     """Picks a provider for each request, fails over without doing anything twice, and logs every call and decision.
 
@@ -70,9 +78,7 @@ class Engine:
         self._operations = {one.name: one for one in operations}
         self._watch = watch
         self._hooks = Hooks(self)
-        self._runner: Runner | None = None
-        self._keyed: Keyed | None = None
-        self._keeper: Keeper | None = None
+        self._at_work: _AtWork | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -93,7 +99,7 @@ class Engine:
         try:
             await self._begin(identity)
         finally:
-            if self._runner is None:
+            if self._at_work is None:
                 await self._hooks.close()
                 await self._log.close()  # A start that failed half-way leaves no lock and no thread behind.
 
@@ -118,14 +124,13 @@ class Engine:
         if ledger.standing.policy_hash != self._policy.content_hash:
             journal.note(PolicyActivated(policy=self._policy, policy_hash=self._policy.content_hash))
         runner = Runner(journal, self._providers)
-        self._keeper = Keeper(journal, runner)
-        journal.keep = self._keeper.take
-        self._keyed = Keyed(journal, runner)
+        keeper = Keeper(journal, runner)
+        journal.keep = keeper.take
         for event in recovery.interruptions(ledger, journal.now_us()):
             journal.note(event)
         for ticket in await recovery.tickets(journal, self._operations):
             runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
-        self._runner = runner
+        self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)
 
@@ -134,15 +139,14 @@ class Engine:
 
         `grace_ms` is how long requests may take to end; by default as long as one call may take.
         """
-        runner, self._runner = self._runner, None
-        if runner is None:
+        at_work, self._at_work = self._at_work, None
+        if at_work is None:
             return
+        runner = at_work.runner
         try:
             await runner.close(grace_s=(self._policy.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
-            journal = runner.journal
-            journal.note(EngineStopped(writer=self._system.identity().writer))
-            if self._keeper is not None:
-                await self._keeper.finish()
+            runner.journal.note(EngineStopped(writer=self._system.identity().writer))
+            await at_work.keeper.finish()
         finally:
             try:
                 await self._hooks.close()
@@ -172,7 +176,7 @@ class Engine:
         Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
                 after.
         """
-        runner = self._running()
+        runner, keyed, _ = self._running()
         self._log.check()
         declared = acceptance.declared(operation, self._operations, effect=effect)
         asked = acceptance.check(
@@ -191,8 +195,8 @@ class Engine:
         )
         if not acceptance.has_room(runner.journal, self._events_each):
             await acceptance.make_room(runner.journal, self._events_each)
-        if asked.key is not None and self._keyed is not None:
-            return await self._keyed.serve(asked)
+        if asked.key is not None:
+            return await keyed.serve(asked)
         ticket = acceptance.accept(runner.journal, asked)
         if asked.effect is Effect.ONCE:
             return await runner.outliving(ticket)
@@ -204,7 +208,7 @@ class Engine:
         Errors: InvalidRequest if the provider cannot do that; ProviderError as the provider raised it;
                 LogUnavailable if it could not be put on record.
         """
-        runner = self._running()
+        runner = self._running().runner
         self._log.check()
         return await side_call(runner, self._policy, provider, operation, context=context or {})
 
@@ -257,7 +261,7 @@ class Engine:
 
     def health(self) -> list[ProviderHealth]:
         """How every provider stands now."""
-        journal = self._running().journal
+        journal = self._running().runner.journal
         return health(journal.ledger.standing, journal.now_us())
 
     @property
@@ -268,20 +272,20 @@ class Engine:
     @property
     def unsettled(self) -> tuple[str, ...]:
         """The ids of requests that have not ended: under way, being settled, or held for an operator."""
-        return tuple(self._running().journal.ledger.requests)
+        return tuple(self._running().runner.journal.ledger.requests)
 
     @property
     def standing(self) -> Standing:
         """What the log adds up to. A live record: read it, do not keep it."""
-        return self._running().journal.ledger.standing
+        return self._running().runner.journal.ledger.standing
 
-    def _running(self) -> Runner:
-        if self._runner is None:
+    def _running(self) -> _AtWork:
+        if self._at_work is None:
             raise EngineClosed("the engine is not running; use it inside `async with engine:`")
-        return self._runner
+        return self._at_work
 
     def _wish(self, kind: type[commands.W], **fields: Any) -> None:
-        runner = self._running()
+        runner = self._running().runner
         wish = commands.wished(kind, **fields)
         commands.carry_out(runner.journal, wish)
         background.heed(runner, self, wish)

@@ -136,7 +136,7 @@ class Hooks:
                 letter = _Letter(signal, {**says, "event": told, "seq": recorded.seq, "at_us": recorded.at_us})
                 self._waiting.append((recorded.seq, letter))
         if self._waiting and self._postman is None:
-            self._postman = asyncio.get_running_loop().create_task(self._deliver(), name="deliver signals")
+            self._postman = asyncio.get_running_loop().create_task(self._deliver(self._log), name="deliver signals")
 
     def look(self, standing: Standing) -> None:
         """Before an event is folded: what is so already is no news."""
@@ -179,27 +179,15 @@ class Hooks:
         if not self.listening:
             self._news = Newsroom()
 
-    async def _deliver(self) -> None:
+    async def _deliver(self, log: EventLog) -> None:
         try:
-            while self._waiting and self._log is not None:
-                await self._made_durable(self._waiting[-1][0])
-                while self._waiting and self._is_durable(self._waiting[0][0]):
+            while self._waiting:
+                await _made_durable(log, self._waiting[-1][0])
+                while self._waiting and self._waiting[0][0] <= log.head.seq - log.pending:
                     self._hand_out(self._waiting.popleft()[1])
                 self._name_who_hangs()
         finally:
             self._postman = None
-
-    async def _made_durable(self, seq: int) -> None:
-        while self._log is not None:
-            try:
-                await self._log.durable(seq)
-            except LogUnavailable:
-                await asyncio.sleep(_AGAIN_S)  # Those who wrote it are told; we wait until it can be written.
-            else:
-                return
-
-    def _is_durable(self, seq: int) -> bool:
-        return self._log is not None and seq <= self._log.head.seq - self._log.pending
 
     def _hand_out(self, letter: _Letter) -> None:
         for receiver in self.signals[letter.name].receivers_for(self._sender):
@@ -273,6 +261,16 @@ class Hooks:
                 logger.exception("receiver %r of %s failed", receiver, letter.name)
             finally:
                 box.end(letter)
+
+
+async def _made_durable(log: EventLog, seq: int) -> None:
+    while True:
+        try:
+            await log.durable(seq)
+        except LogUnavailable:
+            await asyncio.sleep(_AGAIN_S)  # Those who wrote it are told; we wait until it can be written.
+        else:
+            return
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from understudy.engine import steps
 from understudy.engine.calling import Caller
@@ -87,8 +87,6 @@ class Runner:
             while True:
                 step, now_us = self._next(ticket)
                 match step:
-                    case steps.Call(event=call):
-                        await self._call(call, ticket, now_us)
                     case steps.Finish(event=done):
                         recorded = self.journal.note(done, at_us=now_us)
                         if ticket.request.effect is Effect.ONCE:
@@ -152,7 +150,7 @@ class Runner:
             self._tasks.end_serving(whom)
             self.look_again()
 
-    def _next(self, ticket: Ticket) -> tuple[steps.Step, int]:
+    def _next(self, ticket: Ticket) -> tuple[steps.Deed | steps.End, int]:
         """The next step that is more than a decision, and its instant, which is to be the time of its event."""
         journal = self.journal
         ledger, request_id = journal.ledger, ticket.request_id
@@ -164,7 +162,7 @@ class Runner:
             journal.note(step.event, at_us=now_us)
             ticket.decision = step.event  # No other one follows at once: it names somebody, or nobody.
 
-    async def _carry_out(self, step: steps.Step, ticket: Ticket, now_us: int) -> None:
+    async def _carry_out(self, step: steps.Deed, ticket: Ticket, now_us: int) -> None:
         match step:
             case steps.Call(event=call):
                 await self._call(call, ticket, now_us)
@@ -178,7 +176,7 @@ class Runner:
             case steps.Hold():
                 await self._pause(ticket.request_id, None)
             case _:
-                raise AssertionError(f"{step} is not carried out here")
+                assert_never(step)
 
     async def _call(self, call: CallStarted, ticket: Ticket, now_us: int) -> None:
         """Make a call; its end may be what somebody waits for."""
