@@ -1,6 +1,8 @@
 """Requests with an idempotency key, and operations that are declared: what is joined, and what is refused."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -106,3 +108,18 @@ def test_a_declared_operation_cannot_be_called_with_another_effect(stage: Any) -
 def test_an_operation_is_declared_with_an_effect_that_there_is() -> None:
     with pytest.raises(InvalidRequest, match="did you mean 'once'"):
         Operation(name="pay", effect="onse")  # type: ignore[arg-type]
+
+
+def test_a_key_whose_request_has_left_no_trace_is_not_served_anew(stage: Any) -> None:
+    alpha = Told("a")
+
+    async def pay() -> Any:
+        async with stage.engine(alpha, log=stage.file()) as engine:
+            return await engine.call("pay", effect="once", idempotency_key="k")
+
+    stage.play(pay)
+    with closing(sqlite3.connect(stage.logs[0].path)) as stranger, stranger:
+        stranger.execute("UPDATE claims SET request_id = 'gone'")
+    with pytest.raises(OutcomeUnknown, match="request gone under this key has no end in the log"):
+        stage.play(pay)
+    assert len(alpha.calls) == 1

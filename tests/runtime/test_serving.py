@@ -117,6 +117,44 @@ def test_what_is_no_provider_is_refused_before_anything_starts() -> None:
             Engine(providers=[wrong], log=SqliteLog("never-opened.db"))  # type: ignore[list-item]
 
 
+def test_functions_are_given_what_they_name_or_everything_that_there_is(stage: Any) -> None:
+    given: list[set[str]] = []
+
+    async def ping() -> None:
+        given.append(set())
+
+    async def stock(**everything: Any) -> Reply:
+        given.append({*everything})
+        return Reply(stock=7)
+
+    @provider("a", ping=ping, stock=stock)
+    async def alpha(deadline: Any, key: str) -> float:
+        given.append({"deadline", "key"})
+        return float(deadline.remaining_s())
+
+    async def act() -> None:
+        async with stage.engine(alpha, watch=False, policy=Policy(request_timeout_ms=700)) as engine:
+            await engine.ask("a", "ping")
+            assert (await engine.ask("a", "stock")).stock == 7
+            assert (await engine.call("x")).reply == pytest.approx(0.7)
+
+    stage.play(act)
+    assert given == [set(), {"request", "deadline"}, {"deadline", "key"}]
+
+
+def test_a_function_that_cannot_serve_is_refused_where_it_is_named() -> None:
+    async def asks_for_more(request: Any, price: int) -> None:
+        """Nobody gives a price."""
+
+    def does_not_await() -> None:
+        """As plain as can be."""
+
+    with pytest.raises(TypeError, match="it cannot be given 'price'"):
+        provider("a")(asks_for_more)
+    with pytest.raises(TypeError, match="provider 'a': `ping` must be an `async def`"):
+        provider("a", ping=does_not_await)
+
+
 @pytest.mark.parametrize(
     ("providers", "error", "words"),
     [
@@ -308,6 +346,7 @@ def test_wrong_arguments_are_refused_before_anything_happens(stage: Any) -> None
                 ({"context": "us"}, InvalidRequest, "mapping"),
                 ({"idempotency_key": 17}, InvalidRequest, "must be text"),
                 ({"idempotency_key": ""}, InvalidRequest, "printable"),
+                ({"context": {"country": "u\ns"}}, InvalidRequest, r"context\['country'\] must be 1 to .* printable"),
                 ({"body": {"price": float("nan")}}, EventRefused, "JSON"),
                 ({"body": "x" * 70_000}, EventRefused, "too large"),
             ):
