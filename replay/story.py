@@ -21,6 +21,7 @@ from understudy.events.requests import (
 )
 from understudy.events.row import Recorded
 from understudy.events.sensitive import shown
+from understudy.events.vocabulary import AbandonReason
 
 _EXACT_BELOW_US = 10_000
 """Shorter times are told to a tenth of a millisecond."""
@@ -36,6 +37,8 @@ _BRIEFLY = {
     eligibility.UNFUNDED: "no funds",
     eligibility.NEEDS_PING: "awaits a ping",
     eligibility.PROBING: "being probed",
+    eligibility.TOO_LATE: "too late",
+    eligibility.LAST_RESORT: "last resort",
     eligibility.IN_FLIGHT: "in-flight limit",
     eligibility.GLOBAL_RATE_LIMIT: "rate limit",
     eligibility.GLOBAL_IN_FLIGHT: "in-flight limit",
@@ -69,7 +72,7 @@ def sentence(recorded: Recorded) -> str:
         case CallFailed():
             return _failed(event)
         case CallAbandoned():
-            return f"the call to {event.provider} was abandoned ({event.reason}): outcome unknown, nobody's fault"
+            return _abandoned(event)
         case RetryScheduled():
             return f"waits {ms(max(0, event.until_us - recorded.at_us))}: {event.reason}"
         case RequestCancelled():
@@ -159,6 +162,12 @@ def _decided(event: DecisionMade) -> str:
         return "decides: nobody may be asked"
     how = " for exploration" if event.explored else " as preferred" if event.pinned else ""
     return f"decides by {event.strategy}: {event.provider}{how}, of {', '.join(event.order)}"
+
+
+def _abandoned(event: CallAbandoned) -> str:
+    if event.reason is AbandonReason.OUT_OF_TIME:
+        return f"the call to {event.provider} ran out of the request's time: too little was left to blame anybody"
+    return f"the call to {event.provider} was abandoned ({event.reason}): outcome unknown, nobody's fault"
 
 
 def _failed(event: CallFailed) -> str:

@@ -136,6 +136,9 @@ ROWS: Final[Mapping[FailureKind | AbandonReason | None, Row]] = {
     AbandonReason.CANCELLED: Row(name="abandoned: the caller went away", first=_GIVEN_UP, then=_GIVEN_UP),
     AbandonReason.CRASHED: Row(name="abandoned: the engine crashed", first=_GIVEN_UP, then=_GIVEN_UP),
     AbandonReason.NOT_SENT: Row(name="abandoned: never sent", first=_all(Next.FAIL), then=_all(Next.FAIL)),
+    AbandonReason.OUT_OF_TIME: Row(
+        name="abandoned: sent with too little time left", first=_AGAIN_UNLESS_ONCE, then=_IN_DOUBT
+    ),
 }
 """Every ending there is. None stands for success."""
 
@@ -181,6 +184,8 @@ _NOTES: Final = (
     "- *suspend*: the caller is told that the outcome is unknown; nobody else is asked until it is known.",
     "- An `idempotent` write that any try may have executed stays with its provider, whatever a later try there ends",
     "  in, unless it is free to abandon.",
+    "- Sent with too little time left: after a wait in line, or after others, a call had less than nine tenths of what",
+    "  a fresh request gives it, and less than four times what it usually takes. To the request it is timed out.",
     "- Abandoned by its caller or by a crash: nobody waits for the request any more; it is settled in the background.",
 )
 
