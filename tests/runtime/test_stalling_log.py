@@ -12,7 +12,7 @@ from moving_clock import MovingClock
 from providers_for_tests import Pingable, Told
 
 from understudy.adapters import MemoryLog, SqliteLog, put_command
-from understudy.engine import Engine, EngineClosed, OutcomeUnknown, Policy, Strategy
+from understudy.engine import AllProvidersFailed, Engine, EngineClosed, OutcomeUnknown, Policy, Strategy, Transient
 from understudy.events.errors import LogUnavailable
 from understudy.replay.verify import verify
 
@@ -84,6 +84,21 @@ async def test_an_intent_that_is_on_record_too_late_is_not_sent_and_the_request_
     told = kinds(patient)
     assert told.count("call_started") == 2
     assert told.count("call_abandoned") == 1
+
+
+async def test_an_intent_that_cannot_be_written_is_not_sent_and_its_request_ends(impatient: SqliteLog) -> None:
+    alpha = Told("a")
+    async with Engine(providers=[alpha], log=impatient, policy=IN_ORDER, watch=False) as engine:
+        await impatient.durable(impatient.head.seq)
+        with closing(Stranger(impatient.path)) as stranger:
+            stranger.take()
+            with pytest.raises(LogUnavailable, match="another program holds the file"):
+                await engine.call("x", effect="once")
+            assert engine.unsettled == ()
+            stranger.let_go()
+        await until(lambda: impatient.pending == 0)
+    assert alpha.calls == []
+    assert kinds(impatient)[-4:] == ["call_abandoned", "request_cancelled", "request_failed", "engine_stopped"]
 
 
 async def test_an_end_that_cannot_be_written_is_told_as_unknown_with_the_cause(impatient: SqliteLog) -> None:
@@ -166,11 +181,13 @@ def test_a_ping_that_keeps_its_cancellation_to_itself_is_not_followed_by_another
                     await asyncio.sleep(3)
 
     async def act() -> None:
-        alpha = Deaf("a")
-        policy = Policy(ping_interval_ms=1_000, request_timeout_ms=100_000)
+        alpha = Deaf("a", [Transient("down")])
+        policy = Policy(retry_attempts=0, max_failures=1, recovery_time_ms=1_000, request_timeout_ms=100_000)
         async with stage.engine(alpha, policy=policy) as engine:
-            await asyncio.sleep(5)
+            await asyncio.sleep(30)
             assert alpha.pings == 2
+            with pytest.raises(AllProvidersFailed):
+                await engine.call("x")  # Its circuit opens; when the ping under way has ended, another one is due.
             await engine.stop()
         assert alpha.pings == 2
 
