@@ -5,9 +5,11 @@ from typing import Any
 
 from understudy.engine.acceptance import Asked, accept
 from understudy.engine.errors import KeyConflict, OutcomeUnknown
+from understudy.engine.in_doubt import provider_settings
 from understudy.engine.journal import Journal
 from understudy.engine.operation import Answer
-from understudy.engine.outcome import answer_of, error_of
+from understudy.engine.outcome import answer_of, error_of, only_resolved
+from understudy.engine.recovery import doubt_of_held
 from understudy.engine.runner import Runner
 from understudy.events.calls import CallSucceeded
 from understudy.events.codec import decode
@@ -81,7 +83,7 @@ class Keyed:
         """The end of an earlier request, from the log."""
         journal = self._journal
         if request_id in journal.ledger.requests:
-            raise OutcomeUnknown(f"request {request_id} under this key is not settled yet", request_id=request_id)
+            raise self._not_settled(request_id)
         await journal.log.durable(journal.log.head.seq)  # What a crash may take back is not told twice.
         events = [decode(row) for row in await journal.log.request_rows(request_id)]
         reply, reference = None, None
@@ -103,6 +105,15 @@ class Keyed:
                 case _:
                     pass
         raise OutcomeUnknown(f"request {request_id} under this key has no end in the log", request_id=request_id)
+
+    def _not_settled(self, request_id: str) -> OutcomeUnknown:
+        """The error of an earlier request that has no end yet."""
+        ledger = self._journal.ledger
+        message = f"request {request_id} under this key is not settled yet"
+        doubt = doubt_of_held(ledger, request_id)
+        if doubt is not None and not provider_settings(ledger.standing.policy, doubt.turn.provider).has_lookup:
+            message += f". {only_resolved(request_id, doubt.turn.provider, file=self._journal.log.file)}"
+        return OutcomeUnknown(message, request_id=request_id)
 
 
 def _name(accepted: RequestAccepted) -> tuple[str, str, str]:

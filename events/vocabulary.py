@@ -111,7 +111,7 @@ class AbandonReason(StrEnum):
     CANCELLED = "cancelled"
     CRASHED = "crashed"
     NOT_SENT = "not_sent"
-    """Its start could not be made durable, so it was never sent."""
+    """Its start was not durable in time, so it was never sent: surely not executed."""
 
 
 class Mode(StrEnum):

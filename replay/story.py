@@ -21,6 +21,7 @@ from understudy.events.requests import (
 )
 from understudy.events.row import Recorded
 from understudy.events.sensitive import shown
+from understudy.events.vocabulary import AbandonReason, SuspendReason
 
 _EXACT_BELOW_US = 10_000
 """Shorter times are told to a tenth of a millisecond."""
@@ -69,13 +70,15 @@ def sentence(recorded: Recorded) -> str:
         case CallFailed():
             return _failed(event)
         case CallAbandoned():
-            return f"the call to {event.provider} was abandoned ({event.reason}): outcome unknown, nobody's fault"
+            return _abandoned(event)
         case RetryScheduled():
             return f"waits {ms(max(0, event.until_us - recorded.at_us))}: {event.reason}"
         case RequestCancelled():
             return f"is given up ({event.reason})"
         case RequestSuspended():
-            return f"is held: {event.provider} may have executed call {event.attempt} ({event.reason})"
+            blind = event.reason is SuspendReason.NO_LOOKUP
+            only = f"; {event.provider} has no look-up, so only an operator's word settles it" if blind else ""
+            return f"is held: {event.provider} may have executed call {event.attempt} ({event.reason}){only}"
         case RequestResumed():
             word = "executed" if event.executed else "not executed"
             return f"{event.actor} declares it {word}: {event.reason}"
@@ -159,6 +162,15 @@ def _decided(event: DecisionMade) -> str:
         return "decides: nobody may be asked"
     how = " for exploration" if event.explored else " as preferred" if event.pinned else ""
     return f"decides by {event.strategy}: {event.provider}{how}, of {', '.join(event.order)}"
+
+
+def _abandoned(event: CallAbandoned) -> str:
+    if event.reason is AbandonReason.NOT_SENT:
+        return (
+            f"the call to {event.provider} was never sent, as its intent was not on record in time:"
+            " nothing was executed; where time is left, the request is decided anew"
+        )
+    return f"the call to {event.provider} was abandoned ({event.reason}): outcome unknown, nobody's fault"
 
 
 def _failed(event: CallFailed) -> str:

@@ -181,6 +181,10 @@ _NOTES: Final = (
     "- *suspend*: the caller is told that the outcome is unknown; nobody else is asked until it is known.",
     "- An `idempotent` write that any try may have executed stays with its provider, whatever a later try there ends",
     "  in, unless it is free to abandon.",
+    "- Never sent: the call was intended, and its intent not on record in time, so the provider was not contacted and",
+    "  nothing was executed. The table has what follows where the log cannot be written, or the caller went away",
+    "  meanwhile. Where the intent was on record in the end, but after the call's own limit, the request is decided",
+    "  anew, as often as its tries and its deadline allow.",
     "- Abandoned by its caller or by a crash: nobody waits for the request any more; it is settled in the background.",
 )
 

@@ -10,6 +10,7 @@ from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
 from understudy.adapters.cli.output import Cell, answer, answer_json, answer_wrapped, fits, plain, stacked, table
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
+from understudy.adapters.cli.unsettled import how_settled, ownership
 from understudy.adapters.stores import SqliteReader
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unavailable": "red"}
@@ -46,10 +47,15 @@ def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) 
     with SqliteReader.open(db) as reader, Progress("folding the log") as progress:
         seq = last_seq(reader, position=position, at_us=at_us)
         found = as_of(reader, seq=seq, at_us=at_us, now_us=time.time_ns() // 1000, progress=progress)
+        now = ownership(db, reader, known=found.unsettled) if seq is None else None
     if as_json:
-        answer_json({"log": str(db), **found.to_json()})
+        answer_json({"log": str(db), **(now.to_json() if now else {}), **found.to_json()})
     else:
         _print(db, found)
+        for line in how_settled(db, found.unsettled) if now else ():
+            answer_wrapped(line)
+    if now is not None:
+        now.tell(db)
 
 
 def _print(db: Path, found: LogStanding) -> None:

@@ -111,16 +111,16 @@ def test_only_those_are_listed_that_are_asked_for(filters: list[str], expected: 
     assert outcomes(answered("requests", eventful_log, *filters)) == expected
 
 
-def test_it_is_said_whether_there_are_more(eventful_log: Path) -> None:
+def test_it_is_said_whether_there_are_more(eventful_log: Path, short_log: Path) -> None:
     assert answered("requests", eventful_log, "--limit", "3")["more"] is True
     assert answered("requests", eventful_log, "--limit", "7")["more"] is False
-    result = run("requests", eventful_log, "--limit", "3")
+    result = run("requests", short_log, "--limit", "3")
     assert result.stderr == "older ones match, too; --limit 30 shows more, --limit 0 all\n"
-    assert run("requests", eventful_log, "--limit", "0").stderr == ""
+    assert run("requests", short_log, "--limit", "0").stderr == ""
 
 
-def test_where_none_matches_nothing_is_printed_but_a_note(eventful_log: Path) -> None:
-    result = run("requests", eventful_log, "--outcome", "deadline")
+def test_where_none_matches_nothing_is_printed_but_a_note(short_log: Path) -> None:
+    result = run("requests", short_log, "--outcome", "deadline")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no request matches\n")
 
 

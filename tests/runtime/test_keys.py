@@ -1,6 +1,7 @@
 """Requests with an idempotency key, and operations that are declared: what is joined, and what is refused."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -106,3 +107,26 @@ def test_a_declared_operation_cannot_be_called_with_another_effect(stage: Any) -
 def test_an_operation_is_declared_with_an_effect_that_there_is() -> None:
     with pytest.raises(InvalidRequest, match="did you mean 'once'"):
         Operation(name="pay", effect="onse")  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Number:
+    text: str
+    digits: tuple[int, ...]
+    price: Decimal
+
+
+def test_a_repeat_is_given_the_json_of_the_first_reply_and_while_it_is_under_way_the_very_same_object(
+    stage: Any,
+) -> None:
+    async def act() -> None:
+        original = Number("+1 555", (1, 5, 5, 5), Decimal("0.25"))
+        async with stage.engine(Told("a", [original], delay_s=1)) as engine:
+            under_way = [asyncio.create_task(engine.call("rent", idempotency_key="k")) for _ in range(2)]
+            first, joins = [await one for one in under_way]
+            later = await engine.call("rent", idempotency_key="k")
+        assert (first.reply is original, joins.reply is original) == (True, True)
+        assert later.reply == {"text": "+1 555", "digits": [1, 5, 5, 5], "price": "0.25"}
+        assert [one.joined for one in (first, joins, later)] == [False, True, True]
+
+    stage.play(act)
