@@ -36,19 +36,32 @@ def last_seq(
 ) -> int | None:
     """The last event that is meant by `--through`, `--position` or `--at`; None for the end.
 
-    Errors: UsageError if more than one is given; Refused if there is no event so early.
+    Errors: UsageError if more than one is given; Refused if there is no event so early, or the log ends before.
     """
     given = [limit for limit in (through, position, at_us) if limit is not None]
     if len(given) > 1:
         raise click.UsageError("name the place once: either by its number or by its time")
-    if not given or through is not None:
+    if not given:
+        return None
+    if through is not None:
+        _expect_reached(reader, "--through", through, reached=through <= reader.head().seq)
         return through
     found = reader.seq_at(at_us=at_us, position=position)
+    if position is not None:
+        reached = found < reader.head().seq or reader.seq_at(position=position - 1) < found
+        _expect_reached(reader, "--position", position, reached=reached)
     if found == 0:
         first = next(reader.rows(through=1), None)
         begins = "it is empty" if first is None else f"its first event is of {iso(first.at_us)}"
         raise Refused(f"nothing had been written to this log by then; {begins}")
     return found
+
+
+def _expect_reached(reader: LogReader, option: str, wanted: int, *, reached: bool) -> None:
+    """Refuse a place behind the log's end."""
+    if not reached:
+        ends = f"the log ends at event {reader.head().seq:,}, before {option} {wanted:,}"
+        raise Refused(f"{ends}; name an earlier place, or restore a backup if this log has been longer")
 
 
 def at_option(function: F) -> F:

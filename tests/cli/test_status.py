@@ -76,6 +76,14 @@ def test_a_place_before_the_log_begins_is_refused(short_log: Path) -> None:
     assert "name the place once" in refused("status", short_log, "--at", "2026-01-02", "--position", "3")
 
 
+def test_a_place_behind_the_logs_end_is_refused(short_log: Path) -> None:
+    end = answered("status", short_log)["seq"]
+    assert answered("status", short_log, "--position", str(end))["seq"] == end
+    assert refused("status", short_log, "--position", str(end + 1)).startswith(
+        f"the log ends at event {end}, before --position {end + 1}; name an earlier place"
+    )
+
+
 async def test_it_works_beside_a_running_engine(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "calls.db")
     alpha, beta = Told("alpha", [Misconfigured("wrong key")]), Told("beta")
