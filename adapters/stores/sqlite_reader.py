@@ -16,6 +16,7 @@ from understudy.adapters.stores import schema
 from understudy.adapters.stores.damage import damage_of
 from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest
 from understudy.adapters.stores.faults import cannot_open, expect_file, remedy, unreadable
+from understudy.adapters.stores.no_trace import leaving_no_trace
 from understudy.adapters.stores.request_search import RequestsWanted, newest_requests, requests_beginning
 from understudy.adapters.stores.side_damage import side_damage, tail_damage
 from understudy.adapters.stores.side_tables import request_rows
@@ -68,6 +69,13 @@ def _address(path: Path) -> str:
     return f"{path.as_uri()}?mode=ro{'&immutable=1' if still else ''}"
 
 
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(_address(path), uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise LogUnavailable(cannot_open(path, error)) from error
+
+
 class SqliteReader:
     """A `LogReader` of what is durable in a file."""
 
@@ -85,11 +93,7 @@ class SqliteReader:
         """
         path = Path(path).absolute()
         expect_file(path)
-        try:
-            connection = sqlite3.connect(_address(path), uri=True, isolation_level=None)
-        except sqlite3.Error as error:
-            raise LogUnavailable(cannot_open(path, error)) from error
-        with closing(connection):
+        with leaving_no_trace(path), closing(_connected(path)) as connection:
             if not schema.holds_log(connection, path):
                 raise NotALog(f"{path} is empty: no engine has written to it yet")
             try:
