@@ -32,6 +32,7 @@ HEADINGS = ("#", "provider", "tier", "verdict", "score", "success", "average", "
 LEGEND = "score = success rate (100 if unknown) + points for speed, stock and recent success"
 
 _NAME = HEADINGS.index("provider")
+_VERDICT = "verdict"
 _BRIEFLY = {
     eligibility.ALREADY_TRIED: "tried",
     eligibility.UNFUNDED: "no funds",
@@ -96,7 +97,8 @@ def sentence(recorded: Recorded) -> str:
 def table(decision: DecisionMade, *, width: int) -> list[str]:
     """The candidates of a decision, best first, then those that were out.
 
-    Where the names make it wider than `width` columns, each stands on a line of its own, above the rest of its row.
+    Where the names make it wider than `width` columns, each stands on a line of its own, above the rest of its row;
+    where that is too wide as well, a row is told in words.
     """
     ordered = sorted(decision.candidates, key=lambda one: (one.rank is None, one.rank or 0))
     rows = [HEADINGS, *(_cells(one) for one in ordered)]
@@ -104,8 +106,17 @@ def table(decision: DecisionMade, *, width: int) -> list[str]:
     if max(map(len, lines)) <= width:
         return lines
     headings, *others = _set([(*row[:_NAME], *row[_NAME + 1 :]) for row in rows])
+    if max(map(len, (headings, *others))) > width:
+        return [line for row in rows[1:] for line in _in_words(row, width=width)]
     below = [line for one, row in zip(ordered, others, strict=True) for line in (one.provider, row)]
     return [headings, *below]
+
+
+def _in_words(row: Sequence[str], *, width: int) -> list[str]:
+    """A row of a table for which there is no room."""
+    rank, provider, *cells = row
+    told = [cells[1], *(f"{name} {cell}" for name, cell in zip(HEADINGS[2:], cells, strict=True) if name != _VERDICT)]
+    return wrapped(f"{provider}: {', '.join(told)}", width=width, first=f"{rank}  ", then="     ")
 
 
 def wrapped(text: str, *, width: int, first: str, then: str) -> list[str]:

@@ -10,7 +10,7 @@ from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
 from understudy.adapters.cli.output import Cell, answer, answer_json, answer_wrapped, fits, plain, stacked, table
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
-from understudy.adapters.cli.unsettled import how_settled, ownership
+from understudy.adapters.cli.unsettled import ownership, tell_held
 from understudy.adapters.stores import SqliteReader
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unavailable": "red"}
@@ -52,9 +52,9 @@ def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) 
         answer_json({"log": str(db), **(now.to_json() if now else {}), **found.to_json()})
     else:
         _print(db, found)
-        for line in how_settled(db, found.unsettled) if now else ():
-            answer_wrapped(line)
     if now is not None:
+        if not as_json:
+            tell_held(db, found.unsettled)
         now.tell(db)
 
 

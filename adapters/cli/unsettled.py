@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from understudy.adapters.cli.logs import policy_in_force
-from understudy.adapters.cli.output import note, plain
+from understudy.adapters.cli.output import answer, answer_wrapped, note, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.request_summary import summarized
 from understudy.adapters.stores import SqliteReader
@@ -79,22 +79,21 @@ def ownership(db: Path, reader: SqliteReader, *, known: Unsettled | None = None)
     return Ownership(owner=owner, left_open=known.open if known is not None and owner is None else 0)
 
 
-def how_settled(db: Path, found: Unsettled) -> Iterator[str]:
-    """How the requests that are held are settled, a line each: by look-ups, or by what an operator has to type."""
+def tell_held(db: Path, found: Unsettled) -> None:
+    """Say how the requests that are held are settled: by look-ups, or by what an operator has to type."""
     blind = [one for one in found.held if not one.has_lookup]
     if asked := len(found.held) - len(blind):
         what, them = ("request is", "it") if asked == 1 else ("requests are", "them")
-        yield f"{asked:,} {what} held until look-ups, or an operator, tell what became of {them}"
+        answer_wrapped(f"{asked:,} {what} held until look-ups, or an operator, tell what became of {them}")
     if blind:
-        count = len(blind)
-        what = (
-            "1 request is held, and its provider has" if count == 1 else f"{count:,} are held, and their providers have"
-        )
-        yield f"{what} no look-up: only an operator's word settles {'it' if count == 1 else 'them'}, given by"
+        who, them = ("request is held, and its provider has", "it")
+        if len(blind) > 1:
+            who, them = ("requests are held, and their providers have", "them")
+        answer_wrapped(f"{len(blind):,} {who} no look-up: only an operator's word settles {them}, given by")
     for one in blind[:_SHOWN]:
-        yield f"  {by_hand(db, one.request_id)}"
+        answer(f"  {by_hand(db, one.request_id)}")
     if len(blind) > _SHOWN:
-        yield f"  and so on; `understudy requests {db} --outcome held` lists them"
+        answer_wrapped(f"  and so on; `understudy requests {db} --outcome held` lists them")
 
 
 def needs_a_word(reader: SqliteReader, request_id: str) -> bool:

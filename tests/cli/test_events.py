@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from cli.command_line import PATIENCE_S, answered, ended_at_last, plans, program, refused, run, said
+from cli.command_line import PATIENCE_S, answered, ended_at_last, on_a_terminal, plans, program, refused, run, said
 from event_samples import EXAMPLES
 from providers_for_tests import Told
 
@@ -279,3 +279,12 @@ def test_following_ends_when_the_reader_has_gone(tmp_path: Path, short_log: Path
             program("events", short_log, "--follow"), stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_on_a_narrow_terminal_what_an_event_says_stands_below_it_and_in_a_pipe_beside_it(eventful_log: Path) -> None:
+    wide = said("events", eventful_log, "--limit", "0").splitlines()
+    assert len(wide) == 46
+    narrow = on_a_terminal("events", eventful_log, "--limit", "0", COLUMNS="60", NO_COLOR="1").splitlines()
+    assert max(map(len, narrow)) <= 60
+    assert len(narrow) > 2 * len(wide)
+    assert " ".join(" ".join(narrow).split()) == " ".join(" ".join(wide).split())

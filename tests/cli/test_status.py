@@ -29,12 +29,20 @@ def test_a_stopped_engines_providers_stand_as_at_its_last_event(short_log: Path)
 
 
 def test_the_table_has_the_figures_and_below_it_stands_why_a_provider_is_out_and_until_when(short_log: Path) -> None:
-    header, alpha, beta, why = said("status", short_log).splitlines()[2:6]
+    shown = run("status", short_log, environment={"COLUMNS": "100"}).stdout
+    header, alpha, beta, why = shown.partition("\n\n")[2].splitlines()[:4]
     for name in ("tier", "circuit", "score", "success", "average", "p50", "p95", "calls", "failed", "in flight"):
         assert f" {name}" in header
     assert max(map(len, (header, alpha, beta))) <= 100
     assert why == "alpha: circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)"
     assert "100.00 %      150  150  150     10" in beta
+
+
+def test_in_a_pipe_each_provider_has_one_line_with_everything(short_log: Path) -> None:
+    header, alpha, beta, end, *_ = said("status", short_log).splitlines()[2:]
+    assert header.endswith("in flight  why")
+    assert alpha.endswith("  circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)")
+    assert (beta.split()[0], end) == ("beta", "")
 
 
 def test_where_there_is_room_the_reason_has_a_column(short_log: Path) -> None:
