@@ -33,11 +33,13 @@ class LoadedPolicy:
     """A policy, and where each of its settings comes from.
 
     Shape:  `provenance` has every setting of the policy, and of each provider those that are set, as
-            `providers.<id>.<setting>`: the file's name, the variable's, or `default`.
+            `providers.<id>.<setting>`: the file's name, the variable's, or `default`. `blank` tells that there was a
+            file, and that it sets nothing.
     """
 
     policy: Policy
     provenance: Mapping[str, str]
+    blank: bool = False
 
 
 def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> LoadedPolicy:
@@ -45,12 +47,13 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
 
     Errors: PolicyFileError with all that is wrong.
     """
-    draft = Draft()
+    draft, values = Draft(), None
     if path is not None:
-        draft.take(read_values(path), source=str(path))
+        values = read_values(path)
+        draft.take(values, source=str(path))
     take_environment(draft, environment or {})
     policy = _checked(draft, source="the environment" if path is None else str(path))
-    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy))
+    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy), blank=values is not None and not values)
 
 
 def policy_over(own: Policy, *, environment: Mapping[str, str], source: str) -> LoadedPolicy:

@@ -16,6 +16,7 @@ from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.damage import file_damage
 from understudy.adapters.stores.lock import owner_of
+from understudy.events.counted import counted
 from understudy.events.errors import LogDamaged
 
 _COLOURS: Final = {Verdict.FINE: "green", Verdict.ADVICE: "yellow", Verdict.WRONG: "red"}
@@ -81,7 +82,7 @@ def _tell(db: Path, patient: Patient | None, found: Sequence[Finding]) -> None:
     if patient is None:
         answer(f"{db}: damaged, so that it cannot be examined")
     else:
-        answer(f"{db}: {patient.head.seq:,} events in stream {plain(patient.reader.stream)}")
+        answer(f"{db}: {counted(patient.head.seq, 'event')} in stream {plain(patient.reader.stream)}")
     for one in found:
         _print(one)
     answer(f"{db}: {_summary(found)}")

@@ -22,6 +22,7 @@ from understudy.adapters.cli.logs import (
     complete_request,
     database,
     expect_provider,
+    note_unknown_operation,
     span_options,
 )
 from understudy.adapters.cli.one_of import OneOf
@@ -128,6 +129,9 @@ def events(
         start = max(start, after or 0)
         before = _before_newest(reader, wanted, limit, after=start, through=end)
         found = reader.search(wanted, after=start if before is None else before, through=end)
+        if (first := next(found, None)) is None and operation is not None:
+            note_unknown_operation(reader, operation)
+        found = found if first is None else chain([first], found)
         if follow:
             _follow(db, reader, wanted, found, end, as_json=as_json)
         elif as_json:

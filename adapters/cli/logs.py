@@ -1,6 +1,7 @@
 """What commands that read a log have in common: its file, the place up to which it is read, and `--json`."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,7 +11,8 @@ import click
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.find_request import LAST, LAST_FAILOVER
 from understudy.adapters.cli.instants import Instant, iso
-from understudy.adapters.cli.output import plain
+from understudy.adapters.cli.output import note, plain
+from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.request_search import Became, RequestsWanted
 from understudy.events.codec import decode
@@ -108,6 +110,16 @@ def expect_provider(reader: LogReader, name: str | None) -> None:
     if name is not None and known and name not in known:
         advice = did_you_mean(name, known) or f"; there are {', '.join(known)}"
         raise Refused(f"this log knows no provider {plain(name)!r}{advice}")
+
+
+def note_unknown_operation(reader: SqliteReader, name: str) -> None:
+    """Say which operations the log has, the nearest first, where it has none of that name: it may be misspelt."""
+    with Progress("searching") as progress:
+        known = reader.operations_called(progress=progress)
+    if name not in known:
+        nearest = get_close_matches(name, known, n=max(1, len(known)), cutoff=0.0)
+        there = f"there are {', '.join(map(plain, nearest))}" if nearest else "it has none at all"
+        note(f"this log has no operation {plain(name)!r}; {there}")
 
 
 def policy_in_force(reader: LogReader) -> Policy:

@@ -12,6 +12,7 @@ from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
 from understudy.adapters.cli.unsettled import ownership, tell_held
 from understudy.adapters.stores import SqliteReader
+from understudy.events.counted import counted
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unavailable": "red"}
 FIGURES = ("score", "success", "average", "p50", "p95", "calls", "failed", "in flight")
@@ -76,7 +77,7 @@ def _print(db: Path, found: LogStanding) -> None:
     answer()
     totals = found.totals
     answer_wrapped(
-        f"{totals.accepted:,} requests: {totals.completed:,} served ({totals.failovers:,} after a failover),"
+        f"{counted(totals.accepted, 'request')}: {totals.completed:,} served ({totals.failovers:,} after a failover),"
         f" {totals.failed:,} failed, {totals.accepted - totals.completed - totals.failed:,} not settled yet"
     )
     for alert in found.alerts:

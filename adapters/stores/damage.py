@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from understudy.adapters.stores.no_trace import leaving_no_trace
+from understudy.adapters.stores.reading import leaving_no_trace
 
 _MOST: Final = 10
 """Faults that SQLite is asked for; the first ones say where, the rest follow from them."""

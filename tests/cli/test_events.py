@@ -288,3 +288,22 @@ def test_on_a_narrow_terminal_what_an_event_says_stands_below_it_and_in_a_pipe_b
     assert max(map(len, narrow)) <= 60
     assert len(narrow) > 2 * len(wide)
     assert " ".join(" ".join(narrow).split()) == " ".join(" ".join(wide).split())
+
+
+def test_a_misspelt_operation_is_said_to_match_nothing_for_that_reason_the_nearest_first(eventful_log: Path) -> None:
+    for more in ((), ("--json",)):
+        result = run("events", eventful_log, "--operation", "rnt", *more)
+        assert result.exit_code == 0
+        assert result.stderr.startswith("this log has no operation 'rnt'; there are rent, ping\n")
+    assert run("events", eventful_log, "--operation", "pin").stderr.startswith(
+        "this log has no operation 'pin'; there are ping, rent\n"
+    )
+    known = run("events", eventful_log, "--operation", "rent", "--after", "46")
+    assert (known.stdout, known.stderr) == ("", "no event matches\n")
+
+
+def test_operations_are_found_in_looks_of_any_length(eventful_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SqliteReader.open(eventful_log) as reader:
+        for window in (1, 7, 20_000):
+            monkeypatch.setattr(event_search, "WINDOW", window)
+            assert sorted(reader.operations_called()) == ["ping", "rent"]

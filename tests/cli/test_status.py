@@ -1,5 +1,6 @@
 """`understudy status`: how providers stand, now, then, and while an engine runs."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from providers_for_tests import Told
 
 from understudy.adapters.stores import SqliteLog
 from understudy.engine import Engine, ForcedState, Misconfigured, Policy
+from understudy.events.counted import counted
 
 
 def of(found: dict[str, Any], provider: str) -> dict[str, Any]:
@@ -82,6 +84,15 @@ def test_the_past_can_be_asked_about_by_time_and_by_position(short_log: Path) ->
 def test_a_place_before_the_log_begins_is_refused(short_log: Path) -> None:
     assert "nothing had been written to this log by then" in refused("status", short_log, "--at", "2020-01-01")
     assert "name the place once" in refused("status", short_log, "--at", "2026-01-02", "--position", "3")
+
+
+async def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    async with Engine(providers=[Told("alpha")], log=SqliteLog(path), watch=False) as engine:
+        await engine.call("fetch")
+    assert "\n1 request: 1 served (0 after a failover)" in await asyncio.to_thread(said, "status", path)
+    assert f"{path}: 1 event in stream " in await asyncio.to_thread(said, "verify", path, "--through", "1")
+    assert [counted(count, "reply", "replies") for count in (0, 1, 2_000)] == ["0 replies", "1 reply", "2,000 replies"]
 
 
 def test_a_place_behind_the_logs_end_is_refused(short_log: Path) -> None:

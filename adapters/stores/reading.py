@@ -1,13 +1,27 @@
-"""Reading a log without leaving files beside it.
+"""Opening a log only to read it, and leaving no files beside it.
 
 SQLite lays an empty write-ahead log and its index beside a database even for who only reads it. It takes them away when
 the last connection is closed, if that one might write.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from understudy.adapters.stores.faults import cannot_open
+from understudy.events.errors import LogUnavailable
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, and leaves no trace. The path is absolute.
+
+    Errors: LogUnavailable if it cannot be opened.
+    """
+    with leaving_no_trace(path), closing(_connected(path)) as connection:
+        yield connection
 
 
 @contextmanager
@@ -30,6 +44,23 @@ def leaving_no_trace(path: Path) -> Iterator[None]:
                 closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0)) as last,
             ):
                 last.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _address(path: Path) -> str:
+    """Where SQLite finds the file, and that it may only read.
+
+    Even to read it wants to lay a file beside it. Where it may not (a copy on a read-only disk, an archive), and no
+    write-ahead log lies there of which it would have to know, it is told that nobody writes.
+    """
+    still = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(_address(path), uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise LogUnavailable(cannot_open(path, error)) from error
 
 
 def _size(file: Path) -> int | None:
