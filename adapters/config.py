@@ -4,7 +4,6 @@ A variable of the environment comes before the file (or what a scenario says), t
 setting.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,11 +100,15 @@ def _not_numbers(draft: Draft) -> Iterator[Fault]:
 
 
 def _repeated_ids(draft: Draft) -> Iterator[Fault]:
-    providers = draft.values.get("providers", [])
-    counts = Counter(one["id"] for one in providers if isinstance(one.get("id"), str))
-    for repeated in (name for name, count in counts.items() if count > 1):
-        origin = draft.origins["providers",]
-        yield fault_at(origin, f"has provider {repeated!r} {counts[repeated]} times; ids must be unique")
+    having: dict[str, list[str]] = {}
+    for one, entry in zip(draft.values.get("providers", []), draft.entries, strict=True):
+        if isinstance(one.get("id"), str):
+            having.setdefault(one["id"], []).append(entry)
+    for name, entries in having.items():
+        if len(entries) > 1:
+            places = f"{', '.join(entries[:-1])} and {entries[-1]}"
+            what = f"has the id {name!r} {len(entries)} times: {places}; ids must be unique, so name all but one anew"
+            yield fault_at(draft.origins["providers",], what)
 
 
 def _is_told(one: Any, faults: list[Fault]) -> bool:
