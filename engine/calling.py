@@ -8,14 +8,15 @@ from understudy.engine import reports
 from understudy.engine.errors import ProviderError, TimedOut
 from understudy.engine.journal import Journal
 from understudy.engine.limit import Limits
+from understudy.engine.patience import blames
 from understudy.engine.provider import Deadline, Found, Provider, Reply
-from understudy.engine.request_state import LOOKUP
+from understudy.engine.request_state import LOOKUP, Calling
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import StoreSensitive
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import AbandonReason, Effect
+from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 
 _ANSWERS: Final = (Reply, Found)
 
@@ -108,10 +109,10 @@ class Caller:
             journal.note(told, at_us=now_us, side=side)
             ticket.learn(answer)
             return None
-        return self._note_failure(started, foreign, ticket, expired=limit.passed)
+        return self._note_failure(started, foreign, ticket, expired=limit.passed, since_us=since_us)
 
     def _note_failure(
-        self, started: Recorded, foreign: BaseException, ticket: Ticket, *, expired: bool
+        self, started: Recorded, foreign: BaseException, ticket: Ticket, *, expired: bool, since_us: int
     ) -> ProviderError:
         """Put on record that a call failed, in our words."""
         event: CallStarted = started.event  # type: ignore[assignment]
@@ -126,9 +127,29 @@ class Caller:
             error_type = type(foreign).__name__
             error = reports.of_foreign(f"{error_type}: {_text_of(foreign)}", effect)
         now_us = self.journal.now_us()
+        if error.kind is FailureKind.TIMED_OUT and not self._blames(started, since_us=since_us, now_us=now_us):
+            self.journal.note(reports.abandoned(started, AbandonReason.OUT_OF_TIME, at_us=now_us), at_us=now_us)
+            return error
         failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
         self.journal.note(failed, at_us=now_us)
         return error
+
+    def _blames(self, started: Recorded, *, since_us: int, now_us: int) -> bool:
+        """Whether a call that ran out of time is held against its provider, which was asked at `since_us`."""
+        ledger = self.journal.ledger
+        event: CallStarted = started.event  # type: ignore[assignment]
+        state = ledger.requests.get(event.request_id or "")
+        call = ledger.standing.calls.get(started.seq)
+        if not isinstance(state, Calling) or call is None:
+            return True  # A look-up, or a call outside any request: it has its full time.
+        progress, timeout_us = state.progress, ledger.standing.policy.timeout_us(state.turn.provider)
+        return blames(
+            ledger.standing,
+            call.lane,
+            given_us=state.started.deadline_at_us - since_us,
+            fresh_us=min(progress.accepted.deadline_at_us - progress.since_us, timeout_us),
+            now_us=now_us,
+        )
 
 
 def _is_cancelled() -> bool:

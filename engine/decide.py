@@ -10,16 +10,16 @@ from understudy.events.decisions import Decision
 from understudy.events.requests import RequestAccepted
 from understudy.projections.standing import Standing
 
-RULES_VERSION: Final = 2
+RULES_VERSION: Final = 3
 """Changes when a rule does: golden decision digests force it. Decisions of another version are not recomputed."""
 
 
 def decide(
-    standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], now_us: int, draw: int
+    standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int, draw: int
 ) -> Decision:
-    """Who is asked next, and in which order the others would be."""
+    """Who is asked next for a request accepted at `since_us`, and in which order the others would be."""
     policy = standing.policy
-    candidates = assess_all(standing, asking(standing, accepted, tried=tried, now_us=now_us))
+    candidates = assess_all(standing, asking(standing, accepted, tried=tried, since_us=since_us, now_us=now_us))
     tier: int | None = None
     contenders: list[Assessed] = []
     for one in candidates:

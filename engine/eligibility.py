@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from understudy.engine.patience import is_late, needed_us, usual_us
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import ForcedState, Strategy
@@ -23,6 +24,8 @@ CIRCUIT_OPEN: Final = "circuit_open"
 NEEDS_PING: Final = "circuit_half_open_awaits_ping"
 PROBING: Final = "circuit_half_open_probe_under_way"
 PINGS_FAIL: Final = "pings_fail"
+TOO_LATE: Final = "too_late"
+"""Less of the request's time is left than a call there needs, as a rule."""
 THROTTLED: Final = "throttled"
 SLOW_START: Final = "slow_start"
 """Its throttle has ended, and as many requests as may go out for now have gone."""
@@ -62,20 +65,26 @@ class Asking(NamedTuple):
     now_us: int
     common: Verdict | None
     """A veto of the engine as a whole."""
+    late: tuple[int, int] | None
+    """How much of its time a late request has left, and how much it had; None for a fresh one."""
     plain: bool
     """Whether nothing but a provider's own record matters: what was made of a lane before may be used again."""
 
 
-def asking(standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], now_us: int) -> Asking:
-    """Everything about the request that does not depend on the provider."""
+def asking(
+    standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int
+) -> Asking:
+    """Everything about the request, accepted at `since_us`, that does not depend on the provider."""
     policy = standing.policy
     context = call_context(accepted) if policy.lane_by else _NO_CONTEXT
     common = None
     if policy.max_calls_per_second is not None or policy.max_in_flight is not None:
         common = _of_the_engine(standing, now_us)
-    plain = not (policy.lane_by or standing.stock or common or policy.strategy is _LEAST_USED)
+    left_us, total_us = accepted.deadline_at_us - now_us, accepted.deadline_at_us - since_us
+    late = (left_us, total_us) if is_late(left_us, total_us) else None
+    plain = not (policy.lane_by or standing.stock or common or late or policy.strategy is _LEAST_USED)
     # Straight to `tuple`: a NamedTuple's own constructor takes twice as long.
-    return tuple.__new__(Asking, (accepted, context, tried, now_us, common, plain))
+    return tuple.__new__(Asking, (accepted, context, tried, now_us, common, late, plain))
 
 
 def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index: int | None) -> Verdict:
@@ -98,6 +107,8 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
         veto = _of_the_account(record, standing.policy, asked.now_us)
     if veto is None and settings.has_ping and forced is None:
         veto = _of_the_pings(standing, settings, index)
+    if veto is None and asked.late is not None and index is not None:
+        veto = _of_the_time(standing, asked.late, index, asked.now_us)
     if veto is None and (
         record.slow_start is not None or record.rate_interval_us or settings.max_in_flight is not None
     ):
@@ -115,9 +126,11 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     return _of_the_circuit(standing, index, asked.now_us)
 
 
-def free_at_us(standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], now_us: int) -> int | None:
+def free_at_us(
+    standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int
+) -> int | None:
     """When to look again, while all who are left are at a limit; None if a decision has something to say now."""
-    asked = asking(standing, accepted, tried=tried, now_us=now_us)
+    asked = asking(standing, accepted, tried=tried, since_us=since_us, now_us=now_us)
     ends_us = []
     for settings in standing.policy.providers:
         name, until_us = verdict(standing, settings, asked, standing.serving_lane(settings.id, asked.context))
@@ -126,6 +139,19 @@ def free_at_us(standing: Standing, accepted: RequestAccepted, *, tried: tuple[st
         if name in PASSING and until_us is not None:
             ends_us.append(until_us)
     return min(ends_us, default=None)
+
+
+def too_late_for(standing: Standing, accepted: RequestAccepted, *, since_us: int, now_us: int) -> tuple[str, ...]:
+    """The providers that a request has too little time left for."""
+    asked = asking(standing, accepted, tried=(), since_us=since_us, now_us=now_us)
+    if asked.late is None:
+        return ()
+    late = []
+    for one in standing.policy.providers:
+        index = standing.serving_lane(one.id, asked.context)
+        if index is not None and _of_the_time(standing, asked.late, index, now_us):
+            late.append(one.id)
+    return tuple(late)
 
 
 def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> int | None:
@@ -159,6 +185,12 @@ def _of_the_pings(standing: Standing, settings: ProviderSettings, index: int | N
         return None
     served_us = 0 if index is None else lanes.state[lanes.base(index) + lane.LAST_SUCCESS_US]
     return (PINGS_FAIL, None) if served_us <= lanes.state[base + lane.LAST_FAILURE_US] else None
+
+
+def _of_the_time(standing: Standing, late: tuple[int, int], index: int, now_us: int) -> Verdict | None:
+    left_us, total_us = late
+    usual = usual_us(standing, index, now_us)
+    return (TOO_LATE, None) if usual is not None and left_us < needed_us(usual, total_us) else None
 
 
 def _of_the_load(standing: Standing, record: ProviderRecord, settings: ProviderSettings, now_us: int) -> Verdict | None:

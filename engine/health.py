@@ -56,7 +56,7 @@ class ProviderHealth:
 def health(standing: Standing, now_us: int) -> list[ProviderHealth]:
     """Every provider of the policy, in configured order; where its record is split by context, as its worst lane is."""
     anybody = RequestAccepted(request_id="", operation="", effect=Effect.READ, deadline_at_us=now_us)
-    asked = eligibility.asking(standing, anybody, tried=(), now_us=now_us)
+    asked = eligibility.asking(standing, anybody, tried=(), since_us=now_us, now_us=now_us)
     found = []
     for settings in standing.policy.providers:
         views = [

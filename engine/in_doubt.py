@@ -41,9 +41,7 @@ def next_lookup_us(state: Doubtful, policy: Policy, settings: ProviderSettings) 
 def look_up(state: Doubtful, standing: Standing, now_us: int) -> Step:
     """Ask the provider of the doubtful call, under the key that the call had; but no caller waits past the deadline."""
     accepted, started = state.progress.accepted, state.started
-    settings = provider_settings(standing.policy, state.turn.provider)
-    timeout_ms = settings.request_timeout_ms or standing.policy.request_timeout_ms
-    limit_us = now_us + timeout_ms * 1000
+    limit_us = now_us + standing.policy.timeout_us(state.turn.provider)
     if not state.held and state.progress.given_up is None:
         if now_us >= accepted.deadline_at_us:
             return suspend(state, SuspendReason.UNDECIDED)

@@ -29,7 +29,7 @@ class Ledger:
         evolution = EVOLUTIONS.get(type(event))
         if evolution is None:
             if type(event) is RequestAccepted:
-                self.requests[event.request_id] = accept(event)
+                self.requests[event.request_id] = accept(event, recorded[1])
             return changed
         requests, request_id = self.requests, event.request_id
         state = requests.get(request_id)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from heapq import nsmallest
 from typing import Final
 
+from understudy.engine.eligibility import too_late_for
 from understudy.engine.request_state import Chosen, OpenState
 from understudy.projections.open_call import call_context
 from understudy.projections.standing import Standing
@@ -17,14 +18,19 @@ _HOPS: Final = 8
 """How often a free slot is passed on by those who have no use for it; the others look again in their own time."""
 
 
-def waited_for(state: OpenState, standing: Standing) -> Hashable:
-    """What a request in line waits for: equal for two of whom eligibility says the same of every provider."""
+def waited_for(state: OpenState, standing: Standing, *, now_us: int) -> Hashable:
+    """What a request in line waits for: equal for two of whom eligibility says the same of every provider.
+
+    Time makes no difference but by lateness. Who has become too late for one provider changes over to another queue
+    with its next look: it would be called for each of that provider's slots, and those behind it for none.
+    """
     progress, policy = state.progress, standing.policy
     accepted, then = progress.accepted, getattr(state, "then", None)
     here = then.turn.provider if isinstance(then, Chosen) else None
     context = call_context(accepted) if policy.lane_by else {}
     wares = (accepted.service, accepted.country) if standing.stock else ()
-    return here, progress.tried, tuple([context[name] for name in policy.lane_by]), wares
+    late = too_late_for(standing, accepted, since_us=progress.since_us, now_us=now_us)
+    return here, progress.tried, tuple([context[name] for name in policy.lane_by]), wares, late
 
 
 class Line:

@@ -59,7 +59,9 @@ def _waiting(state: Waiting, standing: Standing, now_us: int, draw: int) -> Step
     then = state.then
     if isinstance(then, Ready):  # For anybody: whoever is free first, be it before the time or after it.
         progress = then.progress
-        until_us = eligibility.free_at_us(standing, progress.accepted, tried=progress.tried, now_us=now_us)
+        until_us = eligibility.free_at_us(
+            standing, progress.accepted, tried=progress.tried, since_us=progress.since_us, now_us=now_us
+        )
         deadline_us = progress.accepted.deadline_at_us
         if until_us is not None and now_us < deadline_us and progress.given_up is None:
             return Sleep(min(until_us, deadline_us), in_line=True)
@@ -104,7 +106,7 @@ def _ready(state: Ready, standing: Standing, now_us: int, draw: int) -> Step:
         return fail(progress, EndReason.DEADLINE)
     if _out_of_tries(progress, standing):
         return fail(progress, EndReason.DEADLINE)  # Its intents were on record too late to be sent, again and again.
-    return Decide(decide(standing, progress.accepted, tried=progress.tried, now_us=now_us, draw=draw))
+    return _decide(standing, progress, tried=progress.tried, now_us=now_us, draw=draw)
 
 
 def _out_of_tries(progress: Progress, standing: Standing) -> bool:
@@ -121,8 +123,6 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
         veto = _veto_here(standing, progress, turn.provider, now_us)
         if veto is not None or not within_budget(standing, now_us):
             return _not_again(state, veto, standing, now_us=now_us, draw=draw)
-    settings = provider_settings(standing.policy, turn.provider)
-    timeout_ms = settings.request_timeout_ms or standing.policy.request_timeout_ms
     return Call(
         CallStarted(
             request_id=accepted.request_id,
@@ -135,7 +135,7 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
             rental_id=accepted.rental_id,
             pair=accepted.pair,
             key=provider_key(accepted.request_id, turn.provider),
-            deadline_at_us=min(accepted.deadline_at_us, now_us + timeout_ms * 1000),
+            deadline_at_us=min(accepted.deadline_at_us, now_us + standing.policy.timeout_us(turn.provider)),
         )
     )
 
@@ -213,7 +213,7 @@ def within_budget(standing: Standing, now_us: int) -> bool:
 
 def _veto_here(standing: Standing, progress: Progress, provider: str, now_us: int) -> Verdict | None:
     """What is against asking a provider again now, if anything is."""
-    asked = eligibility.asking(standing, progress.accepted, tried=(), now_us=now_us)
+    asked = eligibility.asking(standing, progress.accepted, tried=(), since_us=progress.since_us, now_us=now_us)
     index = standing.serving_lane(provider, asked.context)
     found = eligibility.verdict(standing, provider_settings(standing.policy, provider), asked, index)
     return None if eligibility.is_eligible(found[0]) else found
@@ -229,8 +229,12 @@ def _next_provider(
         return fail(progress, EndReason.EXHAUSTED)
     if _out_of_tries(progress, standing):
         return fail(progress, EndReason.EXHAUSTED)  # Those who only throttle would be asked until the deadline.
-    tried = done_with(state).tried
-    return Decide(decide(standing, progress.accepted, tried=tried, now_us=now_us, draw=draw))
+    return _decide(standing, progress, tried=done_with(state).tried, now_us=now_us, draw=draw)
+
+
+def _decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int) -> Decide:
+    accepted, since_us = progress.accepted, progress.since_us
+    return Decide(decide(standing, accepted, tried=tried, since_us=since_us, now_us=now_us, draw=draw))
 
 
 def _doubtful(state: Doubtful, standing: Standing, now_us: int, draw: int) -> Step:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from understudy.engine.eligibility import PASSING
+from understudy.engine.eligibility import PASSING, TOO_LATE
 from understudy.engine.errors import BrokenRule
 from understudy.engine.request_state import (
     LOOKUP,
@@ -43,9 +43,9 @@ from understudy.events.requests import (
 from understudy.events.vocabulary import AbandonReason, EndReason, FailureKind, Finding, Via
 
 
-def accept(accepted: RequestAccepted) -> Ready:
-    """A request at the start of its life."""
-    return Ready(Progress(accepted))
+def accept(accepted: RequestAccepted, at_us: int) -> Ready:
+    """A request at the start of its life, which begins at that instant."""
+    return Ready(Progress(accepted, at_us))
 
 
 def evolve(state: RequestState, event: RequestEvent, at_us: int) -> RequestState:
@@ -77,6 +77,8 @@ def _decided(state: RequestState, event: Decided, _: int) -> RequestState:
     if event.provider is not None:
         return Chosen(progress, Turn(event.provider, event.draw))
     ends = [one.until_us for one in event.candidates if one.verdict in PASSING and one.until_us is not None]
+    if not ends and any(one.verdict == TOO_LATE for one in event.candidates):
+        progress = replace(progress, given_up=EndReason.DEADLINE)
     return Nobody(progress, min(ends, default=None))
 
 
@@ -89,7 +91,7 @@ def _started(state: RequestState, event: CallStarted, _: int) -> RequestState:
         raise BrokenRule(f"a call cannot start in {state}")
     before = state.progress
     asked = before.asked if before.asked[-1:] == (event.provider,) else (*before.asked, event.provider)
-    progress = Progress(before.accepted, event.attempt, asked, before.tried, before.given_up)
+    progress = Progress(before.accepted, before.since_us, event.attempt, asked, before.tried, before.given_up)
     return Calling(progress, state.turn, event)
 
 
@@ -132,6 +134,9 @@ def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> Request
             if at_us >= progress.accepted.deadline_at_us:
                 return NotExecuted(replace(progress, given_up=EndReason.DEADLINE))
             return Ready(progress)  # The log was slower than the call's limit. Nobody was asked, and there is time.
+        case Calling(progress=before, turn=turn, started=started) if event.reason is AbandonReason.OUT_OF_TIME:
+            progress = replace(before, last_outcome=FailureKind.TIMED_OUT)
+            return LetDown(progress, turn, started, FailureKind.TIMED_OUT, at_us)
         case Calling(progress=before, turn=turn, started=started):
             progress = replace(before, last_outcome=event.outcome)
             return Doubtful(progress, turn, started, at_us)

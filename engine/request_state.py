@@ -25,9 +25,11 @@ class Progress:
     """What stays true of a request through its stages.
 
     Shape:  `asked` are the providers called so far in order, without immediate repeats; `tried` those we are done with.
+    Units:  it was accepted at `since_us`.
     """
 
     accepted: RequestAccepted
+    since_us: int
     attempts: int = 0
     asked: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()

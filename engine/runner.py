@@ -216,7 +216,7 @@ class Runner:
     async def _stand_behind(self, request_id: str) -> None:
         """Let those go first who wait for the same: what is free now is theirs, even if they have not looked yet."""
         ledger = self.journal.ledger
-        if self._line.has(waited_for(ledger.requests[request_id], ledger.standing)):
+        if self._line.has(waited_for(ledger.requests[request_id], ledger.standing, now_us=self.journal.now_us())):
             await self._pause(request_id, None, in_line=True)
         else:
             await asyncio.sleep(0)  # Whoever has just been called from the line looks first.
@@ -225,11 +225,12 @@ class Runner:
         """Take, or keep, a place in line; tells how long to sleep there, if nobody is called before."""
         ledger = self.journal.ledger
         state = ledger.requests[request_id]
-        self._line.join(request_id, waited_for(state, ledger.standing))
+        now_us = self.journal.now_us()
+        self._line.join(request_id, waited_for(state, ledger.standing, now_us=now_us))
         deadline_us = state.progress.accepted.deadline_at_us
         if until_us is None or not self._line.is_first(request_id):
             return deadline_us
-        return min(until_us, deadline_us, self.journal.now_us() + _LINE_AGAIN_US)
+        return min(until_us, deadline_us, now_us + _LINE_AGAIN_US)
 
     def _give_up(self, ticket: Ticket, reason: EndReason) -> None:
         """The caller is gone: end the request if nothing is in doubt, else settle it in the background."""

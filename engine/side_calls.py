@@ -24,7 +24,6 @@ async def side_call(
     if function is None:
         raise InvalidRequest(f"{provider!r} has no {operation!r} to ask; side calls are ping, stock and quote")
     columns, labels = split(context)
-    timeout_ms = policy.by_id[provider].request_timeout_ms or policy.request_timeout_ms
     event = CallStarted(
         provider=provider,
         operation=operation,
@@ -33,7 +32,7 @@ async def side_call(
         rental_id=columns.get("rental_id"),
         pair=columns.get("pair"),
         key="",
-        deadline_at_us=runner.journal.now_us() + timeout_ms * 1000,
+        deadline_at_us=runner.journal.now_us() + policy.timeout_us(provider),
     )
     request = Request(request_id="", operation=operation, effect=Effect.READ, context={**columns, **labels})
     ticket = Ticket(request, NOTHING_HIDDEN, "")

@@ -184,6 +184,11 @@ class Policy(Settings):
         """SHA-256 of the policy as compact JSON, in hex."""
         return hashlib.sha256(to_json(self)).hexdigest()
 
+    def timeout_us(self, provider: str) -> int:
+        """How long a call of a provider may take, in microseconds; the engine's own limit for one that is not named."""
+        settings = self.by_id.get(provider)
+        return ((settings and settings.request_timeout_ms) or self.request_timeout_ms) * 1000
+
     def with_providers(self, providers: Iterable[ProviderSettings]) -> "Policy":
         """The same policy for these providers, validated anew."""
         settings = {name: getattr(self, name) for name in Policy.model_fields}

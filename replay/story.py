@@ -38,6 +38,7 @@ _BRIEFLY = {
     eligibility.UNFUNDED: "no funds",
     eligibility.NEEDS_PING: "awaits a ping",
     eligibility.PROBING: "being probed",
+    eligibility.TOO_LATE: "too late",
     eligibility.IN_FLIGHT: "in-flight limit",
     eligibility.GLOBAL_RATE_LIMIT: "rate limit",
     eligibility.GLOBAL_IN_FLIGHT: "in-flight limit",
@@ -181,6 +182,8 @@ def _abandoned(event: CallAbandoned) -> str:
             f"the call to {event.provider} was never sent, as its intent was not on record in time:"
             " nothing was executed; where time is left, the request is decided anew"
         )
+    if event.reason is AbandonReason.OUT_OF_TIME:
+        return f"the call to {event.provider} ran out of the request's time: too little was left to blame anybody"
     return f"the call to {event.provider} was abandoned ({event.reason}): outcome unknown, nobody's fault"
 
 

@@ -136,6 +136,9 @@ ROWS: Final[Mapping[FailureKind | AbandonReason | None, Row]] = {
     AbandonReason.CANCELLED: Row(name="abandoned: the caller went away", first=_GIVEN_UP, then=_GIVEN_UP),
     AbandonReason.CRASHED: Row(name="abandoned: the engine crashed", first=_GIVEN_UP, then=_GIVEN_UP),
     AbandonReason.NOT_SENT: Row(name="abandoned: never sent", first=_all(Next.FAIL), then=_all(Next.FAIL)),
+    AbandonReason.OUT_OF_TIME: Row(
+        name="abandoned: sent with too little time left", first=_AGAIN_UNLESS_ONCE, then=_IN_DOUBT
+    ),
 }
 """Every ending there is. None stands for success."""
 
@@ -185,6 +188,8 @@ _NOTES: Final = (
     "  nothing was executed. The table has what follows where the log cannot be written, or the caller went away",
     "  meanwhile. Where the intent was on record in the end, but after the call's own limit, the request is decided",
     "  anew, as often as its tries and its deadline allow.",
+    "- Sent with too little time left: after a wait in line, or after others, a call had less than nine tenths of what",
+    "  a fresh request gives it, and less than four times what it usually takes. To the request it is timed out.",
     "- Abandoned by its caller or by a crash: nobody waits for the request any more; it is settled in the background.",
 )
 

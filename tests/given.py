@@ -233,11 +233,15 @@ class Story:
 
     # --- decisions on their own
 
-    def decides(self, *, draw: int = 0, tried: tuple[str, ...] = (), **fields: Any) -> DecisionMade:
+    def decides(
+        self, *, draw: int = 0, tried: tuple[str, ...] = (), waited_ms: int = 0, left_ms: int = 1, **fields: Any
+    ) -> DecisionMade:
         """The decision that a request would get now, which leaves no trace."""
-        asked = {"request_id": "r", "operation": "rent", "effect": Effect.READ, "deadline_at_us": self.now_us + 1}
+        now_us, since_us = self.now_us, self.now_us - waited_ms * MS
+        deadline_at_us = now_us + left_ms * MS
+        asked = {"request_id": "r", "operation": "rent", "effect": Effect.READ, "deadline_at_us": deadline_at_us}
         accepted = RequestAccepted.of({**asked, **fields})
-        return decide(self.standing, accepted, tried=tried, now_us=self.now_us, draw=draw).made()
+        return decide(self.standing, accepted, tried=tried, since_us=since_us, now_us=now_us, draw=draw).made()
 
     def sees(self, provider: str, **fields: Any) -> Candidate:
         """A provider as a decision sees it now."""

@@ -15,7 +15,7 @@ from understudy.events.vocabulary import Effect, FailureKind
 
 def made(story: Story, *, draw: int = 0) -> Decision:
     accepted = RequestAccepted(request_id="r", operation="rent", effect=Effect.READ, deadline_at_us=NOON)
-    return decide(story.standing, accepted, tried=(), now_us=story.now_us, draw=draw)
+    return decide(story.standing, accepted, tried=(), since_us=story.now_us, now_us=story.now_us, draw=draw)
 
 
 @hypothesis_settings(max_examples=50)

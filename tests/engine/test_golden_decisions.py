@@ -27,6 +27,7 @@ REQUESTS: tuple[dict[str, Any], ...] = (
     {"preferred": "delta"},
     {"tried": ("alpha",)},
     {"country": "us", "service": "wa"},
+    {"waited_ms": 700, "left_ms": 400},
 )
 
 
@@ -110,6 +111,7 @@ def test_the_fixed_set_has_what_rules_are_about() -> None:
         "throttled",
         "slow_start",
         "already_tried",
+        "too_late",
         "circuit_half_open_probe_under_way",
     }
     assert {one.degraded for one in standing(Strategy.SCORE).decides().candidates} == {None, "success_rate"}

@@ -37,7 +37,7 @@ def test_the_rules_judge_a_provider_that_the_standing_has_not_met() -> None:
     policy = policy_for("a", max_in_flight=1)
     standing = Standing(policy=policy)
     accepted = RequestAccepted(request_id="r", operation="rent", effect=Effect.READ, deadline_at_us=NOON)
-    asked = asking(standing, accepted, tried=(), now_us=NOON)
+    asked = asking(standing, accepted, tried=(), since_us=NOON, now_us=NOON)
     assert verdict(standing, policy.providers[0], asked, None) == ("eligible", None)
 
 

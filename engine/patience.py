@@ -1,0 +1,50 @@
+"""How much time a call needs to be worth making, and how much it must have had before its provider is blamed.
+
+A request that has waited in line, or was let down by others, comes late. Sent with a moment left, it would take a slot,
+run out of time, and be held against a provider that is well: so an overload would open the circuits of those who could
+still serve a part of it. The usual time is the average of the window's successes; unknown, it forbids nothing.
+"""
+
+from typing import Final
+
+from understudy.projections import lane_step as lane
+from understudy.projections.standing import Standing
+
+_FRESH_PARTS: Final = 10
+"""A request is fresh for one part in so many of its time."""
+_USUAL_TIMES: Final = 4
+"""So many times its usual time is enough for anybody."""
+
+
+def is_late(left_us: int, total_us: int) -> bool:
+    """Whether so much of a request's time has gone that what is left may be too little.
+
+    A fresh one goes out whatever the record says: else nobody would ever learn that a provider is faster again.
+    """
+    return (total_us - left_us) * _FRESH_PARTS > total_us
+
+
+def usual_us(standing: Standing, index: int, now_us: int) -> int | None:
+    """How long a provider's successes take on average, by the lane at this index; None without enough of them."""
+    lanes = standing.lanes
+    base = lanes.base(index)
+    successes = lanes.state[base + lane.SUCCESSES]
+    if successes < lane.EVIDENCE or not lane.known(lanes.state, base, lanes.params[index], now_us):
+        return None
+    return lanes.state[base + lane.SUCCESS_LATENCY_US] // successes
+
+
+def needed_us(usual_us: int, total_us: int) -> int:
+    """What must be left for a call: half as long again as usual, or half of what there is beyond that.
+
+    Nothing if the usual time is more than a fresh request has: then lateness is not what is wrong.
+    """
+    return usual_us + min(usual_us, total_us - usual_us) // 2 if usual_us < total_us else 0
+
+
+def blames(standing: Standing, index: int, *, given_us: int, fresh_us: int, now_us: int) -> bool:
+    """Whether a call that ran out of time tells against its provider: it had what a fresh one has, or plenty."""
+    if not is_late(given_us, fresh_us):
+        return True
+    usual = usual_us(standing, index, now_us)
+    return usual is not None and given_us >= _USUAL_TIMES * usual

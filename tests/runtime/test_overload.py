@@ -1,0 +1,119 @@
+"""More requests than there are slots for: what can be served is served, and nobody is blamed for the rest."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from random import Random
+from typing import Any
+
+import pytest
+from providers_for_tests import Searchable, Told, never
+
+from understudy.adapters import MemoryLog
+from understudy.engine import (
+    DeadlineExceeded,
+    Engine,
+    Finding,
+    Found,
+    NoProviderAvailable,
+    Policy,
+    ProviderSettings,
+    RequestError,
+)
+from understudy.engine.health import Status
+
+SLOTS = 10
+USUAL_S = 0.2
+POLICY = Policy(deadline_ms=1_000, retry_attempts=0)
+
+
+def few_slots() -> ProviderSettings:
+    return ProviderSettings(id="alpha", max_in_flight=SLOTS)
+
+
+def varying(seed: int) -> Told:
+    """A provider that takes a fifth of a second on average, and seldom twice as long."""
+    dice = Random(seed)
+
+    async def answers() -> str:
+        await asyncio.sleep(dice.lognormvariate(-1.67, 0.35))
+        return "done"
+
+    return Told("alpha", default=answers, settings=few_slots())
+
+
+async def ask(engine: Engine, told: Counter[str]) -> None:
+    try:
+        await engine.call("x")
+        told["served"] += 1
+    except (DeadlineExceeded, NoProviderAvailable) as error:
+        told[type(error).__name__] += 1
+
+
+async def come(engine: Engine, *, a_second: float, seconds: float) -> Counter[str]:
+    """Requests that come when they come, whether or not anybody is served."""
+    dice, told = Random(7), Counter[str]()
+    end_s = asyncio.get_running_loop().time() + seconds
+    async with asyncio.TaskGroup() as callers:
+        while asyncio.get_running_loop().time() < end_s:
+            callers.create_task(ask(engine, told))
+            await asyncio.sleep(dice.expovariate(a_second))
+    return told
+
+
+@pytest.mark.parametrize("times", [1.2, 2, 5])
+def test_an_overload_leaves_the_slots_in_use_and_the_provider_healthy(stage: Any, times: float) -> None:
+    async def act() -> None:
+        async with stage.engine(varying(7), policy=POLICY, watch=False) as engine:
+            told = await come(engine, a_second=times * SLOTS / USUAL_S, seconds=8)
+            seen = engine.health()[0]
+        assert told["served"] > 0.9 * SLOTS * 8 / USUAL_S
+        assert seen.status is Status.HEALTHY
+        assert (seen.success_bp or 0) > 9_500
+
+    stage.play(act)
+
+
+def test_who_comes_too_late_for_a_slow_provider_does_not_keep_those_behind_from_it(stage: Any) -> None:
+    async def act() -> None:
+        fast = Told("fast", delay_s=0.05, settings=ProviderSettings(id="fast", max_in_flight=1))
+        slow = Told("slow", delay_s=0.5, settings=ProviderSettings(id="slow", max_in_flight=10))
+        async with stage.engine(fast, slow, policy=POLICY, watch=False) as engine:
+            told = await come(engine, a_second=200, seconds=8)
+        assert told["served"] > 0.9 * 8 * (1 / 0.05 + 10 / 0.5)
+
+    stage.play(act)
+
+
+class SlowLog(MemoryLog):
+    """A log that takes nine tenths of a second for whatever must be durable."""
+
+    def durable(self, seq: int) -> Awaitable[None]:
+        return self._later(seq)
+
+    async def _later(self, seq: int) -> None:
+        await asyncio.sleep(0.9)
+        await super().durable(seq)
+
+
+def test_a_provider_is_not_blamed_for_the_time_that_our_own_log_has_taken(stage: Any) -> None:
+    async def act() -> None:
+        policy = Policy(deadline_ms=1_000, max_failures=1)
+        alpha = Searchable("alpha", findings=[Found(finding=Finding.ABSENT)] * 9, delay_s=0.2)
+        async with stage.engine(alpha, log=SlowLog(), policy=policy, watch=False) as engine:
+            with pytest.raises(RequestError):
+                await engine.call("x", effect="once")
+            assert len(alpha.calls) == 1
+            assert engine.health()[0].verdict == "eligible"
+
+    stage.play(act)
+
+
+def test_a_provider_that_hangs_is_found_out_although_most_come_to_it_late(stage: Any) -> None:
+    async def act() -> None:
+        alpha = Told("alpha", default=never(), settings=few_slots())
+        async with stage.engine(alpha, policy=POLICY, watch=False) as engine:
+            await come(engine, a_second=40, seconds=3)
+            assert engine.health()[0].verdict == "circuit_open"
+
+    stage.play(act)
