@@ -78,9 +78,7 @@ def sentence(recorded: Recorded) -> str:
         case RequestCancelled():
             return f"is given up ({event.reason})"
         case RequestSuspended():
-            blind = event.reason is SuspendReason.NO_LOOKUP
-            only = f"; {event.provider} has no look-up, so only an operator's word settles it" if blind else ""
-            return f"is held: {event.provider} may have executed call {event.attempt} ({event.reason}){only}"
+            return _suspended(event)
         case RequestResumed():
             word = "executed" if event.executed else "not executed"
             return f"{event.actor} declares it {word}: {event.reason}"
@@ -185,6 +183,12 @@ def _abandoned(event: CallAbandoned) -> str:
     if event.reason is AbandonReason.OUT_OF_TIME:
         return f"the call to {event.provider} ran out of the request's time: too little was left to blame anybody"
     return f"the call to {event.provider} was abandoned ({event.reason}): outcome unknown, nobody's fault"
+
+
+def _suspended(event: RequestSuspended) -> str:
+    only = f"; {event.provider} has no look-up, so only an operator's word settles it"
+    held = f"is held: {event.provider} may have executed call {event.attempt} ({event.reason})"
+    return held + (only if event.reason is SuspendReason.NO_LOOKUP else "")
 
 
 def _failed(event: CallFailed) -> str:

@@ -20,6 +20,7 @@ from understudy.adapters.cli.event_words import told
 from understudy.adapters.stores import SqliteLog, SqliteReader, event_search
 from understudy.adapters.stores.event_search import Wanted
 from understudy.engine import Engine
+from understudy.engine.decide import RULES_VERSION
 from understudy.events.codec import encode
 
 
@@ -35,7 +36,7 @@ def test_events_stand_in_their_order_each_in_a_sentence(eventful_log: Path) -> N
         "  alpha failed after 100 ms: transient (503 Service Unavailable)"
     )
     assert [line[56:] for line in lines[:5]] == [
-        "the engine starts, as simulation (Understudy simulated, rules 2, Python simulated)",
+        f"the engine starts, as simulation (Understudy simulated, rules {RULES_VERSION}, Python simulated)",
         lines[1][56:],
         "ada forces beta to closed until 2026-01-01T01:00:00.000Z: trusted",
         "ping: begins at beta",

@@ -18,6 +18,7 @@ from providers_for_tests import Told
 from understudy.adapters import put_command
 from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.engine import Engine, Misconfigured, NoProviderAvailable, Policy, Strategy
+from understudy.engine.decide import RULES_VERSION
 from understudy.events.codec import decode
 from understudy.events.log import Head
 from understudy.events.row import Row
@@ -227,7 +228,7 @@ def test_a_log_that_other_rules_have_written_waits_for_the_next_engine(tmp_path:
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr == (
         f"Error: command 1 waits in the inbox of {path}: the last engine decided by rules 99, and this version decides"
-        " by rules 2; it is obeyed at the next start of an engine\n"
+        f" by rules {RULES_VERSION}; it is obeyed at the next start of an engine\n"
     )
     assert head(path) == before
     with SqliteReader.open(path) as reader:
