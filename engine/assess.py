@@ -3,7 +3,17 @@
 from typing import Final
 
 from understudy.engine import score
-from understudy.engine.eligibility import ELIGIBLE, Asking, is_eligible, known_stock, verdict
+from understudy.engine.eligibility import (
+    CIRCUIT_OPEN,
+    ELIGIBLE,
+    LAST_RESORT,
+    PASSING,
+    Asking,
+    is_eligible,
+    is_last_resort,
+    known_stock,
+    verdict,
+)
 from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import Strategy
 from understudy.projections import lane_step as lane
@@ -26,7 +36,7 @@ _LEAST_USED: Final = Strategy.LEAST_USED
 
 
 class Assessed:
-    """One provider at the instant of a decision; units as in `events.decisions.Candidate`. Nobody changes it once made.
+    """One provider at the instant of a decision; units as in `events.decisions.Candidate`. What is kept stays as it is.
 
     Unknown counts as favourable: without a record that says anything, the terms are those of a provider that is well,
     fast and recent. What was found at `good_from_us` stays true until `good_until_us`, if no event concerns the
@@ -64,6 +74,10 @@ class Assessed:
         self.score = self.rate_points + self.speed_points + self.stock_points + self.recency_points
         self.by_score = (-self.score, self.average_us or 0)
 
+    def admit(self) -> None:
+        """May be asked for want of others, although its circuit is open."""
+        self.verdict, self.eligible, self.until_us = LAST_RESORT, True, None
+
     def tell(self) -> str:
         """The beginning of its JSON object, up to its chance, in the order of `Candidate`'s fields; kept in `words`."""
         until = "" if self.until_us is None else f',"until_us":{self.until_us}'
@@ -91,19 +105,36 @@ def assess_all(standing: Standing, asked: Asking) -> list[Assessed]:
     Of five providers only one had an outcome since the last decision, as a rule: what the others are worth is kept,
     until an event concerns them (`projections.reactions` drops it) or time alone changes something.
     """
-    providers = standing.policy.providers
-    if not asked.plain:
-        return [assess(standing, settings, asked) for settings in providers]
+    policy = standing.policy
+    found = _each(standing, asked) if asked.plain else [assess(standing, one, asked) for one in policy.providers]
+    if policy.last_resort_ms is not None:
+        _admit_resting(standing, asked, found, pause_us=policy.last_resort_ms * 1000)
+    return found
+
+
+def _each(standing: Standing, asked: Asking) -> list[Assessed]:
     kept: dict[str, Assessed] = standing.lanes.kept
     now_us, tried = asked.now_us, asked.tried
     found = []
-    for settings in providers:
+    for settings in standing.policy.providers:
         provider = settings.id
         one = kept.get(provider)
         if one is None or not one.good_from_us <= now_us < one.good_until_us or provider in tried:
             one = assess(standing, settings, asked)
         found.append(one)
     return found
+
+
+def _admit_resting(standing: Standing, asked: Asking, candidates: list[Assessed], *, pause_us: int) -> None:
+    """Where nobody may be asked, and no limit is worth waiting for, let in those whose circuits are open.
+
+    A failure there changes nothing, as the call began during the rest; a success closes the circuit.
+    """
+    if any(one.eligible or one.verdict in PASSING for one in candidates):
+        return
+    for settings, one in zip(standing.policy.providers, candidates, strict=True):
+        if one.verdict == CIRCUIT_OPEN and is_last_resort(standing, settings, asked, pause_us=pause_us):
+            one.admit()
 
 
 def assess(standing: Standing, settings: ProviderSettings, asked: Asking) -> Assessed:

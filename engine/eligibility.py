@@ -14,6 +14,8 @@ from understudy.projections.standing import Standing, call_context
 ELIGIBLE: Final = "eligible"
 PROBE: Final = "probe"
 """Eligible as the one probe of a half-open circuit."""
+LAST_RESORT: Final = "last_resort"
+"""Eligible although its circuit is open, because nobody else is: one at a time, with a pause in between."""
 
 ALREADY_TRIED: Final = "already_tried"
 FORCED_OPEN: Final = "forced_open"
@@ -52,8 +54,8 @@ _LEAST_USED: Final = Strategy.LEAST_USED
 
 
 def is_eligible(verdict_name: str) -> bool:
-    """Whether a provider with that verdict may be asked, be it as a probe."""
-    return verdict_name == ELIGIBLE or verdict_name == PROBE  # noqa: PLR1714 - asked at every decision.
+    """Whether a provider with that verdict may be asked, be it as a probe or for want of others."""
+    return verdict_name == ELIGIBLE or verdict_name == PROBE or verdict_name == LAST_RESORT  # noqa: PLR1714 - often asked.
 
 
 class Asking(NamedTuple):
@@ -152,6 +154,15 @@ def too_late_for(standing: Standing, accepted: RequestAccepted, *, since_us: int
         if index is not None and _of_the_time(standing, asked.late, index, now_us):
             late.append(one.id)
     return tuple(late)
+
+
+def is_last_resort(standing: Standing, settings: ProviderSettings, asked: Asking, *, pause_us: int) -> bool:
+    """Whether a provider whose circuit is open may be asked now, where nobody else may: it was left alone."""
+    record, index = standing.providers.get(settings.id), standing.serving_lane(settings.id, asked.context)
+    if record is None or index is None or record.in_flight:
+        return False
+    lanes = standing.lanes
+    return asked.now_us - lanes.state[lanes.base(index) + lane.LAST_STARTED_US] >= pause_us
 
 
 def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> int | None:

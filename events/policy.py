@@ -126,6 +126,9 @@ class Policy(Settings):
     recovery_time_cap_ms: PositiveMilliseconds = Field(default=3_600_000, description="Longest rest; rests double.")
     probe_permit_ms: PositiveMilliseconds = Field(default=30_000, description="How long one probe keeps others out.")
     trust_ping: bool = Field(default=False, description="A successful ping alone closes a circuit.")
+    last_resort_ms: PositiveMilliseconds | None = Field(
+        default=None, description="Pause between requests to an open circuit while nobody may be asked; none: never."
+    )
     max_failure_rate: Percent | None = Field(default=None, description="Failure rate that opens a circuit.")
     slow_call_ms: Milliseconds | None = Field(default=None, description="A call that takes longer is slow.")
     max_slow_rate: Percent | None = Field(default=None, description="Share of slow calls that opens a circuit.")

@@ -39,6 +39,7 @@ _BRIEFLY = {
     eligibility.NEEDS_PING: "awaits a ping",
     eligibility.PROBING: "being probed",
     eligibility.TOO_LATE: "too late",
+    eligibility.LAST_RESORT: "last resort",
     eligibility.IN_FLIGHT: "in-flight limit",
     eligibility.GLOBAL_RATE_LIMIT: "rate limit",
     eligibility.GLOBAL_IN_FLIGHT: "in-flight limit",

@@ -32,7 +32,10 @@ def test_a_good_policy_is_shown_whole_with_the_origin_of_each_setting(good: Path
     assert lines["providers.beta"] == ["default"]
     assert result.stderr.splitlines() == [
         "advice: 2 providers have priority 1 (primary): at least 3 leave a choice when one of them is out",
-        "advice: no provider has priority 4 (emergency): when all others are out, requests fail",
+        (
+            "advice: no provider has priority 4 (emergency): when all others are out, requests fail until a circuit"
+            " has rested (last_resort_ms tries one meanwhile)"
+        ),
         f"{good}: the policy can be used; 2 to think about",
     ]
 

@@ -49,8 +49,17 @@ def standing(strategy: Strategy) -> Story:
     return story.serves("echo", fails(FailureKind.RATE_LIMITED, retry_after_ms=9_000))
 
 
+def everybody_out(strategy: Strategy) -> Story:
+    """Three providers whose circuits are open, one of them asked a moment ago."""
+    settings = {"strategy": strategy, "exploration": "0.2", "max_failures": 2, "last_resort_ms": 500}
+    story = given(policy_for("alpha", "bravo", "charlie", **settings))
+    for place, name in enumerate(("alpha", "bravo", "charlie")):
+        story.serves(name, *[fails(FailureKind.TRANSIENT, after_ms=150 + place)] * 2)
+    return story.later(ms=300)
+
+
 def stages(strategy: Strategy) -> Iterator[tuple[str, Story]]:
-    """The standing as it is, with a probe under way and one forced out, a day later, and just after the throttle."""
+    """The standing as it is; a probe under way, one forced out; a day later; after a throttle; and with nobody left."""
     story = standing(strategy)
     yield "now", story
     story.starts("charlie")
@@ -59,6 +68,7 @@ def stages(strategy: Strategy) -> Iterator[tuple[str, Story]]:
     story = standing(strategy).later(ms=9_000)
     story.starts("echo")
     yield "slowly", story
+    yield "out", everybody_out(strategy)
 
 
 def digests() -> dict[str, str]:
@@ -94,7 +104,7 @@ def test_a_changed_rule_has_a_new_version(fresh: dict[str, str]) -> None:
 
 
 def test_the_fixed_set_tells_strategies_and_stages_apart(fresh: dict[str, str]) -> None:
-    assert len(set(fresh.values())) == len(fresh) == 4 * len(Strategy)
+    assert len(set(fresh.values())) == len(fresh) == 5 * len(Strategy)
 
 
 def test_the_fixed_set_has_what_rules_are_about() -> None:
@@ -112,6 +122,7 @@ def test_the_fixed_set_has_what_rules_are_about() -> None:
         "slow_start",
         "already_tried",
         "too_late",
+        "last_resort",
         "circuit_half_open_probe_under_way",
     }
     assert {one.degraded for one in standing(Strategy.SCORE).decides().candidates} == {None, "success_rate"}
