@@ -3,6 +3,8 @@
 import asyncio
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -69,6 +71,30 @@ async def test_what_waits_in_the_write_ahead_log_stays_there(path: Path, tmp_pat
     with SqliteReader.open(crashed) as reader:
         assert reader.commands_waiting() == 1
     assert (crashed.read_bytes(), beside.read_bytes()) == before
+
+
+CRASHES = """
+import os, sqlite3, sys
+sqlite3.connect(sys.argv[1], isolation_level=None).execute("INSERT INTO inbox (body) VALUES ('{}')")
+os._exit(0)
+"""
+
+
+async def test_what_a_crash_leaves_there_while_it_is_read_stays_as_it_is(path: Path) -> None:
+    before, after = await asyncio.to_thread(around_the_end_of_reading, path)
+    assert before == after
+
+
+def around_the_end_of_reading(path: Path) -> list[tuple[bytes, bytes]]:
+    """The log and its write-ahead log when somebody has written and crashed meanwhile, and when reading has ended."""
+
+    def seen() -> tuple[bytes, bytes]:
+        return path.read_bytes(), path.with_name("calls.db-wal").read_bytes()
+
+    with SqliteReader.open(path):
+        subprocess.run([sys.executable, "-c", CRASHES, path], check=True)
+        before = seen()
+    return [before, seen()]
 
 
 async def test_what_is_written_while_it_is_read_is_kept(path: Path) -> None:
