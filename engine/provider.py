@@ -93,6 +93,7 @@ class Provider(Protocol):
 
 AsyncFunction = Callable[..., Awaitable[Any]]
 _OFFERED = ("operation", "request", "key", "deadline")
+_BY_PLACE = _OFFERED[:2]
 
 
 class FunctionProvider:
@@ -234,11 +235,15 @@ def _accepting(function: AsyncFunction) -> AsyncFunction:
     if unknown:
         raise TypeError(f"a provider function is given {', '.join(_OFFERED)}; it cannot be given {unknown[0]!r}")
 
+    by_name = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.name not in _BY_PLACE]
+    if (*(one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD), *by_name) == _OFFERED:
+        return function  # It takes everything as it is offered.
+
     async def adapted(*positional: Any, **keywords: Any) -> Any:
         offered = {
             **dict(
                 zip(
-                    ("operation", "request")[-len(positional) :] if positional else (),
+                    _BY_PLACE[-len(positional) :] if positional else (),
                     positional,
                     strict=True,
                 )

@@ -99,7 +99,7 @@ class Runner:
                         recorded = self.journal.note(held, at_us=now_us)
                         self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
                         await self._conclude(ticket, recorded)
-                        raise unknown_of(held)
+                        raise unknown_of(held, file=self.journal.log.file)
                     case _:
                         await self._carry_out(step, ticket, now_us)
         except asyncio.CancelledError:

@@ -12,6 +12,7 @@ from understudy.adapters import SqliteLog
 from understudy.engine import (
     AllProvidersFailed,
     Ambiguous,
+    Deadline,
     DeadlineExceeded,
     Engine,
     EngineClosed,
@@ -56,6 +57,39 @@ def test_a_plain_function_is_a_provider_and_gets_what_it_names(stage: Any) -> No
         async with stage.engine(provider("alpha", priority=2)(fetch)) as engine:
             assert (await engine.call("x", context={"country": "us"})).reply == "us!"
             assert engine.policy.providers[0].priority == 2
+
+    stage.play(act)
+
+
+async def as_offered(operation: str, request: Any, *, key: str, deadline: Deadline) -> list[Any]:
+    return [operation, request.operation, len(key), deadline.remaining_s() > 0]
+
+
+async def by_place(operation: str, request: Any, key: str, deadline: Deadline) -> list[Any]:
+    return await as_offered(operation, request, key=key, deadline=deadline)
+
+
+async def by_name(*, operation: str, request: Any, key: str, deadline: Deadline) -> list[Any]:
+    return await as_offered(operation, request, key=key, deadline=deadline)
+
+
+async def in_any_order(deadline: Deadline, key: str, request: Any, operation: str) -> list[Any]:
+    return await as_offered(operation, request, key=key, deadline=deadline)
+
+
+async def whatever_there_is(**offered: Any) -> list[Any]:
+    return await by_name(**offered)
+
+
+async def the_rest(operation: str, request: Any, **offered: Any) -> list[Any]:
+    return await as_offered(operation, request, **offered)
+
+
+@pytest.mark.parametrize("function", [as_offered, by_place, by_name, in_any_order, whatever_there_is, the_rest])
+def test_a_function_may_take_what_there_is_in_any_way(stage: Any, function: Any) -> None:
+    async def act() -> None:
+        async with stage.engine(provider("alpha")(function)) as engine:
+            assert (await engine.call("rent")).reply == ["rent", "rent", 32, True]
 
     stage.play(act)
 

@@ -19,17 +19,18 @@ def threads() -> Iterator[Threads]:
 def test_what_work_raises_is_told_to_who_asked_and_ends_no_thread(threads: Threads) -> None:
     failed = threads.submit(sys.exit, "done")
     assert isinstance(failed.exception(timeout=5), SystemExit)
-    assert threads.submit(threading.current_thread).result(timeout=5).name == "understudy-hooks"
+    assert threads.submit(threading.current_thread).result(timeout=30).name == "understudy-hooks"
 
 
-def test_work_that_is_cancelled_in_line_is_not_done(threads: Threads) -> None:
+def test_work_that_is_cancelled_in_line_is_not_done(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("understudy.engine.threads.STUCK_S", 3_600.0)
     held, done = threading.Event(), threading.Event()
-    busy = [threads.submit(held.wait, 5) for _ in range(AT_ONCE)]
+    busy = [threads.submit(held.wait, 60) for _ in range(AT_ONCE)]
     unwanted = threads.submit(done.set)
     assert unwanted.cancel()
     held.set()
-    assert all(one.result(timeout=5) for one in busy)
-    assert threads.submit(lambda: 1).result(timeout=5) == 1
+    assert all(one.result(timeout=30) for one in busy)
+    assert threads.submit(lambda: 1).result(timeout=30) == 1
     assert not done.is_set()
 
 
@@ -43,7 +44,7 @@ def test_without_another_thread_work_waits_for_one_of_those_there_are(
     threads: Threads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = threading.Event()
-    first = threads.submit(held.wait, 5)
+    first = threads.submit(held.wait, 60)
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -52,4 +53,4 @@ def test_without_another_thread_work_waits_for_one_of_those_there_are(
         patched.setattr(threading.Thread, "start", refuse)
         second = threads.submit(lambda: 2)
     held.set()
-    assert (first.result(timeout=5), second.result(timeout=5)) == (True, 2)
+    assert (first.result(timeout=30), second.result(timeout=30)) == (True, 2)
