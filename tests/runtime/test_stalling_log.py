@@ -147,7 +147,7 @@ async def test_a_request_is_refused_while_as_many_are_under_way_as_the_log_can_b
     async with Engine(providers=[Told("a", default=held.wait)], log=log, policy=IN_ORDER, watch=False) as engine:
         first = asyncio.create_task(engine.call("x"))
         await until(lambda: engine.unsettled)
-        with pytest.raises(LogUnavailable, match="1 requests are under way, as many as the log's buffer holds"):
+        with pytest.raises(LogUnavailable, match="1 request under way, as many as the log's buffer holds"):
             await engine.call("x")
         held.set()
         assert (await first).provider == "a"
