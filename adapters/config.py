@@ -4,7 +4,6 @@ A variable of the environment comes before the file (or what a scenario says), t
 setting.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +32,13 @@ class LoadedPolicy:
     """A policy, and where each of its settings comes from.
 
     Shape:  `provenance` has every setting of the policy, and of each provider those that are set, as
-            `providers.<id>.<setting>`: the file's name, the variable's, or `default`.
+            `providers.<id>.<setting>`: the file's name, the variable's, or `default`. `blank` tells that there was a
+            file, and that it sets nothing.
     """
 
     policy: Policy
     provenance: Mapping[str, str]
+    blank: bool = False
 
 
 def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> LoadedPolicy:
@@ -45,12 +46,13 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
 
     Errors: PolicyFileError with all that is wrong.
     """
-    draft = Draft()
+    draft, values = Draft(), None
     if path is not None:
-        draft.take(read_values(path), source=str(path))
+        values = read_values(path)
+        draft.take(values, source=str(path))
     take_environment(draft, environment or {})
     policy = _checked(draft, source="the environment" if path is None else str(path))
-    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy))
+    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy), blank=values is not None and not values)
 
 
 def policy_over(own: Policy, *, environment: Mapping[str, str], source: str) -> LoadedPolicy:
@@ -98,11 +100,15 @@ def _not_numbers(draft: Draft) -> Iterator[Fault]:
 
 
 def _repeated_ids(draft: Draft) -> Iterator[Fault]:
-    providers = draft.values.get("providers", [])
-    counts = Counter(one["id"] for one in providers if isinstance(one.get("id"), str))
-    for repeated in (name for name, count in counts.items() if count > 1):
-        origin = draft.origins["providers",]
-        yield fault_at(origin, f"has provider {repeated!r} {counts[repeated]} times; ids must be unique")
+    having: dict[str, list[str]] = {}
+    for one, entry in zip(draft.values.get("providers", []), draft.entries, strict=True):
+        if isinstance(one.get("id"), str):
+            having.setdefault(one["id"], []).append(entry)
+    for name, entries in having.items():
+        if len(entries) > 1:
+            places = f"{', '.join(entries[:-1])} and {entries[-1]}"
+            what = f"has the id {name!r} {len(entries)} times: {places}; ids must be unique, so name all but one anew"
+            yield fault_at(draft.origins["providers",], what)
 
 
 def _is_told(one: Any, faults: list[Fault]) -> bool:

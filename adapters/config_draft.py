@@ -24,6 +24,8 @@ class Draft:
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[Place, Origin] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    entries: list[str] = field(default_factory=list)
+    """Which entry of its source each provider is, in words, in the order of `values["providers"]`."""
 
     def put(self, place: Place, value: object, origin: Origin) -> None:
         """Set one value of the policy, or of a provider that is there."""
@@ -47,6 +49,7 @@ class Draft:
     def take_providers(self, value: object, *, origin: Origin) -> None:
         """Take in all the providers: a list of them, or a table by id."""
         self.values["providers"] = []
+        self.entries.clear()
         self.origins["providers",] = origin
         match value:
             case list():
@@ -65,6 +68,7 @@ class Draft:
             return
         place = len(self.values["providers"])
         self.values["providers"].append({})
+        self.entries.append(label)
         ids = [value for key, value in one.items() if setting(key, known=PROVIDER) == "id"]
         label = f"provider {ids[0]!r}" if ids and isinstance(ids[0], str) else label
         self.origins["providers", place] = Origin(source=source, label=label)

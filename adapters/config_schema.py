@@ -7,9 +7,12 @@ from functools import cache
 from typing import Any, Final
 
 from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.vocabulary import ServicePriority
 
 READ_OFF_THE_PROVIDER: Final = frozenset({"has_ping", "has_lookup"})
 """Settings that only the engine sets, from what a provider object is able to do."""
+
+_WORDS: Final = tuple(one.name.lower() for one in ServicePriority)
 
 Spec = Mapping[str, Any]
 
@@ -57,7 +60,7 @@ def _setting(name: str, spec: Spec, shared: Mapping[str, Spec], *, required: boo
         optional=optional,
         numeric=kind.get("type") in {"integer", "number"},
         listed=kind.get("type") == "array",
-        choices=_choices(kind),
+        choices=_WORDS if name == "priority" else _choices(kind),
     )
 
 
@@ -67,6 +70,8 @@ def _resolved(spec: Spec, shared: Mapping[str, Spec]) -> Spec:
 
 
 def _allowed(name: str, kind: Spec, shared: Mapping[str, Spec]) -> str:
+    if name == "priority":
+        return f"one of {', '.join(f'{int(one)} ({one.name.lower()})' for one in ServicePriority)}, or that word"
     if choices := _choices(kind):
         return f"one of {', '.join(choices)}"
     match kind.get("type"):

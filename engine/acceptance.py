@@ -16,6 +16,7 @@ from understudy.engine.operation import Operation, effect_named
 from understudy.engine.provider import Request
 from understudy.engine.reports import Discretion
 from understudy.engine.ticket import Ticket
+from understudy.events.counted import counted
 from understudy.events.errors import EventRefused, LogUnavailable
 from understudy.events.log import ClaimKey, SideWrite, StoreSensitive
 from understudy.events.policy import Policy
@@ -174,7 +175,9 @@ async def make_room(journal: Journal, each: int) -> None:
     log.check()
     under_way = len(journal.ledger.requests)
     if (under_way + 1) * each > log.capacity:
-        raise LogUnavailable(f"{under_way} requests are under way, as many as the log's buffer holds; try again later")
+        raise LogUnavailable(
+            f"{counted(under_way, 'request')} under way, as many as the log's buffer holds; try again later"
+        )
 
 
 def events_of_a_request(policy: Policy) -> int:

@@ -11,6 +11,7 @@ from understudy.engine.limit import Limits
 from understudy.engine.patience import blames
 from understudy.engine.provider import Deadline, Found, Provider, Reply
 from understudy.engine.request_state import LOOKUP, Calling
+from understudy.engine.tasks import is_cancelled
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
@@ -97,7 +98,7 @@ class Caller:
             now_us = journal.now_us()
             told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
         except asyncio.CancelledError as cancelled:
-            if not ours and _is_cancelled():
+            if not ours and is_cancelled():
                 now_us = journal.now_us()
                 journal.note(reports.abandoned(started, AbandonReason.CANCELLED, at_us=now_us), at_us=now_us)
                 raise
@@ -150,12 +151,6 @@ class Caller:
             fresh_us=min(progress.accepted.deadline_at_us - progress.since_us, timeout_us),
             now_us=now_us,
         )
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled us; a provider may also let the cancellation of a task of its own escape."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 def _known(foreign: BaseException) -> ProviderError | None:

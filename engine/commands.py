@@ -1,7 +1,7 @@
 """What people may want of the engine, by its methods or by lines of the inbox: each wish is turned into an event."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -108,8 +108,8 @@ def conclude(journal: Journal, request_id: str) -> None:
     if request_id not in ledger.requests:
         return  # It has ended before: an operator has had the last word on a contradiction.
     step = next_step(ledger.requests[request_id], ledger.standing, now_us=now_us)
-    if isinstance(step, Finish | Fail):
-        journal.note(step.event, at_us=now_us)
+    assert isinstance(step, Finish | Fail), step  # noqa: S101 - an operator's word is the last one.
+    journal.note(step.event, at_us=now_us)
 
 
 def wished(kind: type[W], **fields: Any) -> W:
@@ -140,6 +140,8 @@ def _event(ledger: Ledger, wish: Wish, now_us: int) -> Fact:
         case Probe():
             expect_probeable(ledger.standing, wish.provider, now_us=now_us)
             return ProbeRequested(**wish.model_dump(exclude={"command"}))
+        case _:
+            assert_never(wish)
 
 
 def is_contradicted(ledger: Ledger, request_id: str) -> bool:

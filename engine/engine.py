@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
@@ -21,7 +21,7 @@ from understudy.engine.keyed import Keyed
 from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
-from understudy.engine.provider import Provider, Reply, check_provider
+from understudy.engine.provider import Provider, Reply, by_id
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
@@ -36,6 +36,14 @@ from understudy.events.vocabulary import Effect, ForcedState
 from understudy.projections.standing import Standing
 
 R = TypeVar("R", bound=Callable[..., Any])
+
+
+class _AtWork(NamedTuple):
+    """What an engine has from its start to its stop."""
+
+    runner: Runner
+    keyed: Keyed
+    keeper: Keeper
 
 
 class Engine:
@@ -58,14 +66,11 @@ class Engine:
 
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
         settings. `watch` off: no pings, no inbox, no look at the wall clock.
-        Errors: ValueError for repeated or unknown provider ids, TypeError for what is no provider or no log.
+        Errors: ValueError for no provider at all, and for repeated or unknown ids; TypeError for what is no list of
+                providers, no provider or no log.
         """
         check_log(log)
-        for one in providers:
-            check_provider(one)
-        self._providers = {one.id: one for one in providers}
-        if len(self._providers) != len(providers):
-            raise ValueError("two providers have the same id; ids must be unique")
+        self._providers = by_id(providers)
         self._policy = effective(policy or Policy(), self._providers, pinged=watch)
         self._events_each = acceptance.events_of_a_request(self._policy)
         self._log = log
@@ -73,9 +78,7 @@ class Engine:
         self._operations = {one.name: one for one in operations}
         self._watch = watch
         self._hooks = Hooks(self)
-        self._runner: Runner | None = None
-        self._keyed: Keyed | None = None
-        self._keeper: Keeper | None = None
+        self._at_work: _AtWork | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -96,7 +99,7 @@ class Engine:
         try:
             await self._begin(identity)
         finally:
-            if self._runner is None:
+            if self._at_work is None:
                 await self._hooks.close()
                 await self._log.close()  # A start that failed half-way leaves no lock and no thread behind.
 
@@ -121,14 +124,13 @@ class Engine:
         if ledger.standing.policy_hash != self._policy.content_hash:
             journal.note(PolicyActivated(policy=self._policy, policy_hash=self._policy.content_hash))
         runner = Runner(journal, self._providers)
-        self._keeper = Keeper(journal, runner)
-        journal.keep = self._keeper.take
-        self._keyed = Keyed(journal, runner)
+        keeper = Keeper(journal, runner)
+        journal.keep = keeper.take
         for event in recovery.interruptions(ledger, journal.now_us()):
             journal.note(event)
         for ticket in await recovery.tickets(journal, self._operations):
             runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
-        self._runner = runner
+        self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)
 
@@ -137,15 +139,14 @@ class Engine:
 
         `grace_ms` is how long requests may take to end; by default as long as one call may take.
         """
-        runner, self._runner = self._runner, None
-        if runner is None:
+        at_work, self._at_work = self._at_work, None
+        if at_work is None:
             return
+        runner = at_work.runner
         try:
             await runner.close(grace_s=(self._policy.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
-            journal = runner.journal
-            journal.note(EngineStopped(writer=self._system.identity().writer))
-            if self._keeper is not None:
-                await self._keeper.finish()
+            runner.journal.note(EngineStopped(writer=self._system.identity().writer))
+            await at_work.keeper.finish()
         finally:
             try:
                 await self._hooks.close()
@@ -175,7 +176,7 @@ class Engine:
         Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
                 after.
         """
-        runner = self._running()
+        runner, keyed, _ = self._running()
         self._log.check()
         declared = acceptance.declared(operation, self._operations, effect=effect)
         asked = acceptance.check(
@@ -194,8 +195,8 @@ class Engine:
         )
         if not acceptance.has_room(runner.journal, self._events_each):
             await acceptance.make_room(runner.journal, self._events_each)
-        if asked.key is not None and self._keyed is not None:
-            return await self._keyed.serve(asked)
+        if asked.key is not None:
+            return await keyed.serve(asked)
         ticket = acceptance.accept(runner.journal, asked)
         if asked.effect is Effect.ONCE:
             return await runner.outliving(ticket)
@@ -207,7 +208,7 @@ class Engine:
         Errors: InvalidRequest if the provider cannot do that; ProviderError as the provider raised it;
                 LogUnavailable if it could not be put on record.
         """
-        runner = self._running()
+        runner = self._running().runner
         self._log.check()
         return await side_call(runner, self._policy, provider, operation, context=context or {})
 
@@ -260,7 +261,7 @@ class Engine:
 
     def health(self) -> list[ProviderHealth]:
         """How every provider stands now."""
-        journal = self._running().journal
+        journal = self._running().runner.journal
         return health(journal.ledger.standing, journal.now_us())
 
     @property
@@ -271,20 +272,20 @@ class Engine:
     @property
     def unsettled(self) -> tuple[str, ...]:
         """The ids of requests that have not ended: under way, being settled, or held for an operator."""
-        return tuple(self._running().journal.ledger.requests)
+        return tuple(self._running().runner.journal.ledger.requests)
 
     @property
     def standing(self) -> Standing:
         """What the log adds up to. A live record: read it, do not keep it."""
-        return self._running().journal.ledger.standing
+        return self._running().runner.journal.ledger.standing
 
-    def _running(self) -> Runner:
-        if self._runner is None:
+    def _running(self) -> _AtWork:
+        if self._at_work is None:
             raise EngineClosed("the engine is not running; use it inside `async with engine:`")
-        return self._runner
+        return self._at_work
 
     def _wish(self, kind: type[commands.W], **fields: Any) -> None:
-        runner = self._running()
+        runner = self._running().runner
         wish = commands.wished(kind, **fields)
         commands.carry_out(runner.journal, wish)
         background.heed(runner, self, wish)

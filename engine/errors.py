@@ -8,7 +8,7 @@ UnderstudyError (events.errors)
 │  ├─ RequestRejected       a provider says that the request itself is wrong
 │  ├─ DeadlineExceeded      time ran out between calls; surely no effect
 │  ├─ RequestInterrupted    the engine stopped, or an operator or look-up found it not executed
-│  └─ OutcomeUnknown        it may have been executed; being looked up, see `request_id`
+│  └─ OutcomeUnknown        it may have been executed; looked up or held, see `request_id`
 ├─ KeyConflict         an idempotency key was used before for another request    → the caller
 ├─ InvalidRequest      the arguments of a call are wrong; nothing has happened    → the caller
 └─ EngineClosed        the engine is not running                                 → the caller
@@ -146,7 +146,10 @@ class RequestInterrupted(RequestError):
 
 
 class OutcomeUnknown(RequestError):
-    """The request may have been executed. It is being looked up; ask the log by `request_id`, never ask elsewhere."""
+    """The request may have been executed: ask the log by `request_id`, never ask elsewhere.
+
+    It is being looked up; where its provider has no look-up, the message says how an operator settles it.
+    """
 
 
 class KeyConflict(UnderstudyError):

@@ -18,6 +18,7 @@ from blinker import ANY, NamedSignal, Namespace
 
 from understudy.engine.news import Newsroom
 from understudy.engine.request_state import OpenState
+from understudy.engine.tasks import is_cancelled
 from understudy.engine.threads import Threads
 from understudy.events.decisions import Decision
 from understudy.events.errors import LogUnavailable
@@ -38,6 +39,8 @@ HANGS_S: Final = 10.0
 """One that has not returned for so long is named before it does, whenever somebody is told of anything."""
 GRACE_S: Final = 5.0
 """How long receivers may take for what is left when the engine stops."""
+_STUBBORN_S: Final = 1.0
+"""How long receivers are waited for that do not let themselves be cancelled."""
 _AGAIN_S: Final = 0.5
 
 
@@ -133,7 +136,7 @@ class Hooks:
                 letter = _Letter(signal, {**says, "event": told, "seq": recorded.seq, "at_us": recorded.at_us})
                 self._waiting.append((recorded.seq, letter))
         if self._waiting and self._postman is None:
-            self._postman = asyncio.get_running_loop().create_task(self._deliver(), name="deliver signals")
+            self._postman = asyncio.get_running_loop().create_task(self._deliver(self._log), name="deliver signals")
 
     def look(self, standing: Standing) -> None:
         """Before an event is folded: what is so already is no news."""
@@ -153,13 +156,18 @@ class Hooks:
         finally:
             self._log = None  # What is noted while receivers are cancelled is told to nobody: that would have no end.
             self._waiting.clear()  # Its seqs mean nothing in another log.
-            for task in self._tasks():
-                task.cancel()
-            await asyncio.gather(*self._tasks(), return_exceptions=True)
-            self._waiting.clear()
-            if self._threads is not None:
-                self._threads.shutdown(wait=False, cancel_futures=True)
-                self._threads = None
+            try:
+                await _end(self._tasks())
+            finally:
+                self._forget_the_ended()
+
+    def _forget_the_ended(self) -> None:
+        """A task that was cancelled before it had begun could not do this itself; a later start needs new ones."""
+        self._postman = None
+        self._boxes = {key: box for key, box in self._boxes.items() if box.task is not None and not box.task.done()}
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         ours = asyncio.current_task()  # A receiver may stop the engine: it does not wait for itself.
@@ -171,27 +179,15 @@ class Hooks:
         if not self.listening:
             self._news = Newsroom()
 
-    async def _deliver(self) -> None:
+    async def _deliver(self, log: EventLog) -> None:
         try:
-            while self._waiting and self._log is not None:
-                await self._made_durable(self._waiting[-1][0])
-                while self._waiting and self._is_durable(self._waiting[0][0]):
+            while self._waiting:
+                await _made_durable(log, self._waiting[-1][0])
+                while self._waiting and self._waiting[0][0] <= log.head.seq - log.pending:
                     self._hand_out(self._waiting.popleft()[1])
                 self._name_who_hangs()
         finally:
             self._postman = None
-
-    async def _made_durable(self, seq: int) -> None:
-        while self._log is not None:
-            try:
-                await self._log.durable(seq)
-            except LogUnavailable:
-                await asyncio.sleep(_AGAIN_S)  # Those who wrote it are told; we wait until it can be written.
-            else:
-                return
-
-    def _is_durable(self, seq: int) -> bool:
-        return self._log is not None and seq <= self._log.head.seq - self._log.pending
 
     def _hand_out(self, letter: _Letter) -> None:
         for receiver in self.signals[letter.name].receivers_for(self._sender):
@@ -219,6 +215,8 @@ class Hooks:
                 if _is_async(box.receiver):
                     for letter in letters:
                         await self._tell_async(box, letter)
+                        if is_cancelled():
+                            return  # The receiver has kept to itself what was meant for us.
                 else:
                     await asyncio.get_running_loop().run_in_executor(self._pool(), self._tell, box, letters)
         except RuntimeError:
@@ -244,8 +242,7 @@ class Hooks:
         try:
             await receiver(self._sender, **letter.says)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_cancelled():
                 raise
             logger.exception("receiver %r of %s let a cancellation of its own escape", receiver, letter.name)
         except Exception:
@@ -264,6 +261,29 @@ class Hooks:
                 logger.exception("receiver %r of %s failed", receiver, letter.name)
             finally:
                 box.end(letter)
+
+
+async def _made_durable(log: EventLog, seq: int) -> None:
+    while True:
+        try:
+            await log.durable(seq)
+        except LogUnavailable:
+            await asyncio.sleep(_AGAIN_S)  # Those who wrote it are told; we wait until it can be written.
+        else:
+            return
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for them, but not for ever; a cancellation of ours passes on then, a second one at once."""
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return
+    try:
+        await asyncio.wait(tasks, timeout=_STUBBORN_S)
+    except asyncio.CancelledError:
+        await asyncio.wait(tasks, timeout=_STUBBORN_S)
+        raise
 
 
 def _is_async(receiver: Callable[..., Any]) -> bool:

@@ -5,13 +5,17 @@ from typing import Any
 
 from understudy.engine.acceptance import Asked, accept
 from understudy.engine.errors import KeyConflict, OutcomeUnknown
+from understudy.engine.in_doubt import provider_settings
 from understudy.engine.journal import Journal
+from understudy.engine.key_conflict import conflict, difference, terms_accepted, terms_asked
 from understudy.engine.operation import Answer
-from understudy.engine.outcome import answer_of, error_of
+from understudy.engine.outcome import answer_of, error_of, only_resolved
+from understudy.engine.recovery import doubt_of_held
 from understudy.engine.runner import Runner
 from understudy.events.calls import CallSucceeded
 from understudy.events.codec import decode
 from understudy.events.decisions import DecisionMade
+from understudy.events.fact import Fact
 from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed, RequestResumed
 from understudy.events.sensitive import reveal, tokens_in
 
@@ -22,7 +26,7 @@ class Keyed:
     def __init__(self, journal: Journal, runner: Runner) -> None:
         self._journal = journal
         self._runner = runner
-        self._under_way: dict[tuple[str, str, str], tuple[str, Any]] = {}
+        self._under_way: dict[tuple[str, str, str], tuple[str, Asked, Any]] = {}
         self._left = {
             _name(state.progress.accepted): request_id
             for request_id, state in journal.ledger.requests.items()
@@ -36,13 +40,17 @@ class Keyed:
         Errors: KeyConflict if that one was another request; else as the first request ended.
         """
         name = (asked.principal, asked.operation.name, asked.key or "")
-        fingerprint = asked.fingerprint(self._journal.log.salt)
+        salt = self._journal.log.salt
+        fingerprint = asked.fingerprint(salt)
         first = self._under_way.get(name)
         if first is not None:
-            _same(first[0], fingerprint, asked)
-            return replace(await self._runner.follow(first[1]), joined=True)
+            theirs, other, task = first
+            if theirs != fingerprint:
+                differing = difference(terms_asked(other, salt), terms_asked(asked, salt))
+                raise conflict(asked, first="one that is under way", differing=differing)
+            return replace(await self._runner.follow(task), joined=True)
         task = self._runner.spawn(self._first(asked, fingerprint), name=f"serve {asked.operation.name} by key")
-        self._under_way[name] = (fingerprint, task)
+        self._under_way[name] = (fingerprint, asked, task)
         task.add_done_callback(lambda _: self._under_way.pop(name, None))
         return await self._runner.follow(task)
 
@@ -55,11 +63,14 @@ class Keyed:
             at_us=journal.now_us(),
         )
         if claim is not None:
-            _same(claim.body_hash, fingerprint, asked, first=claim.request_id)
+            if claim.body_hash != fingerprint:
+                rows = await journal.log.request_rows(claim.request_id)
+                raise self._conflict(asked, claim.request_id, decode(rows[0]) if rows else None)
             return await self._recall(claim.request_id)
         held = self._unsettled(asked)
         if held is not None:
-            _same(held.body_hash or "", fingerprint, asked, first=held.request_id)
+            if held.body_hash != fingerprint:
+                raise self._conflict(asked, held.request_id, held)
             return await self._recall(held.request_id)
         ticket = accept(journal, asked)
         try:
@@ -67,6 +78,11 @@ class Keyed:
         finally:
             if (state := journal.ledger.requests.get(ticket.request_id)) is not None:
                 self._left[_name(state.progress.accepted)] = ticket.request_id
+
+    def _conflict(self, asked: Asked, request_id: str, first: Fact | None) -> KeyConflict:
+        known = terms_accepted(first) if isinstance(first, RequestAccepted) else None
+        differing = difference(known, terms_asked(asked, self._journal.log.salt))
+        return conflict(asked, first=request_id, differing=differing)
 
     def _unsettled(self, asked: Asked) -> RequestAccepted | None:
         """A request that still has this key though its claim has run out: one that is held for so long."""
@@ -81,7 +97,7 @@ class Keyed:
         """The end of an earlier request, from the log."""
         journal = self._journal
         if request_id in journal.ledger.requests:
-            raise OutcomeUnknown(f"request {request_id} under this key is not settled yet", request_id=request_id)
+            raise self._not_settled(request_id)
         await journal.log.durable(journal.log.head.seq)  # What a crash may take back is not told twice.
         events = [decode(row) for row in await journal.log.request_rows(request_id)]
         reply, reference = None, None
@@ -104,14 +120,15 @@ class Keyed:
                     pass
         raise OutcomeUnknown(f"request {request_id} under this key has no end in the log", request_id=request_id)
 
+    def _not_settled(self, request_id: str) -> OutcomeUnknown:
+        """The error of an earlier request that has no end yet."""
+        ledger = self._journal.ledger
+        message = f"request {request_id} under this key is not settled yet"
+        doubt = doubt_of_held(ledger, request_id)
+        if doubt is not None and not provider_settings(ledger.standing.policy, doubt.turn.provider).has_lookup:
+            message += f". {only_resolved(request_id, doubt.turn.provider, file=self._journal.log.file)}"
+        return OutcomeUnknown(message, request_id=request_id)
+
 
 def _name(accepted: RequestAccepted) -> tuple[str, str, str]:
     return accepted.principal, accepted.operation, accepted.key or ""
-
-
-def _same(theirs: str, ours: str, asked: Asked, *, first: str = "one that is under way") -> None:
-    if theirs != ours:
-        raise KeyConflict(
-            f"idempotency key {asked.key!r} was used before for another {asked.operation.name} ({first});"
-            " a key belongs to one request"
-        )

@@ -34,9 +34,7 @@ def mode_of(standing: Standing) -> Mode:
 
 
 def _is_able(standing: Standing, settings: ProviderSettings) -> bool:
-    record = standing.providers.get(settings.id)
-    if record is None:
-        return True
+    record = standing.providers[settings.id]  # The policy that names it has made it.
     forced = record.forced(standing.at_us)
     if forced is not None:
         return forced is ForcedState.CLOSED

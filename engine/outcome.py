@@ -1,5 +1,6 @@
 """What a caller is told about the end of a request."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,7 +15,7 @@ from understudy.engine.errors import (
 )
 from understudy.engine.operation import Answer
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
-from understudy.events.vocabulary import EndReason
+from understudy.events.vocabulary import EndReason, SuspendReason
 
 _ERRORS: Final[Mapping[EndReason, type[RequestError]]] = {
     EndReason.EXHAUSTED: AllProvidersFailed,
@@ -53,13 +54,26 @@ def error_of(end: RequestFailed, vetoes: Mapping[str, str]) -> RequestError:
     return _ERRORS[end.reason](message, request_id=end.request_id)
 
 
-def unknown_of(held: RequestSuspended) -> OutcomeUnknown:
-    """The error of a request that is held."""
+def unknown_of(held: RequestSuspended, *, file: str | None) -> OutcomeUnknown:
+    """The error of a request that is held; `file` is the log's."""
     message = (
         f"{held.operation} at {held.provider} may have been executed ({held.reason});"
         f" request {held.request_id} is held until that is known"
     )
+    if held.reason is SuspendReason.NO_LOOKUP:
+        message += f". {only_resolved(held.request_id, held.provider, file=file)}"
     return OutcomeUnknown(message, request_id=held.request_id)
+
+
+def only_resolved(request_id: str, provider: str, *, file: str | None) -> str:
+    """That nothing but an operator's word settles a request, and how that is given; `file` is the log's."""
+    means = "`engine.resolve`" if file is None else f"`{resolve_line(request_id, file=file)}` (or --not-executed)"
+    return f"{provider} has no look-up, so only an operator's word settles it: {means}"
+
+
+def resolve_line(request_id: str, *, file: str) -> str:
+    """What an operator types who knows that a request was executed."""
+    return f"understudy resolve {shlex.quote(file)} {request_id} --executed REF --reason TEXT"
 
 
 def stopped(request_id: str) -> RequestInterrupted:

@@ -1,7 +1,7 @@
 """What a provider is, and what passes between it and the engine."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
@@ -93,6 +93,7 @@ class Provider(Protocol):
 
 AsyncFunction = Callable[..., Awaitable[Any]]
 _OFFERED = ("operation", "request", "key", "deadline")
+_BY_PLACE = _OFFERED[:2]
 
 
 class FunctionProvider:
@@ -143,11 +144,34 @@ def _expect_async(provider_id: str, what: str, function: object) -> None:
         )
 
 
+def by_id(providers: object) -> dict[str, Provider]:
+    """The providers of an engine by their ids, in their order, each of them checked.
+
+    Errors: TypeError for what is no list of providers, and what is no provider in it; ValueError if it is empty, or
+            two have the same id.
+    """
+    if callable(getattr(providers, "call", None)):
+        raise TypeError(f"providers is {providers!r}, one provider alone; pass a list: providers=[…]")
+    if isinstance(providers, str) or not isinstance(providers, Iterable):
+        raise TypeError(f"providers is {providers!r}, and must be a list of providers: providers=[…]")
+    found: dict[str, Provider] = {}
+    for one in providers:
+        check_provider(one)
+        if one.id in found:
+            raise ValueError(f"two providers have the id {one.id!r}; ids must be unique")
+        found[one.id] = one
+    if not found:
+        raise ValueError("providers is empty, and nobody could serve a request; pass at least one: providers=[…]")
+    return found
+
+
 def check_provider(one: object) -> None:
     """Refuse what cannot be called as a provider, before a request finds out.
 
     Errors: TypeError, saying what is missing.
     """
+    if isinstance(one, type):
+        raise TypeError(f"{one!r} is a class, and no provider yet; pass an object of it: {one.__name__}(…)")
     name = getattr(one, "id", None)
     if not isinstance(name, str) or not callable(getattr(one, "call", None)):
         raise TypeError(
@@ -211,11 +235,15 @@ def _accepting(function: AsyncFunction) -> AsyncFunction:
     if unknown:
         raise TypeError(f"a provider function is given {', '.join(_OFFERED)}; it cannot be given {unknown[0]!r}")
 
+    by_name = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.name not in _BY_PLACE]
+    if (*(one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD), *by_name) == _OFFERED:
+        return function  # It takes everything as it is offered.
+
     async def adapted(*positional: Any, **keywords: Any) -> Any:
         offered = {
             **dict(
                 zip(
-                    ("operation", "request")[-len(positional) :] if positional else (),
+                    _BY_PLACE[-len(positional) :] if positional else (),
                     positional,
                     strict=True,
                 )

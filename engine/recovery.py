@@ -7,7 +7,7 @@ from understudy.engine.ledger import Ledger
 from understudy.engine.operation import Operation
 from understudy.engine.provider import Request
 from understudy.engine.reports import Discretion, abandoned
-from understudy.engine.request_state import Doubtful, LookingUp, OpenState, Waiting
+from understudy.engine.request_state import Doubtful, LookingUp, Waiting
 from understudy.engine.ticket import Ticket
 from understudy.events.fact import Fact
 from understudy.events.requests import RequestAccepted, RequestCancelled
@@ -25,15 +25,27 @@ def interruptions(ledger: Ledger, now_us: int) -> list[Fact]:
     requests = [
         RequestCancelled(request_id=request_id, reason=EndReason.INTERRUPTED)
         for request_id, state in ledger.requests.items()
-        if not _held(state) and state.progress.given_up is None
+        if not is_held(ledger, request_id) and state.progress.given_up is None
     ]
     return [*calls, *requests]
 
 
 def is_held(ledger: Ledger, request_id: str) -> bool:
     """Whether a request is suspended."""
-    state = ledger.requests.get(request_id)
-    return state is not None and _held(state)
+    return doubt_of_held(ledger, request_id) is not None
+
+
+def doubt_of_held(ledger: Ledger, request_id: str) -> Doubtful | None:
+    """The call in doubt for which a request is suspended; None if it is not suspended."""
+    match ledger.requests.get(request_id):
+        case (
+            (Doubtful(held=True) as doubt)
+            | LookingUp(doubt=Doubtful(held=True) as doubt)
+            | Waiting(then=Doubtful(held=True) as doubt)
+        ):
+            return doubt
+        case _:
+            return None
 
 
 async def tickets(journal: Journal, operations: Mapping[str, Operation]) -> list[Ticket]:
@@ -66,11 +78,3 @@ def _request(accepted: RequestAccepted, known: Mapping[str, str]) -> Request:
         amount=accepted.amount,
         body=reveal(accepted.body, known),
     )
-
-
-def _held(state: OpenState) -> bool:
-    match state:
-        case Doubtful(held=held) | LookingUp(doubt=Doubtful(held=held)) | Waiting(then=Doubtful(held=held)):
-            return held
-        case _:
-            return False

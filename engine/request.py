@@ -105,10 +105,8 @@ def _succeeded(state: RequestState, event: CallSucceeded, at_us: int) -> Request
             looked_us = at_us - event.latency_us
             lookups = doubt.lookups + 1
             return replace(doubt, lookups=lookups, finding=event.finding, looked_us=looked_us, found_us=at_us)
-        case Answered(via=Via.OPERATOR) | NotExecuted():
-            return state  # A look-up that was under way when an operator spoke.
         case _:
-            raise BrokenRule(f"no call is under way in {state}")
+            return _as_the_operator_said(state)
 
 
 def _failed(state: RequestState, event: CallFailed, at_us: int) -> RequestState:
@@ -120,10 +118,8 @@ def _failed(state: RequestState, event: CallFailed, at_us: int) -> RequestState:
             return LetDown(progress, turn, started, event.outcome, at_us, throttled_us)
         case LookingUp(doubt=doubt):
             return replace(doubt, lookups=doubt.lookups + 1, finding=Finding.UNKNOWN, found_us=at_us)
-        case Answered(via=Via.OPERATOR) | NotExecuted():
-            return state  # A look-up that was under way when an operator spoke.
         case _:
-            raise BrokenRule(f"no call is under way in {state}")
+            return _as_the_operator_said(state)
 
 
 def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> RequestState:
@@ -142,8 +138,15 @@ def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> Request
             return Doubtful(progress, turn, started, at_us)
         case LookingUp(doubt=doubt):
             return replace(doubt, lookups=doubt.lookups + 1, finding=Finding.UNKNOWN, found_us=at_us)
+        case _:
+            return _as_the_operator_said(state)
+
+
+def _as_the_operator_said(state: RequestState) -> RequestState:
+    """The end of a look-up that was under way when an operator spoke changes nothing; there is no other late one."""
+    match state:
         case Answered(via=Via.OPERATOR) | NotExecuted():
-            return state  # A look-up that was under way when an operator spoke.
+            return state
         case _:
             raise BrokenRule(f"no call is under way in {state}")
 

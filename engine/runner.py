@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from understudy.engine import steps
 from understudy.engine.calling import Caller
@@ -14,7 +14,7 @@ from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, stopped, unknown_of
 from understudy.engine.provider import Provider
-from understudy.engine.tasks import Tasks
+from understudy.engine.tasks import Tasks, is_cancelled
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
@@ -53,7 +53,7 @@ class Runner:
         try:
             return await answer
         except asyncio.CancelledError:
-            if self._tasks.closing and not _is_cancelled():
+            if self._tasks.closing and not is_cancelled():
                 raise EngineClosed(
                     "the engine was stopped before the request had ended; the log tells its end"
                 ) from None
@@ -87,8 +87,6 @@ class Runner:
             while True:
                 step, now_us = self._next(ticket)
                 match step:
-                    case steps.Call(event=call):
-                        await self._call(call, ticket, now_us)
                     case steps.Finish(event=done):
                         recorded = self.journal.note(done, at_us=now_us)
                         if ticket.request.effect is Effect.ONCE:
@@ -101,7 +99,7 @@ class Runner:
                         recorded = self.journal.note(held, at_us=now_us)
                         self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
                         await self._conclude(ticket, recorded)
-                        raise unknown_of(held)
+                        raise unknown_of(held, file=self.journal.log.file)
                     case _:
                         await self._carry_out(step, ticket, now_us)
         except asyncio.CancelledError:
@@ -152,7 +150,7 @@ class Runner:
             self._tasks.end_serving(whom)
             self.look_again()
 
-    def _next(self, ticket: Ticket) -> tuple[steps.Step, int]:
+    def _next(self, ticket: Ticket) -> tuple[steps.Deed | steps.End, int]:
         """The next step that is more than a decision, and its instant, which is to be the time of its event."""
         journal = self.journal
         ledger, request_id = journal.ledger, ticket.request_id
@@ -164,7 +162,7 @@ class Runner:
             journal.note(step.event, at_us=now_us)
             ticket.decision = step.event  # No other one follows at once: it names somebody, or nobody.
 
-    async def _carry_out(self, step: steps.Step, ticket: Ticket, now_us: int) -> None:
+    async def _carry_out(self, step: steps.Deed, ticket: Ticket, now_us: int) -> None:
         match step:
             case steps.Call(event=call):
                 await self._call(call, ticket, now_us)
@@ -178,7 +176,7 @@ class Runner:
             case steps.Hold():
                 await self._pause(ticket.request_id, None)
             case _:
-                raise AssertionError(f"{step} is not carried out here")
+                assert_never(step)
 
     async def _call(self, call: CallStarted, ticket: Ticket, now_us: int) -> None:
         """Make a call; its end may be what somebody waits for."""
@@ -242,12 +240,6 @@ class Runner:
             self.journal.note(step.event, at_us=now_us)
         elif not self._tasks.closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
-
-
-def _is_cancelled() -> bool:
-    """Whether it is us whom somebody cancelled, and not only what we wait for."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 def _pass_on(answer: "asyncio.Future[Answer]", task: "asyncio.Task[Answer]") -> None:

@@ -50,10 +50,8 @@ def speed_points(average: int) -> int:
     return -10 * POINT if average > SLOW_US else 0
 
 
-def stock_points(units: int | None) -> int:
-    """Ten points up for plenty, ten down for scarce, none where stock is unknown."""
-    if units is None:
-        return 0
+def stock_points(units: int) -> int:
+    """Ten points up for plenty, ten down for scarce."""
     if units > PLENTY:
         return 10 * POINT
     return -10 * POINT if units < SCARCE else 0

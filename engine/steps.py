@@ -68,4 +68,8 @@ class Fail:
     event: RequestFailed
 
 
-Step = Decide | Call | LookUp | Wait | Sleep | Suspend | Hold | Finish | Fail
+Deed = Call | LookUp | Wait | Sleep | Hold
+"""After which the rules are asked again."""
+End = Finish | Fail | Suspend
+"""After which the caller is told."""
+Step = Decide | Deed | End

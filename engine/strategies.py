@@ -1,8 +1,10 @@
 """In which order the eligible providers of a tier are asked. Ties end in the configured order."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
+from itertools import accumulate
 from operator import attrgetter
 from typing import Final
 
@@ -145,11 +147,8 @@ def _by_weight(
     arranged: list[Assessed] = []
     while left:
         ball = dice.below(draw, dice.WEIGHT + rolled + len(arranged), total)
-        for one in left:
-            ball -= weights_ppm[one.provider]
-            if ball < 0:
-                break
-        left.remove(one)
+        bounds = [*accumulate(weights_ppm[one.provider] for one in left)]
+        one = left.pop(bisect_right(bounds, ball))
         total -= weights_ppm[one.provider]
         arranged.append(one)
     return arranged + never, chances or ((never[0].provider, MILLION),)

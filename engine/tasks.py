@@ -5,8 +5,6 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-Served = asyncio.Task[Any] | None
-
 _STUBBORN_S: Final = 1.0
 """How long callers are waited for whose provider does not let itself be cancelled."""
 
@@ -17,8 +15,8 @@ class Tasks:
     def __init__(self) -> None:
         self.closing = False
         self._started: set[asyncio.Task[Any]] = set()
-        self._serving: set[Served] = set()
-        self._interrupted: set[Served] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
+        self._interrupted: set[asyncio.Task[Any]] = set()
         self._quiet = asyncio.Event()
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
@@ -28,20 +26,21 @@ class Tasks:
         task.add_done_callback(self._started.discard)
         return task
 
-    def begin_serving(self) -> Served:
+    def begin_serving(self) -> "asyncio.Task[Any]":
         """The current task is being served, in whoever's name it runs."""
         caller = asyncio.current_task()
+        assert caller is not None  # noqa: S101 - a coroutine is always awaited in a task.
         self._serving.add(caller)
         return caller
 
-    def end_serving(self, caller: Served) -> None:
+    def end_serving(self, caller: "asyncio.Task[Any]") -> None:
         """It is served."""
         self._serving.discard(caller)
         self._quiet.set()
 
-    def interrupts(self, caller: Served) -> bool:
+    def interrupts(self, caller: "asyncio.Task[Any]") -> bool:
         """Whether a cancellation that has arrived is ours alone: such a caller is told, not cancelled."""
-        return caller is not None and caller in self._interrupted and caller.uncancel() == 0
+        return caller in self._interrupted and caller.uncancel() == 0
 
     async def close(self, *, grace_s: float) -> None:
         """Let requests end for a while, interrupt the rest, and wait for every task.
@@ -78,10 +77,15 @@ class Tasks:
     async def _end_all(self) -> None:
         self._interrupted = self._serving - self._started
         for caller in self._interrupted:
-            if caller is not None:
-                caller.cancel()
+            caller.cancel()
         while under_way := [task for task in self._started if not task.done()]:
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
         await self._until_served(_STUBBORN_S)
+
+
+def is_cancelled() -> bool:
+    """Whether it is us whom somebody cancelled; what we wait for may also let a cancellation of its own escape."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -85,7 +85,7 @@ class CallFailed(CallFact):
 
 @record(kw_only=True)
 class CallAbandoned(CallFact):
-    """We walked away from a call: outcome unknown, nobody's fault."""
+    """We walked away from a call: outcome unknown, nobody's fault; or it was never sent (`not_sent`), for certain."""
 
     kind: ClassVar[str] = "call_abandoned.v1"
     outcome: ClassVar[str] = "abandoned"

@@ -160,6 +160,10 @@ class EventLog(Protocol):
         """Whether the log outlives its process: only then is it worth keeping snapshots and sealed blocks."""
 
     @property
+    def file(self) -> str | None:
+        """The file that the log is in, as the command line names it; None if there is none."""
+
+    @property
     def salt(self) -> bytes:
         """A secret of this store, for hashing sensitive values."""
 

@@ -73,21 +73,32 @@ TELL: Final[Mapping[type[Fact], Tell]] = {
 """The payload of an event by its type; None where it is not as usual."""
 
 
-def _context_fits(row: Row) -> bool:
-    """Whether the columns that most kinds share are texts, or empty."""
-    _, _, _, request_id, _, operation, _, _, _, _, service, country, rental_id, pair, _ = row
-    return (
-        type(operation) is str
+def _call_columns(row: Row) -> dict[str, Any] | None:
+    """The columns of a call's events, or None if they do not fit."""
+    _, _, _, request_id, provider, operation, attempt, retry, _, _, service, country, rental_id, pair, _ = row
+    if not (
+        type(provider) is str
+        and type(operation) is str
+        and type(attempt) is int
+        and type(retry) is int
         and type(request_id) in _TEXT
         and type(service) in _TEXT
         and type(country) in _TEXT
         and type(rental_id) in _TEXT
         and type(pair) in _TEXT
-    )
-
-
-def _call_fits(row: Row) -> bool:
-    return type(row.provider) is str and type(row.attempt) is int and type(row.retry) is int and _context_fits(row)
+    ):
+        return None
+    return {
+        "request_id": request_id,
+        "provider": provider,
+        "operation": operation,
+        "attempt": attempt,
+        "retry": retry,
+        "service": service,
+        "country": country,
+        "rental_id": rental_id,
+        "pair": pair,
+    }
 
 
 def _read_accepted(row: Row, told: dict[str, Any]) -> RequestAccepted | None:
@@ -95,6 +106,7 @@ def _read_accepted(row: Row, told: dict[str, Any]) -> RequestAccepted | None:
     effect = _EFFECTS.get(named) if type(named) is str else None
     deadline_at_us = told.get("deadline_at_us")
     free_to_abandon = told.get("free_to_abandon")
+    _, _, _, request_id, _, operation, _, _, _, _, service, country, rental_id, pair, _ = row
     if (
         len(told) != 5  # noqa: PLR2004 - these five, and nothing else.
         or effect is None
@@ -102,63 +114,40 @@ def _read_accepted(row: Row, told: dict[str, Any]) -> RequestAccepted | None:
         or type(free_to_abandon) is not bool
         or told.get("labels") != {}
         or told.get("principal") != ""
-        or row.request_id is None
-        or not _context_fits(row)
+        or type(request_id) is not str
+        or type(operation) is not str
+        or type(service) not in _TEXT
+        or type(country) not in _TEXT
+        or type(rental_id) not in _TEXT
+        or type(pair) not in _TEXT
     ):
         return None
     return RequestAccepted(
-        request_id=row.request_id,
-        operation=row.operation,  # type: ignore[arg-type] # It is a text: see `_context_fits`.
+        request_id=request_id,
+        operation=operation,
         effect=effect,
         deadline_at_us=deadline_at_us,
         free_to_abandon=free_to_abandon,
-        service=row.service,
-        country=row.country,
-        rental_id=row.rental_id,
-        pair=row.pair,
+        service=service,
+        country=country,
+        rental_id=rental_id,
+        pair=pair,
     )
 
 
 def _read_succeeded(row: Row, told: dict[str, Any]) -> CallSucceeded | None:
-    started_seq, latency_us = told.get("started_seq"), row.latency_us
+    started_seq, latency_us, columns = told.get("started_seq"), row.latency_us, _call_columns(row)
     usual = len(told) == 1 or (len(told) == 2 and "reply" in told)  # noqa: PLR2004 - with the reply or without.
-    if not usual or type(started_seq) is not int or type(latency_us) is not int or not _call_fits(row):
+    if columns is None or not usual or type(started_seq) is not int or type(latency_us) is not int:
         return None
-    _, _, _, request_id, provider, operation, attempt, retry, _, _, service, country, rental_id, pair, _ = row
-    return CallSucceeded(
-        request_id=request_id,
-        provider=provider,  # type: ignore[arg-type] # These fit: see `_call_fits`.
-        operation=operation,  # type: ignore[arg-type]
-        attempt=attempt,  # type: ignore[arg-type]
-        retry=retry,  # type: ignore[arg-type]
-        service=service,
-        country=country,
-        rental_id=rental_id,
-        pair=pair,
-        started_seq=started_seq,
-        latency_us=latency_us,
-        reply=told.get("reply"),
-    )
+    return CallSucceeded(**columns, started_seq=started_seq, latency_us=latency_us, reply=told.get("reply"))
 
 
 def _read_started(row: Row, told: dict[str, Any]) -> CallStarted | None:
-    key, deadline_at_us = told.get("key"), told.get("deadline_at_us")
-    if len(told) != 2 or type(key) is not str or type(deadline_at_us) is not int or not _call_fits(row):  # noqa: PLR2004
+    key, deadline_at_us, columns = told.get("key"), told.get("deadline_at_us"), _call_columns(row)
+    if columns is None or len(told) != 2 or type(key) is not str or type(deadline_at_us) is not int:  # noqa: PLR2004
         return None
-    _, _, _, request_id, provider, operation, attempt, retry, _, _, service, country, rental_id, pair, _ = row
-    return CallStarted(
-        request_id=request_id,
-        provider=provider,  # type: ignore[arg-type] # These fit: see `_call_fits`.
-        operation=operation,  # type: ignore[arg-type]
-        attempt=attempt,  # type: ignore[arg-type]
-        retry=retry,  # type: ignore[arg-type]
-        service=service,
-        country=country,
-        rental_id=rental_id,
-        pair=pair,
-        key=key,
-        deadline_at_us=deadline_at_us,
-    )
+    return CallStarted(**columns, key=key, deadline_at_us=deadline_at_us)
 
 
 def _read_completed(row: Row, told: dict[str, Any]) -> RequestCompleted | None:

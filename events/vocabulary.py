@@ -111,7 +111,7 @@ class AbandonReason(StrEnum):
     CANCELLED = "cancelled"
     CRASHED = "crashed"
     NOT_SENT = "not_sent"
-    """Its start could not be made durable, so it was never sent."""
+    """Its start was not durable in time, so it was never sent: surely not executed."""
     OUT_OF_TIME = "out_of_time"
     """It ran out of the request's time, of which too little had been left for the provider to be blamed."""
 

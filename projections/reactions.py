@@ -30,7 +30,7 @@ from understudy.events.vocabulary import SIDE_OPERATIONS, FailureKind, Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import turn
 from understudy.projections.open_call import OpenCall, call_context, ending_code
-from understudy.projections.provider_record import ProviderRecord, StockBelief, rate_interval_us, stock_key
+from understudy.projections.provider_record import StockBelief, rate_interval_us, stock_key
 
 if TYPE_CHECKING:
     from understudy.projections.lanes import LaneKey
@@ -80,17 +80,13 @@ def _call_started(standing: "Standing", recorded: Recorded, event: CallStarted) 
         standing.rate_used_us = max(standing.rate_used_us, at_us) + standing.rate_interval_us
     if kind == "serve":
         record.in_flight += 1
-        if record.slow_start is not None:
-            _begin_slowly(record, at_us)
+        slow_start = record.slow_start
+        if slow_start is not None and slow_start.over(at_us):
+            record.slow_start = None
+        elif slow_start is not None:
+            slow_start.begin(at_us)
     base = lane.GLOBAL_WORDS + index * lanes.words
     return lane.start(lanes.state, base, lanes.params[index], at_us, event.retry)
-
-
-def _begin_slowly(record: ProviderRecord, at_us: int) -> None:
-    if record.slow_start is not None and record.slow_start.over(at_us):
-        record.slow_start = None
-    elif record.slow_start is not None:
-        record.slow_start.begin(at_us)
 
 
 def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceeded) -> int:

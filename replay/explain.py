@@ -40,7 +40,7 @@ class Story:
     policies: dict[int, Policy]
 
     def lines(self, *, width: int = WIDTH) -> list[str]:
-        """The story as plain text, in lines of at most `width` columns; of fewer than 80 tables take no notice."""
+        """The story as plain text, in lines of at most `width` columns; only a hash or an id may be longer."""
         first = self.events[0]
         told = [f"Request {self.request_id}", instant(first.at_us)]
         explained = False

@@ -21,7 +21,7 @@ from understudy.events.requests import (
 )
 from understudy.events.row import Recorded
 from understudy.events.sensitive import shown
-from understudy.events.vocabulary import AbandonReason
+from understudy.events.vocabulary import AbandonReason, SuspendReason
 
 _EXACT_BELOW_US = 10_000
 """Shorter times are told to a tenth of a millisecond."""
@@ -32,6 +32,7 @@ HEADINGS = ("#", "provider", "tier", "verdict", "score", "success", "average", "
 LEGEND = "score = success rate (100 if unknown) + points for speed, stock and recent success"
 
 _NAME = HEADINGS.index("provider")
+_VERDICT = "verdict"
 _BRIEFLY = {
     eligibility.ALREADY_TRIED: "tried",
     eligibility.UNFUNDED: "no funds",
@@ -78,7 +79,7 @@ def sentence(recorded: Recorded) -> str:
         case RequestCancelled():
             return f"is given up ({event.reason})"
         case RequestSuspended():
-            return f"is held: {event.provider} may have executed call {event.attempt} ({event.reason})"
+            return _suspended(event)
         case RequestResumed():
             word = "executed" if event.executed else "not executed"
             return f"{event.actor} declares it {word}: {event.reason}"
@@ -96,7 +97,8 @@ def sentence(recorded: Recorded) -> str:
 def table(decision: DecisionMade, *, width: int) -> list[str]:
     """The candidates of a decision, best first, then those that were out.
 
-    Where the names make it wider than `width` columns, each stands on a line of its own, above the rest of its row.
+    Where the names make it wider than `width` columns, each stands on a line of its own, above the rest of its row;
+    where that is too wide as well, a row is told in words.
     """
     ordered = sorted(decision.candidates, key=lambda one: (one.rank is None, one.rank or 0))
     rows = [HEADINGS, *(_cells(one) for one in ordered)]
@@ -104,8 +106,17 @@ def table(decision: DecisionMade, *, width: int) -> list[str]:
     if max(map(len, lines)) <= width:
         return lines
     headings, *others = _set([(*row[:_NAME], *row[_NAME + 1 :]) for row in rows])
+    if max(map(len, (headings, *others))) > width:
+        return [line for row in rows[1:] for line in _in_words(row, width=width)]
     below = [line for one, row in zip(ordered, others, strict=True) for line in (one.provider, row)]
     return [headings, *below]
+
+
+def _in_words(row: Sequence[str], *, width: int) -> list[str]:
+    """A row of a table for which there is no room."""
+    rank, provider, *cells = row
+    told = [cells[1], *(f"{name} {cell}" for name, cell in zip(HEADINGS[2:], cells, strict=True) if name != _VERDICT)]
+    return wrapped(f"{provider}: {', '.join(told)}", width=width, first=f"{rank}  ", then="     ")
 
 
 def wrapped(text: str, *, width: int, first: str, then: str) -> list[str]:
@@ -165,9 +176,20 @@ def _decided(event: DecisionMade) -> str:
 
 
 def _abandoned(event: CallAbandoned) -> str:
+    if event.reason is AbandonReason.NOT_SENT:
+        return (
+            f"the call to {event.provider} was never sent, as its intent was not on record in time:"
+            " nothing was executed; where time is left, the request is decided anew"
+        )
     if event.reason is AbandonReason.OUT_OF_TIME:
         return f"the call to {event.provider} ran out of the request's time: too little was left to blame anybody"
     return f"the call to {event.provider} was abandoned ({event.reason}): outcome unknown, nobody's fault"
+
+
+def _suspended(event: RequestSuspended) -> str:
+    only = f"; {event.provider} has no look-up, so only an operator's word settles it"
+    held = f"is held: {event.provider} may have executed call {event.attempt} ({event.reason})"
+    return held + (only if event.reason is SuspendReason.NO_LOOKUP else "")
 
 
 def _failed(event: CallFailed) -> str:

@@ -211,6 +211,8 @@ def test_all_that_is_wrong_is_told_at_once_by_the_names_the_file_gives(tmp_path:
     """
     found = faults(in_toml(tmp_path, text), {"UNDERSTUDY_WINDOW": "wide"})
     dimensions = "operation, service, country, rental_id, pair"
+    tiers = "1 (primary), 2 (secondary), 3 (backup), 4 (emergency), or that word"
+    unique = "ids must be unique, so name all but one anew"
     strategies = "score, weighted, round_robin, least_used, fastest, in_order"
     for expected in (
         f"policy.toml: strategy is 'scor'; it must be one of {strategies}; did you mean 'score'?",
@@ -220,12 +222,12 @@ def test_all_that_is_wrong_is_told_at_once_by_the_names_the_file_gives(tmp_path:
         "policy.toml: retry_attempts is true; it must be a whole number from 0 to 20",
         "policy.toml: requestTimeout is 1.5; it must be a whole number of milliseconds from 1 to 10,000,000,000",
         f"policy.toml: lane_by is 'countri'; it must be a list, each one of {dimensions}",
-        "policy.toml: provider 'alpha': priority is 5; it must be one of 1, 2, 3, 4",
+        f"policy.toml: provider 'alpha': priority is 5; it must be one of {tiers}",
         "policy.toml: provider 'alpha': weigth is unknown; did you mean 'weight'?",
         "policy.toml: provider number 2: weight is -1; it must be a number from 0 to 1,000,000",
         "policy.toml: provider 'alpha': max_failures is 'x'; it must be a whole number of at least 1 or none",
         "policy.toml: provider number 4 is 7; it must be a table of settings",
-        "policy.toml: providers has provider 'alpha' 2 times; ids must be unique",
+        f"policy.toml: providers has the id 'alpha' 2 times: provider number 1 and provider number 3; {unique}",
         "UNDERSTUDY_WINDOW is 'wide'; it must be a whole number from 1 to 10,000",
     ):
         assert expected in found
@@ -236,6 +238,17 @@ def test_all_that_is_wrong_is_told_at_once_by_the_names_the_file_gives(tmp_path:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        (
+            "[providers.alpha]\npriority = 'primry'",
+            (
+                "provider 'alpha': priority is 'primry'; it must be one of 1 (primary), 2 (secondary), 3 (backup),"
+                " 4 (emergency), or that word; did you mean 'primary'?"
+            ),
+        ),
+        (
+            "[providers.alpha]\n[providers.beta]\nid = 'alpha'\n[providers.gamma]\nid = 'alpha'",
+            "providers has the id 'alpha' 3 times: provider 'alpha', provider 'beta' and provider 'gamma'; ids must be",
+        ),
         ("timeout = 3", "timeout is unknown; did you mean 'request_timeout_ms'?"),
         ("recoveryTimee = 3", "recoveryTimee is unknown; did you mean 'recovery_time_ms'?"),
         ("servces = []", "servces is unknown; did you mean 'providers'?"),

@@ -149,7 +149,7 @@ def test_events_before_the_first_are_told(log_file: Path, tmp_path: Path) -> Non
         )
     result = run("verify", path)
     assert result.exit_code == 1
-    assert "1 events stand before the first one" in " ".join(result.output.split())
+    assert "1 event stands before the first one" in " ".join(result.output.split())
 
 
 def test_a_short_log_is_verified_alone_and_tells_how_far_it_is(log_file: Path) -> None:

@@ -18,6 +18,7 @@ from understudy.engine import recovery
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.restore import restore, restored_without_rows
 from understudy.events.codec import decode
+from understudy.events.counted import counted
 from understudy.events.errors import UnderstudyError
 from understudy.events.log import Head
 from understudy.events.operations import ClockStepped, EngineStarted
@@ -193,10 +194,12 @@ def _state(patient: Patient) -> Iterator[Finding]:
     if held:
         yield Finding("requests", Verdict.ADVICE, _held(patient, held))
     if under_way and patient.owner is None:
-        says = f"{_requests(under_way)} left open: the next start settles what is left"
+        says = f"{counted(under_way, 'request')} left open: the next start settles what is left"
         yield Finding("requests", Verdict.ADVICE, says)
     elif under_way or not held:
-        yield Finding("requests", Verdict.FINE, f"{_requests(under_way)} under way" if under_way else "all are settled")
+        yield Finding(
+            "requests", Verdict.FINE, f"{counted(under_way, 'request')} under way" if under_way else "all are settled"
+        )
     for name, since_us in ledger.standing.alerts.items():
         alert, _, subject = name.partition("|")
         about = f" about {subject}" if subject else ""
@@ -210,7 +213,7 @@ def _held(patient: Patient, held: Sequence[str]) -> str:
     told = ", ".join(f"{one.request_id} ({one.operation} at {one.provider}, {iso(one.accepted_us)})" for one in shown)
     more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
     return (
-        f"whether {_requests(len(held))} {'was' if len(held) == 1 else 'were'} executed is not known: {told}{more};"
+        f"whether {counted(len(held), 'request was', 'requests were')} executed is not known: {told}{more};"
         " ask there, and say what became of it (`understudy resolve`)"
     )
 
@@ -225,7 +228,7 @@ def _snapshot(patient: Patient) -> Iterator[Finding]:
         return
     behind = end - restored_without_rows(reader, through=end)
     whence = f"of event {kept.seq:,}" if kept else "none"
-    says = f"{whence}, blocks sealed up to event {sealed:,}; the next start folds {behind:,} events"
+    says = f"{whence}, blocks sealed up to event {sealed:,}; the next start folds {counted(behind, 'event')}"
     yield Finding("snapshot", Verdict.ADVICE if behind > _MANY_TO_FOLD else Verdict.FINE, says)
 
 
@@ -234,15 +237,11 @@ def _inbox(patient: Patient) -> Iterator[Finding]:
     if not waiting:
         yield Finding("inbox", Verdict.FINE, "no command waits")
         return
-    wait = "1 command waits" if waiting == 1 else f"{waiting:,} commands wait"
+    wait = counted(waiting, "command waits", "commands wait")
     when = "taken at the next start, or with the next command"
     if patient.owner is not None:
         when = "a running engine takes them within a second: look again"
     yield Finding("inbox", Verdict.ADVICE, f"{wait}; {when}")
-
-
-def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count:,} requests"
 
 
 def _size(path: Path) -> int:

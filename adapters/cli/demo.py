@@ -20,6 +20,7 @@ from understudy.adapters.demo.own_log import STREAM, clear_own_log
 from understudy.adapters.demo.show import Performance, Show
 from understudy.adapters.demo.weather import demo_scenario, troubles
 from understudy.adapters.stores import SqliteLog, SqliteReader
+from understudy.events.counted import counted
 from understudy.events.errors import NotALog
 from understudy.replay.simulate import Scenario
 
@@ -92,7 +93,7 @@ def demo(
 def _announce(scenario: Scenario, log_file: Path) -> None:
     rest_s = scenario.policy.recovery_time_ms / 1000
     note(
-        f"{len(scenario.providers)} provider servers on loopback ports, {scenario.requests:,} requests in"
+        f"{len(scenario.providers)} provider servers on loopback ports, {counted(scenario.requests, 'request')} in"
         f" {float(scenario.duration_s):g} s, log {log_file}\n"
         f"An open circuit rests for {rest_s:g} s here, not for the usual 5 minutes, so that you can watch it close."
     )

@@ -13,6 +13,7 @@ from understudy.adapters.cli.status import FIGURES, HEADER, row_of
 from understudy.adapters.demo.show import Sight
 from understudy.adapters.demo.weather import Trouble
 from understudy.engine.health import Status
+from understudy.events.counted import counted
 from understudy.projections.standing import Totals
 
 _LINES: Final = 12
@@ -95,7 +96,7 @@ def _judged(sight: Sight) -> tuple[ProviderStanding, ...]:
 
 def _counts(totals: Totals) -> str:
     return (
-        f"{totals.accepted:,} requests, {totals.completed:,} served ({totals.failovers:,} after a failover),"
+        f"{counted(totals.accepted, 'request')}, {totals.completed:,} served ({totals.failovers:,} after a failover),"
         f" {totals.failed:,} failed"
     )
 

@@ -7,6 +7,7 @@ from typing import Final
 from understudy.adapters.cli.output import answer, facts, painted, table
 from understudy.adapters.cli.verify import findings
 from understudy.adapters.demo.findings import Avoided, Course, Findings, percentile_ms
+from understudy.events.counted import counted
 from understudy.replay.verify import Verification
 
 _HEADER: Final = ("trouble", "provider", "from", "until", "noticed after", "failed calls", "back after")
@@ -21,7 +22,7 @@ def print_summary(found: Findings, check: Verification, *, seconds: float) -> No
         [
             ("requests", f"{found.accepted:,} in {seconds:.1f} s, {found.orders:,} of them orders"),
             ("success rate", _success(found)),
-            ("failovers", f"{found.failovers:,}, in {found.calls:,} calls"),
+            ("failovers", f"{found.failovers:,}, in {counted(found.calls, 'call')}"),
             ("orders", _orders(found)),
             ("answered after", f"{_three(found.took_us)} (p50, p95, p99)"),
             ("added by us", f"{_three(found.before_us)} before the call, where no failover was needed"),
@@ -74,7 +75,7 @@ def _orders(found: Findings) -> str:
 
 
 def _added(lengths_us: Sequence[int]) -> str:
-    return f"{_three(lengths_us)} by a failover, {len(lengths_us):,} times" if lengths_us else "nothing"
+    return f"{_three(lengths_us)} by a failover, {counted(len(lengths_us), 'time')}" if lengths_us else "nothing"
 
 
 def _three(lengths_us: Sequence[int]) -> str:

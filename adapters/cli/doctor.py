@@ -1,6 +1,5 @@
 """`understudy doctor`: is a log in good health, and what should be known about it?"""
 
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,11 +11,12 @@ import click
 from understudy.adapters.cli.checkups import Finding, Patient, Verdict, examine
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
 from understudy.adapters.cli.logs import as_json, database
-from understudy.adapters.cli.output import answer, answer_json, painted, plain, width
+from understudy.adapters.cli.output import answer, answer_json, painted, plain, width, wrapped
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.damage import file_damage
 from understudy.adapters.stores.lock import owner_of
+from understudy.events.counted import counted
 from understudy.events.errors import LogDamaged
 
 _COLOURS: Final = {Verdict.FINE: "green", Verdict.ADVICE: "yellow", Verdict.WRONG: "red"}
@@ -82,7 +82,7 @@ def _tell(db: Path, patient: Patient | None, found: Sequence[Finding]) -> None:
     if patient is None:
         answer(f"{db}: damaged, so that it cannot be examined")
     else:
-        answer(f"{db}: {patient.head.seq:,} events in stream {plain(patient.reader.stream)}")
+        answer(f"{db}: {counted(patient.head.seq, 'event')} in stream {plain(patient.reader.stream)}")
     for one in found:
         _print(one)
     answer(f"{db}: {_summary(found)}")
@@ -90,7 +90,7 @@ def _tell(db: Path, patient: Patient | None, found: Sequence[Finding]) -> None:
 
 def _print(one: Finding) -> None:
     lead = f"  {one.verdict:<{_VERDICT_WIDTH}}  {one.check:<{_NAME_WIDTH}}  "
-    says = textwrap.wrap(plain(one.says), max(20, width() - len(lead)), break_long_words=False, break_on_hyphens=False)
+    says = wrapped(plain(one.says), columns=width() - len(lead))
     verdict = painted(f"{one.verdict:<{_VERDICT_WIDTH}}", _COLOURS[one.verdict])
     answer(f"  {verdict}  {one.check:<{_NAME_WIDTH}}  {says[0] if says else ''}")
     for line in says[1:]:

@@ -22,10 +22,11 @@ from understudy.adapters.cli.logs import (
     complete_request,
     database,
     expect_provider,
+    note_unknown_operation,
     span_options,
 )
 from understudy.adapters.cli.one_of import OneOf
-from understudy.adapters.cli.output import answer_json_list, answer_lines, note, plain
+from understudy.adapters.cli.output import answer_json_list, answer_lines, columns, note, plain, wrapped
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.event_search import Wanted, unversioned
@@ -40,6 +41,8 @@ _OUTCOMES: Final = (CallSucceeded.outcome, *(one.value for one in FailureKind), 
 _PAUSE_S: Final = 0.2
 """Between two looks for more."""
 _ID_WIDTH: Final = 24
+_GAP: Final = "  "
+_SET_IN: Final = "    "
 
 
 class KindName(click.ParamType[str]):
@@ -126,6 +129,9 @@ def events(
         start = max(start, after or 0)
         before = _before_newest(reader, wanted, limit, after=start, through=end)
         found = reader.search(wanted, after=start if before is None else before, through=end)
+        if (first := next(found, None)) is None and operation is not None:
+            note_unknown_operation(reader, operation)
+        found = found if first is None else chain([first], found)
         if follow:
             _follow(db, reader, wanted, found, end, as_json=as_json)
         elif as_json:
@@ -150,7 +156,7 @@ def _print(found: Iterator[Row], end: int) -> None:
     if first is None:
         note("no event matches")
         return
-    answer_lines(_line(row, end) for row in chain([first], found))
+    answer_lines(line for row in chain([first], found) for line in _lines(row, end))
 
 
 def _follow(db: Path, reader: SqliteReader, wanted: Wanted, found: Iterator[Row], end: int, *, as_json: bool) -> None:
@@ -161,7 +167,11 @@ def _follow(db: Path, reader: SqliteReader, wanted: Wanted, found: Iterator[Row]
     opened = _identity(db)
     try:
         while True:
-            answer_lines(json.dumps(event_json(row), default=str) if as_json else _line(row, end) for row in found)
+            answer_lines(
+                line
+                for row in found
+                for line in ([json.dumps(event_json(row), default=str)] if as_json else _lines(row, end))
+            )
             time.sleep(_PAUSE_S)
             if _identity(db) != opened:
                 raise Refused(f"{db} has been removed or replaced; what is written now stands elsewhere: start again")
@@ -181,6 +191,10 @@ def _identity(db: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _line(row: Row, end: int) -> str:
-    request = plain(row.request_id or "-")
-    return f"{row.seq:>{len(str(end))}}  {iso(row.at_us)}  {request:<{_ID_WIDTH}}  {plain(told(row))}"
+def _lines(row: Row, end: int) -> list[str]:
+    """An event on one line; where that does not fit, what it says stands in lines of its own below."""
+    request, says = plain(row.request_id or "-"), plain(told(row))
+    lead, most = f"{row.seq:>{len(str(end))}}  {iso(row.at_us)}  {request:<{_ID_WIDTH}}", columns()
+    if most is None or len(lead) + len(_GAP) + len(says) <= most:
+        return [f"{lead}{_GAP}{says}"]
+    return [lead.rstrip(), *(f"{_SET_IN}{line}" for line in wrapped(says, columns=most - len(_SET_IN)))]

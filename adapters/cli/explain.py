@@ -8,6 +8,7 @@ from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.find_request import find_by_key, find_request, last_failover
 from understudy.adapters.cli.logs import as_json, complete_request, database
 from understudy.adapters.cli.output import answer, answer_json, note, plain, width
+from understudy.adapters.cli.unsettled import by_hand, needs_a_word, ownership
 from understudy.adapters.stores import SqliteReader
 from understudy.events.log import LogReader
 from understudy.replay.explain import Story
@@ -41,10 +42,15 @@ def explain(db: Path, request: str | None, key: str | None, *, as_json: bool) ->
     """
     with SqliteReader.open(db) as reader:
         story = told(reader, _meant(reader, request, key))
+        by_word = needs_a_word(reader, story.request_id)
+        now = ownership(db, reader)
     if as_json:
-        answer_json(story.to_json())
+        answer_json({**now.to_json(), **story.to_json()})
     else:
         _tell(story)
+        if by_word:
+            answer(f"  what to do       {by_hand(db, story.request_id)}")
+    now.tell(db)
 
 
 def _meant(reader: SqliteReader, request: str | None, key: str | None) -> str:

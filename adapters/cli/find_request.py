@@ -43,15 +43,17 @@ def last_failover(reader: LogReader) -> str:
     return _newest(reader, RequestCompleted.kind, "no request has been served after a failover")
 
 
-def find_by_id(reader: SqliteReader, wanted: str, *, otherwise: str) -> str:
-    """The id of the request that is meant by an id or the beginning of one.
+def find_surely(reader: SqliteReader, wanted: str, *, otherwise: str) -> str:
+    """The id of the request that is meant by its id, or that alone has an id that begins so or that key.
 
     Errors: Refused if there is none, advising `otherwise`, or more than one.
     """
-    found = _by_id(reader, wanted)
+    if reader.request_rows(wanted):
+        return wanted
+    found = list(dict.fromkeys([*_by_id(reader, wanted), *_under_key(reader, wanted)]))
     if not found:
-        raise Refused(f"no request has the id {plain(wanted)!r}, nor one that begins so; {otherwise}")
-    return _the_only(found, wanted, otherwise="write more of it")
+        raise Refused(f"no request has the id or the key {plain(wanted)!r}, nor an id that begins so; {otherwise}")
+    return _the_only(found, wanted, otherwise="write a whole id")
 
 
 def find_by_key(reader: SqliteReader, key: str) -> str:

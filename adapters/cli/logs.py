@@ -1,6 +1,7 @@
 """What commands that read a log have in common: its file, the place up to which it is read, and `--json`."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,7 +11,8 @@ import click
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.find_request import LAST, LAST_FAILOVER
 from understudy.adapters.cli.instants import Instant, iso
-from understudy.adapters.cli.output import plain
+from understudy.adapters.cli.output import note, plain
+from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.request_search import Became, RequestsWanted
 from understudy.events.codec import decode
@@ -36,19 +38,32 @@ def last_seq(
 ) -> int | None:
     """The last event that is meant by `--through`, `--position` or `--at`; None for the end.
 
-    Errors: UsageError if more than one is given; Refused if there is no event so early.
+    Errors: UsageError if more than one is given; Refused if there is no event so early, or the log ends before.
     """
     given = [limit for limit in (through, position, at_us) if limit is not None]
     if len(given) > 1:
         raise click.UsageError("name the place once: either by its number or by its time")
-    if not given or through is not None:
+    if not given:
+        return None
+    if through is not None:
+        _expect_reached(reader, "--through", through, reached=through <= reader.head().seq)
         return through
     found = reader.seq_at(at_us=at_us, position=position)
+    if position is not None:
+        reached = found < reader.head().seq or reader.seq_at(position=position - 1) < found
+        _expect_reached(reader, "--position", position, reached=reached)
     if found == 0:
         first = next(reader.rows(through=1), None)
         begins = "it is empty" if first is None else f"its first event is of {iso(first.at_us)}"
         raise Refused(f"nothing had been written to this log by then; {begins}")
     return found
+
+
+def _expect_reached(reader: LogReader, option: str, wanted: int, *, reached: bool) -> None:
+    """Refuse a place behind the log's end."""
+    if not reached:
+        ends = f"the log ends at event {reader.head().seq:,}, before {option} {wanted:,}"
+        raise Refused(f"{ends}; name an earlier place, or restore a backup if this log has been longer")
 
 
 def at_option(function: F) -> F:
@@ -95,6 +110,16 @@ def expect_provider(reader: LogReader, name: str | None) -> None:
     if name is not None and known and name not in known:
         advice = did_you_mean(name, known) or f"; there are {', '.join(known)}"
         raise Refused(f"this log knows no provider {plain(name)!r}{advice}")
+
+
+def note_unknown_operation(reader: SqliteReader, name: str) -> None:
+    """Say which operations the log has, the nearest first, where it has none of that name: it may be misspelt."""
+    with Progress("searching") as progress:
+        known = reader.operations_called(progress=progress)
+    if name not in known:
+        nearest = get_close_matches(name, known, n=max(1, len(known)), cutoff=0.0)
+        there = f"there are {', '.join(map(plain, nearest))}" if nearest else "it has none at all"
+        note(f"this log has no operation {plain(name)!r}; {there}")
 
 
 def policy_in_force(reader: LogReader) -> Policy:

@@ -17,7 +17,7 @@ import click
 from understudy.adapters.cli.exits import READER_GONE, Refused
 
 WIDTH: Final = 100
-"""Columns of an answer that no terminal shows."""
+"""Columns of sentences that no terminal shows."""
 _GAP: Final = "  "
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _TOGETHER: Final = 256
@@ -60,9 +60,17 @@ def forget_the_rest(*streams: TextIO) -> None:
     os.close(nowhere)
 
 
+def columns() -> int | None:
+    """The columns that there are for an answer: as the variable COLUMNS says, else the terminal's; None for no end."""
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def width() -> int:
-    """The columns that there are for an answer: the terminal's, or WIDTH where it goes elsewhere."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+    """The columns that sentences keep to: those that there are, or WIDTH where there is no end of them."""
+    return columns() or WIDTH
 
 
 def answer(text: str = "") -> None:
@@ -173,7 +181,8 @@ def table_lines(
 
 def fits(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> bool:
     """Whether a table is no wider than what there is for it."""
-    return sum(_widths(header, rows)) + len(_GAP) * (len(header) - 1) <= width()
+    most = columns()
+    return most is None or sum(_widths(header, rows)) + len(_GAP) * (len(header) - 1) <= most
 
 
 def stacked(
@@ -204,15 +213,18 @@ def _across(columns: Mapping[str, Sequence[str | Cell]], names: Sequence[str]) -
 
 
 def answer_wrapped(text: str) -> None:
-    """Print a sentence: on a terminal in lines that fit, each further one set in; elsewhere on one line.
+    """Print a sentence: in lines that fit, each further one set in, or on one line where there is no end of columns."""
+    most = columns()
+    fits_in = most is None or len(text) <= most
+    answer(text if fits_in else "\n".join(wrapped(text, columns=width(), then=_GAP)))
+
+
+def wrapped(text: str, *, columns: int, then: str = "") -> list[str]:
+    """A text in lines of so many columns, all but the first one behind `then`.
 
     Only what has no space in it may be longer.
     """
-    if not sys.stdout.isatty():
-        answer(text)
-        return
-    lines = textwrap.wrap(text, width(), subsequent_indent=_GAP, break_long_words=False, break_on_hyphens=False)
-    answer("\n".join(lines))
+    return textwrap.wrap(text, max(columns, 20), subsequent_indent=then, break_long_words=False, break_on_hyphens=False)
 
 
 def _widths(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> list[int]:

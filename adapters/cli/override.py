@@ -14,10 +14,13 @@ from understudy.adapters.cli.standings import stands
 from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_options
 from understudy.adapters.stores import SqliteReader
 from understudy.engine.commands import ClearOverride, SetOverride
+from understudy.engine.restore import restore
 from understudy.events.codec import decode
+from understudy.events.log import LogReader
 from understudy.events.operations import OverrideSet
 from understudy.events.row import Row
 from understudy.events.vocabulary import ForcedState
+from understudy.projections.provider_record import ProviderRecord
 
 CLEAR: Final = "clear"
 _SHORTEST_US: Final = 1_000_000
@@ -92,16 +95,26 @@ def override(
         give_up(ctx, db, done, as_json=as_json, found={"provider": None})
     with SqliteReader.open(db) as reader:
         now = stands(reader, provider, now_us=time.time_ns() // 1000)
+        what = _sentence(reader, done.row)
     if as_json:
         return say_json(db, done, {"provider": now and now.to_json()})
-    return say(db, wish, done, f"{provider} {_sentence(done.row)}", more=[("now", now.in_words)] if now else [])
+    return say(db, wish, done, f"{provider} {what}", more=[("now", now.in_words)] if now else [])
 
 
-def _sentence(row: Row) -> str:
+def _sentence(reader: LogReader, row: Row) -> str:
     event = decode(row)
     if not isinstance(event, OverrideSet):
-        return "is no longer forced: its own record decides"
+        return _cleared(restore(reader, through=row.seq - 1).standing.provider(row.provider or ""), at_us=row.at_us)
     state, means = _MEANS[event.state]
     if event.until_us is None:
         return f"{state} until it is cleared: {means}"
     return f"{state} until {iso(event.until_us)} (for {span(event.until_us - row.at_us)}): {means}"
+
+
+def _cleared(before: ProviderRecord, *, at_us: int) -> str:
+    """What clearing has changed of a provider that stood so before."""
+    if before.forced(at_us) is not None:
+        return "is no longer forced: its own record decides"
+    if before.misconfigured_us:
+        return "was not forced; that our key or account there is wrong counts no more"
+    return "was not forced, and our key and account there were not held to be wrong: nothing has changed"

@@ -49,7 +49,7 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     except PolicyFileError as error:
         _refuse(file, error, as_json=as_json)
         ctx.exit(NOT_AS_IT_SHOULD_BE)
-    odd, better = list(warnings(loaded.policy)), list(advice(loaded.policy))
+    odd, better = [*_nothing_said(file, loaded), *warnings(loaded.policy)], list(advice(loaded.policy))
     if as_json:
         answer_json(_as_json(file, loaded, odd, better))
         ctx.exit(FINE)
@@ -60,6 +60,14 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
         note(f"{painted('advice:', 'cyan')} {one}")
     count = len(odd) + len(better)
     note(f"{file}: the policy can be used{f'; {count} to think about' if count else ''}")
+
+
+def _nothing_said(file: Path, loaded: LoadedPolicy) -> Iterator[str]:
+    """A file that says nothing is hardly meant as a policy."""
+    if loaded.blank:
+        from_elsewhere = any(source != DEFAULT for source in loaded.provenance.values())
+        rest = "but for what the environment says, " if from_elsewhere else ""
+        yield f"{file} sets nothing: {rest}everything is as by default"
 
 
 def _refuse(file: Path, error: PolicyFileError, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from understudy.adapters.cli.instants import iso, iso_or_none
 from understudy.adapters.stores.event_search import sound, unversioned
 from understudy.adapters.stores.request_search import Became
-from understudy.events.calls import CallStarted
+from understudy.events.calls import CallAbandoned, CallStarted
 from understudy.events.codec import decode
 from understudy.events.errors import UnreadableEvent
 from understudy.events.requests import (
@@ -19,11 +19,11 @@ from understudy.events.requests import (
     RequestSuspended,
 )
 from understudy.events.row import Row
-from understudy.events.vocabulary import operation_class
+from understudy.events.vocabulary import AbandonReason, operation_class
 
 _CALLED = unversioned(CallStarted.kind)
 _TELLING = frozenset(
-    unversioned(one.kind) for one in (RequestCompleted, RequestFailed, RequestResumed, RequestSuspended)
+    unversioned(one.kind) for one in (CallAbandoned, RequestCompleted, RequestFailed, RequestResumed, RequestSuspended)
 )
 
 
@@ -32,7 +32,8 @@ class RequestSummary:
     """A request as a list shows it.
 
     Shape:  `context` may have concealed values in it, as the log has them. `provider` is who served it, or whose call
-            is in doubt, or else who was called last. `calls` are those that were to serve it, look-ups not counted.
+            is in doubt, or else who was called last. `calls` are those that were to serve it: neither look-ups are
+            counted, nor what was intended and never sent.
             `ended_us` is 0 while it has not ended.
     Units:  instants are microseconds since 1970, UTC.
     """
@@ -114,6 +115,8 @@ def _add(found: RequestSummary, row: Row) -> None:
     if kind not in _TELLING:
         return
     match decode(row):
+        case CallAbandoned(reason=AbandonReason.NOT_SENT):
+            found.calls -= 1
         case RequestCompleted(provider=provider, failovers=failovers):
             found.became, found.reason, found.ended_us = Became.SERVED, None, row.at_us
             found.provider, found.failovers = provider, failovers

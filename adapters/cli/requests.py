@@ -20,6 +20,7 @@ from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.output import Cell, answer_json_list, answer_lines, fits, note, plain, table, table_lines
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.request_summary import RequestSummary, summarized
+from understudy.adapters.cli.unsettled import ownership
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.request_search import Became, RequestsWanted
 from understudy.events.sensitive import shown
@@ -91,19 +92,22 @@ def requests(
             progress.end()
         else:
             progress.end()  # What is shown as it is found is all the progress that anybody needs.
+        now = ownership(db, reader)
         if as_json:
-            shown = (one.to_json() for one in found)
-            answer_json_list(
-                "requests", shown, head={"log": str(db)}, tail=lambda: {"more": next(ids, None) is not None}
-            )
-            return
-        first = list(islice(found, _MEASURED))
-        if not first:
-            note("no request matches")
-            return
+            shown, head = (one.to_json() for one in found), {"log": str(db), **now.to_json()}
+            answer_json_list("requests", shown, head=head, tail=lambda: {"more": next(ids, None) is not None})
+        else:
+            _tell(found)
+            if next(ids, None) is not None:
+                note(f"older ones match, too; --limit {10 * limit} shows more, --limit 0 all")
+        now.tell(db)
+
+
+def _tell(found: "Iterator[RequestSummary]") -> None:
+    if first := list(islice(found, _MEASURED)):
         _print(first, found)
-        if next(ids, None) is not None:
-            note(f"older ones match, too; --limit {10 * limit} shows more, --limit 0 all")
+    else:
+        note("no request matches")
 
 
 def _print(first: "Sequence[RequestSummary]", others: "Iterable[RequestSummary]") -> None:

@@ -9,7 +9,7 @@ import click
 from understudy.adapters.cli.delivery import PAUSE_S, Delivered, Waiting, deliver
 from understudy.adapters.cli.event_words import told
 from understudy.adapters.cli.exits import Refused
-from understudy.adapters.cli.find_request import find_by_id
+from understudy.adapters.cli.find_request import find_surely
 from understudy.adapters.cli.logs import as_json, complete_held, database, policy_in_force
 from understudy.adapters.cli.output import plain
 from understudy.adapters.cli.request_summary import RequestSummary, summarized
@@ -27,8 +27,16 @@ _ENDS: Final = frozenset({RequestCompleted.kind, RequestFailed.kind})
 @click.command()
 @database
 @click.argument("request_id", metavar="REQUEST", shell_complete=complete_held)
-@click.option("--executed", "reference", type=Words(), metavar="REF", help="It was, under this reference there.")
-@click.option("--not-executed", is_flag=True, help="It surely was not.")
+@click.option(
+    "--executed",
+    "reference",
+    type=Words(),
+    metavar="REF",
+    help="It was, under this reference there: it is completed, and a repeat under its key is told so.",
+)
+@click.option(
+    "--not-executed", is_flag=True, help="It surely was not: it has failed, and may be asked anew under another key."
+)
 @click.option("--reason", type=Words(), required=True, metavar="TEXT", help="How you know; others will read it.")
 @wish_options
 @as_json
@@ -46,21 +54,11 @@ def resolve(
     as_json: bool,
 ) -> None:
     """Say what became of a suspended REQUEST in the log DB: whether its provider has executed it is not known, and so
-    it is held. Ask there first: what you say is believed. REQUEST is an id, or as much of its beginning as no other
-    request has; `understudy requests DB --outcome held` lists them.
+    it is held. Ask there first: what you say is believed. REQUEST is an id, as much of its beginning as no other
+    request has, or its caller's idempotency key; `understudy requests DB --outcome held` lists them.
 
-    \b
-    --executed REF   it is completed, and REF is its reference at the provider;
-                     a repeat under the same key is told so.
-    --not-executed   it has failed without effect; the caller may ask anew,
-                     under another key.
-
-    A request of which its provider has said the opposite since (alert
-    `contradiction`) may be resolved once more: that is on record, ends the
-    alert, and changes nothing else.
-
-    A running engine takes the command from the log's inbox within a second. If none is running, this command writes
-    the events itself.
+    A request of which its provider has said the opposite since (alert `contradiction`) may be resolved once more: that
+    is on record, ends the alert, and changes nothing else. Without a running engine, this command writes the events.
 
     \b
     Example:
@@ -72,36 +70,46 @@ def resolve(
                 suspended, or DB is no log that can be written;
                 3 not done yet: it waits in the inbox.
     """
-    if (reference is not None) == not_executed:
+    if (executed := reference is not None) == not_executed:
         raise click.UsageError("say what became of it: either --executed REF or --not-executed")
     ends_s = time.monotonic() + wait_us / 1_000_000
-    with SqliteReader.open(db) as reader:
-        held = _held(db, reader, request_id)
-    wish = Resolve(
-        request_id=held.request_id, executed=not not_executed, reference=reference, actor=actor, reason=reason
-    )
-    done = deliver(db, wish, patience_s=wait_us / 1_000_000)
+    held = _held(db, request_id)
+    word = Resolve(request_id=held.request_id, executed=executed, reference=reference, actor=actor, reason=reason)
+    done = deliver(db, word, patience_s=wait_us / 1_000_000)
     if isinstance(done, Waiting):
         give_up(ctx, db, done, as_json=as_json, found={"request": held.to_json()})
+    _tell(db, held, word, done, ends_s=ends_s, as_json=as_json)
+
+
+def _tell(db: Path, held: RequestSummary, word: Resolve, done: Delivered, *, ends_s: float, as_json: bool) -> None:
     ended = _as_before(held) if held.ended_us else _end(db, done, held.request_id, ends_s=ends_s)
     if as_json:
-        with SqliteReader.open(db) as reader:
-            return say_json(db, done, {"request": summarized(reader.request_rows(held.request_id)).to_json()})
-    how = f"executed, with reference {reference}" if reference is not None else "not executed"
-    lead = f"request {held.request_id} ({held.operation} at {held.provider}) is resolved: {how}"
-    return say(db, wish, done, lead, more=[("now", ended or "the engine has not ended it yet")])
+        say_json(db, done, {"request": _summary(db, held.request_id).to_json()})
+    else:
+        say(db, word, done, _lead(held, word), more=[("now", ended or "the engine has not ended it yet")])
 
 
-def _held(db: Path, reader: SqliteReader, wanted: str) -> RequestSummary:
+def _summary(db: Path, request_id: str) -> RequestSummary:
+    with SqliteReader.open(db) as reader:
+        return summarized(reader.request_rows(request_id))
+
+
+def _lead(held: RequestSummary, word: Resolve) -> str:
+    how = f"executed, with reference {word.reference}" if word.executed else "not executed"
+    return f"request {held.request_id} ({held.operation} at {held.provider}) is resolved: {how}"
+
+
+def _held(db: Path, wanted: str) -> RequestSummary:
     """The request that is meant, which must be suspended.
 
     Errors: Refused, saying what became of it instead.
     """
-    policy_in_force(reader)
     listed = f"`understudy requests {db} --outcome {Became.HELD}` lists those that are suspended"
-    found = summarized(reader.request_rows(find_by_id(reader, wanted, otherwise=listed)))
-    if found.became is not Became.HELD and is_contradicted(restore(reader), found.request_id):
-        return found  # The last word is due.
+    with SqliteReader.open(db) as reader:
+        policy_in_force(reader)
+        found = summarized(reader.request_rows(find_surely(reader, wanted, otherwise=listed)))
+        if found.became is not Became.HELD and is_contradicted(restore(reader), found.request_id):
+            return found  # The last word is due.
     match found.became:
         case Became.HELD:
             return found

@@ -7,6 +7,7 @@ from typing import Final
 
 from understudy.adapters.cli.instants import iso, iso_or_none
 from understudy.adapters.cli.reasons import circuit_of, reason
+from understudy.adapters.cli.unsettled import Unsettled, held_json, unsettled
 from understudy.engine.health import ProviderHealth, health
 from understudy.engine.restore import restore
 from understudy.events.log import LogReader
@@ -112,6 +113,7 @@ class LogStanding:
     totals: Totals
     alerts: tuple[str, ...]
     providers: tuple[ProviderStanding, ...]
+    unsettled: Unsettled
 
     @property
     def engine(self) -> str:
@@ -127,6 +129,7 @@ class LogStanding:
             "strategy": self.strategy,
             "requests": asdict(self.totals),
             "alerts": list(self.alerts),
+            "held": held_json(self.unsettled),
             "providers": [one.to_json() for one in self.providers],
         }
 
@@ -146,7 +149,8 @@ def as_of(
     Errors: UnreadableEvent, LogUnavailable.
     """
     last = reader.head().seq if seq is None else seq
-    standing = restore(reader, through=last, progress=progress).standing
+    ledger = restore(reader, through=last, progress=progress)
+    standing = ledger.standing
     stopped = stopped_well(reader, through=last)
     if at_us is None:
         at_us = standing.at_us if stopped or seq is not None else now_us
@@ -159,6 +163,7 @@ def as_of(
         totals=standing.totals,
         alerts=tuple(name.replace("|", " ").rstrip() for name in standing.alerts),
         providers=providers_of(standing, now_us=at_us),
+        unsettled=unsettled(ledger),
     )
 
 

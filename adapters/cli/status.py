@@ -10,7 +10,9 @@ from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
 from understudy.adapters.cli.output import Cell, answer, answer_json, answer_wrapped, fits, plain, stacked, table
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
+from understudy.adapters.cli.unsettled import ownership, tell_held
 from understudy.adapters.stores import SqliteReader
+from understudy.events.counted import counted
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unavailable": "red"}
 FIGURES = ("score", "success", "average", "p50", "p95", "calls", "failed", "in flight")
@@ -46,10 +48,15 @@ def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) 
     with SqliteReader.open(db) as reader, Progress("folding the log") as progress:
         seq = last_seq(reader, position=position, at_us=at_us)
         found = as_of(reader, seq=seq, at_us=at_us, now_us=time.time_ns() // 1000, progress=progress)
+        now = ownership(db, reader, known=found.unsettled) if seq is None else None
     if as_json:
-        answer_json({"log": str(db), **found.to_json()})
+        answer_json({"log": str(db), **(now.to_json() if now else {}), **found.to_json()})
     else:
         _print(db, found)
+    if now is not None:
+        if not as_json:
+            tell_held(db, found.unsettled)
+        now.tell(db)
 
 
 def _print(db: Path, found: LogStanding) -> None:
@@ -70,7 +77,7 @@ def _print(db: Path, found: LogStanding) -> None:
     answer()
     totals = found.totals
     answer_wrapped(
-        f"{totals.accepted:,} requests: {totals.completed:,} served ({totals.failovers:,} after a failover),"
+        f"{counted(totals.accepted, 'request')}: {totals.completed:,} served ({totals.failovers:,} after a failover),"
         f" {totals.failed:,} failed, {totals.accepted - totals.completed - totals.failed:,} not settled yet"
     )
     for alert in found.alerts:

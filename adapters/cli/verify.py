@@ -14,6 +14,7 @@ from understudy.adapters.cli.progress import Progress
 from understudy.adapters.parallel_verify import cores, verify_file
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.damage import file_damage
+from understudy.events.counted import counted
 from understudy.events.errors import LogDamaged
 from understudy.events.log import LogReader
 from understudy.replay.verify import Breakage, Verification
@@ -100,7 +101,7 @@ def _tell(db: Path, found: Verification, damage: Sequence[str]) -> None:
     if unreadable:
         answer(f"{db}: damaged, so that its events cannot be gone through")
     else:
-        answer(f"{db}: {found.events:,} events in stream {plain(found.stream)}")
+        answer(f"{db}: {counted(found.events, 'event')} in stream {plain(found.stream)}")
     advice = [("what to do", _ADVICE)] if damage or found.broken else []
     facts([*findings(found), *_damages(damage), *advice])
 

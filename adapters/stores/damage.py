@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from understudy.adapters.stores.reading import leaving_no_trace
+
 _MOST: Final = 10
 """Faults that SQLite is asked for; the first ones say where, the rest follow from them."""
 _LONGEST: Final = 300
@@ -30,7 +32,8 @@ def file_damage(path: Path) -> Sequence[str]:
     Takes as long as reading the file, unless its beginning is damaged already.
     """
     found = list(_of_the_ends(path))
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    path = path.absolute()
+    with leaving_no_trace(path), closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         return [*found, *damage_of(connection)]
 
 

@@ -40,6 +40,11 @@ _COLUMN_TYPES: Final[tuple[Any, ...]] = tuple(
 )
 """What each column may hold, in the order of a row."""
 
+_OPERATIONS: Final = (
+    "SELECT DISTINCT operation FROM events NOT INDEXED WHERE position > ? AND position <= ? AND stream = ?"
+    " AND operation IS NOT NULL"
+)
+
 Progress = Callable[[int, int], None]
 """Is told what is done and what there is to do."""
 
@@ -172,6 +177,17 @@ def newest(
         end = first
         progress(length - (end - start), length)
     return None
+
+
+def operations_called(connection: sqlite3.Connection, *, stream: str, progress: Progress) -> list[str]:
+    """The names of all operations in the log, found in short looks along the table."""
+    found: dict[str, None] = {}
+    (end,) = connection.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
+    for start in range(0, end, WINDOW):
+        names = connection.execute(_OPERATIONS, (start, start + WINDOW, stream)).fetchall()
+        found.update(dict.fromkeys(str(name) for (name,) in names))
+        progress(start, end)
+    return list(found)
 
 
 def _query(found: Plan, columns: str, *, descending: bool) -> str:

@@ -161,6 +161,11 @@ class MemoryLog:
         return False
 
     @property
+    def file(self) -> str | None:
+        """There is none."""
+        return None
+
+    @property
     def lasting(self) -> bool:
         """It ends with its process."""
         return False

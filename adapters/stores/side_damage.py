@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from understudy.engine.acceptance import KEY_LIFE_US
+from understudy.events.counted import counted
 
 _EVER: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
 _END: Final = "SELECT coalesce(max(position), 0) FROM events"
@@ -27,7 +28,7 @@ def tail_damage(connection: sqlite3.Connection, *, stream: str) -> Iterator[str]
     seq, _ = connection.execute(_LAST, (stream,)).fetchone() or (0, 0)
     (ever,) = connection.execute(_EVER).fetchone() or (0,)
     if ever > position:
-        yield f"the store has written {ever} events, and those after position {position} are gone"
+        yield f"the store has written {counted(ever, 'event')}, and those after position {position} are gone"
     (kept,) = connection.execute(_KEPT, (stream,)).fetchone()
     if kept is not None and kept > seq:
         yield f"snapshots and blocks were kept of events up to {kept}; the log ends at {seq}"
@@ -38,13 +39,14 @@ def side_damage(connection: sqlite3.Connection, *, stream: str) -> Iterator[str]
     yield from tail_damage(connection, stream=stream)
     (unnumbered,) = connection.execute(_UNNUMBERED, (stream,)).fetchone()
     if unnumbered:
-        yield f"{unnumbered} events stand before the first one, where no engine has written any"
+        stray = counted(unnumbered, "event stands", "events stand")
+        yield f"{stray} before the first one, where no engine has written any"
     for other, count in connection.execute(_OTHERS, (stream,)).fetchall():
-        yield f"{count} events belong to a stream {other!r} that this log does not read"
+        yield f"{counted(count, 'event belongs', 'events belong')} to a stream {other!r} that this log does not read"
     _, at_us = connection.execute(_LAST, (stream,)).fetchone() or (0, 0)
     unclaimed, first = connection.execute(_UNCLAIMED, (stream, at_us - KEY_LIFE_US)).fetchone()
     if unclaimed:
         yield (
-            f"{unclaimed} idempotency keys of accepted requests (the first of event {first}) are not claimed any more;"
-            " a repeat under one of them would be executed again"
+            f"{counted(unclaimed, 'idempotency key')} of accepted requests (first of event {first}) claimed no more:"
+            " a repeat under such a key would be executed again"
         )

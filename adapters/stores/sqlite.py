@@ -101,6 +101,11 @@ class SqliteLog:
         return self._writer is not None and self._writer.busy
 
     @property
+    def file(self) -> str | None:
+        """Where it is, as text."""
+        return str(self._path)
+
+    @property
     def lasting(self) -> bool:
         """A file outlives its process."""
         return True

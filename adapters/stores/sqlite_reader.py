@@ -4,24 +4,24 @@ Used by the engine at its start, by replay, and by the command line beside a run
 short transaction of its own, so that a slow reader never keeps the write-ahead log from being emptied.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from understudy.adapters.stores import schema
 from understudy.adapters.stores.damage import damage_of
-from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest
-from understudy.adapters.stores.faults import cannot_open, expect_file, remedy, unreadable
+from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest, operations_called
+from understudy.adapters.stores.faults import expect_file, remedy, unreadable
+from understudy.adapters.stores.reading import reading
 from understudy.adapters.stores.request_search import RequestsWanted, newest_requests, requests_beginning
 from understudy.adapters.stores.side_damage import side_damage, tail_damage
 from understudy.adapters.stores.side_tables import request_rows
 from understudy.adapters.stores.transaction import stored_head
 from understudy.events.chain import genesis
-from understudy.events.errors import LogUnavailable, NotALog, UnreadableEvent
+from understudy.events.errors import NotALog, UnreadableEvent
 from understudy.events.log import Head, Link, SealedBlock, Snapshot
 from understudy.events.row import Row
 
@@ -58,16 +58,6 @@ _SEALED_THROUGH: Final = (
 _LINKS: Final = f"SELECT seq, chain, CAST(json_array({schema.COLUMNS}) AS BLOB){_RANGE}"
 
 
-def _address(path: Path) -> str:
-    """Where SQLite finds the file, and that it may only read.
-
-    Even to read it wants to lay a file beside it. Where it may not (a copy on a read-only disk, an archive), and no
-    write-ahead log lies there of which it would have to know, it is told that nobody writes.
-    """
-    still = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-    return f"{path.as_uri()}?mode=ro{'&immutable=1' if still else ''}"
-
-
 class SqliteReader:
     """A `LogReader` of what is durable in a file."""
 
@@ -85,11 +75,7 @@ class SqliteReader:
         """
         path = Path(path).absolute()
         expect_file(path)
-        try:
-            connection = sqlite3.connect(_address(path), uri=True, isolation_level=None)
-        except sqlite3.Error as error:
-            raise LogUnavailable(cannot_open(path, error)) from error
-        with closing(connection):
+        with reading(path) as connection:
             if not schema.holds_log(connection, path):
                 raise NotALog(f"{path} is empty: no engine has written to it yet")
             try:
@@ -216,6 +202,10 @@ class SqliteReader:
             )
         )
         return None if found is None else self.seq_at(position=found)
+
+    def operations_called(self, *, progress: Progress = lambda _, __: None) -> Sequence[str]:
+        """The names of all operations, those of the engine's own calls too. Takes a walk over the whole log."""
+        return self._ask(lambda: operations_called(self._connection, stream=self._stream, progress=progress))
 
     def newest_requests(
         self,

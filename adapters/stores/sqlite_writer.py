@@ -17,6 +17,7 @@ from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import remedy
 from understudy.adapters.stores.holding import Holding
 from understudy.adapters.stores.waiters import Durability
+from understudy.events.counted import counted
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import Head
 
@@ -182,7 +183,9 @@ class Writer:
 
     def _lost(self) -> LogUnavailable:
         cause = f": {remedy(self.backlog.failure)}" if self.backlog.failure else ""
-        return LogUnavailable(f"{self.pending} events could not be made durable before {self._path} was closed{cause}")
+        return LogUnavailable(
+            f"{counted(self.pending, 'event')} could not be made durable before {self._path} was closed{cause}"
+        )
 
     async def _work(self) -> None:
         """Come whenever care is needed, until the log is closed; then commit what is left."""

@@ -86,9 +86,13 @@ class StoreThread(aiosqlite.Connection):
         return await answer
 
     def hand_over(self, work: Callable[[sqlite3.Connection], Any], then: Callable[[Any], None]) -> None:
-        """Have `work(connection)` run as by `perform`; its result, or what it raised, goes to `then`, in the loop."""
+        """Have `work(connection)` run as by `perform`; its result, or what it raised, goes to `then`, in the loop.
+
+        That it cannot be run at all is told there, too: whoever hands over has nobody above to raise it to.
+        """
         if not self._running or self._connection is None:
-            raise ValueError("the connection is closed")
+            asyncio.get_running_loop().call_soon(then, ValueError("the connection is closed"))
+            return
         self._tx.put_nowait((_Errand(then), partial(self._on_connection, work)))  # type: ignore[arg-type]
 
     def reconnect(self, connection: sqlite3.Connection) -> sqlite3.Connection:

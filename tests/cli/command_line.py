@@ -68,7 +68,9 @@ LONG = SHORT.replace("duration_s = 8", "duration_s = 30_000").replace("state", "
 def run(*words: str | Path, environment: dict[str, str] | None = None) -> Result:
     """Run the command in this process, as far as its environment goes without anything of ours in it."""
     clean: dict[str, str | None] = {name: None for name in os.environ if name.startswith("UNDERSTUDY_")}
-    return CliRunner().invoke(main, [str(word) for word in words], env={**clean, **(environment or {})})
+    return CliRunner().invoke(
+        main, [str(word) for word in words], env={**clean, "COLUMNS": None, **(environment or {})}
+    )
 
 
 def answered(*words: str | Path, code: int = 0) -> dict[str, Any]:

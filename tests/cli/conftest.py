@@ -8,6 +8,12 @@ from cli import eventful
 from cli.command_line import SHORT, run
 
 
+@pytest.fixture(autouse=True)
+def _as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several workers of pytest are told by COLUMNS how wide its own terminal is; our programs would heed that."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def short_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log, for those who only read."""

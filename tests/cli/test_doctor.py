@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli.command_line import answered, in_a_process, run, said
+from cli.command_line import answered, in_a_process, on_a_terminal, run, said
 from providers_for_tests import Told
 
 from understudy.adapters import put_command
@@ -215,3 +215,9 @@ def test_an_examination_changes_nothing(own_log: Path) -> None:
     before = own_log.read_bytes()
     assert in_a_process("doctor", own_log, "--full").returncode == 0
     assert own_log.read_bytes() == before
+
+
+def test_findings_fit_a_narrow_terminal_but_for_the_hash_that_must_be_copied_whole(short_log: Path) -> None:
+    lines = on_a_terminal("doctor", short_log, COLUMNS="60", NO_COLOR="1").splitlines()
+    too_long = [line.strip() for line in lines[1:-1] if len(line) > 60]
+    assert too_long == [answered("doctor", short_log)["head"]["chain"]]

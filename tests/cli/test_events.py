@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from cli.command_line import PATIENCE_S, answered, ended_at_last, plans, program, refused, run, said
+from cli.command_line import PATIENCE_S, answered, ended_at_last, on_a_terminal, plans, program, refused, run, said
 from event_samples import EXAMPLES
 from providers_for_tests import Told
 
@@ -280,3 +280,31 @@ def test_following_ends_when_the_reader_has_gone(tmp_path: Path, short_log: Path
             program("events", short_log, "--follow"), stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_on_a_narrow_terminal_what_an_event_says_stands_below_it_and_in_a_pipe_beside_it(eventful_log: Path) -> None:
+    wide = said("events", eventful_log, "--limit", "0").splitlines()
+    assert len(wide) == 46
+    narrow = on_a_terminal("events", eventful_log, "--limit", "0", COLUMNS="60", NO_COLOR="1").splitlines()
+    assert max(map(len, narrow)) <= 60
+    assert len(narrow) > 2 * len(wide)
+    assert " ".join(" ".join(narrow).split()) == " ".join(" ".join(wide).split())
+
+
+def test_a_misspelt_operation_is_said_to_match_nothing_for_that_reason_the_nearest_first(eventful_log: Path) -> None:
+    for more in ((), ("--json",)):
+        result = run("events", eventful_log, "--operation", "rnt", *more)
+        assert result.exit_code == 0
+        assert result.stderr.startswith("this log has no operation 'rnt'; there are rent, ping\n")
+    assert run("events", eventful_log, "--operation", "pin").stderr.startswith(
+        "this log has no operation 'pin'; there are ping, rent\n"
+    )
+    known = run("events", eventful_log, "--operation", "rent", "--after", "46")
+    assert (known.stdout, known.stderr) == ("", "no event matches\n")
+
+
+def test_operations_are_found_in_looks_of_any_length(eventful_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SqliteReader.open(eventful_log) as reader:
+        for window in (1, 7, 20_000):
+            monkeypatch.setattr(event_search, "WINDOW", window)
+            assert sorted(reader.operations_called()) == ["ping", "rent"]

@@ -156,3 +156,15 @@ def test_it_is_said_why_a_provider_below_a_threshold_was_not_put_behind(tmp_path
     )
     assert "alpha was degraded: its success rate was below 95 %" in held_back
     assert "alpha was not counted as degraded with a success rate below 95 %: it had rested since, or" in rested
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+def test_where_there_is_no_room_for_a_table_its_rows_are_told_in_words(columns: int, short_log: Path) -> None:
+    wide = said("explain", short_log, "last-failover")
+    narrow = on_a_terminal("explain", short_log, "last-failover", COLUMNS=str(columns), NO_COLOR="1")
+    assert max(map(len, narrow.splitlines())) <= columns
+    words = " ".join(narrow.split())
+    told = "1 alpha: eligible, tier 1, score 90.0, success 75.00 %, average 80 ms, points +10 +0 +5, chance 100.00 %"
+    assert told in words
+    lost = set(wide.split()) - set(words.split()) - {word.rstrip(":,") for word in words.split()}
+    assert lost <= {"#", "provider", "verdict"}

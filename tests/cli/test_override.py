@@ -76,7 +76,10 @@ def test_without_an_engine_the_command_writes_the_event_itself_and_nothing_else(
         (("open",), "beta is forced open until it is cleared: it is not called"),
         (("closed", "--for", "90s"), "beta is forced closed until 20… (for 1m 30s): it is called whatever its circuit"),
         (("drain", "--for", "2h"), "beta is drained until 20… (for 2h 00m): it gets nothing new"),
-        (("clear",), "beta is no longer forced: its own record decides"),
+        (
+            ("clear",),
+            "beta was not forced, and our key and account there were not held to be wrong: nothing has changed",
+        ),
     ],
     ids=str,
 )
@@ -94,7 +97,9 @@ def test_it_says_in_a_sentence_what_is_so_now_and_who_wrote_it(
 def test_what_is_cleared_is_healthy_again_and_each_command_is_an_event(own_log: Path) -> None:
     said("override", own_log, "beta", "open", *WHY)
     assert standing_of(own_log, "beta")["verdict"] == "forced_open"
-    assert "now    healthy" in said("override", own_log, "beta", "clear", *WHY)
+    text = said("override", own_log, "beta", "clear", *WHY)
+    assert ": beta is no longer forced: its own record decides\n" in text
+    assert "now    healthy" in text
     assert kinds(own_log, after=92) == ["override_set", "mode_changed", "override_cleared", "mode_changed"]
     assert_sound(own_log)
 
@@ -136,7 +141,8 @@ async def test_it_is_no_start_of_an_engine_so_that_a_wrong_key_stays_wrong(tmp_p
     assert kinds(path, after=before) == ["override_cleared"]
     found = await asyncio.to_thread(answered, "status", path)
     assert found["providers"][0]["verdict"] == "misconfigured"
-    await asyncio.to_thread(said, "override", path, "alpha", "clear", *WHY)
+    text = await asyncio.to_thread(said, "override", path, "alpha", "clear", *WHY)
+    assert ": alpha was not forced; that our key or account there is wrong counts no more\n" in text
     assert (await asyncio.to_thread(standing_of, path, "alpha"))["verdict"] == "eligible"
     assert_sound(path)
 

@@ -49,6 +49,21 @@ def test_its_json_is_the_policy_as_the_log_would_have_it(good: Path) -> None:
     assert found["provenance"]["max_failures"] == str(good)
 
 
+@pytest.mark.parametrize("text", ["", "# nothing but a comment\n"])
+def test_a_file_that_sets_nothing_is_hardly_meant(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    sentence = f"{path} sets nothing: everything is as by default"
+    result = run("policy", "check", path)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[0] == f"warning: {sentence}"
+    assert answered("policy", "check", path)["warnings"] == [sentence]
+    partly = run("policy", "check", path, environment={"UNDERSTUDY_WINDOW": "50"})
+    assert "sets nothing: but for what the environment says, everything is as by default" in partly.stderr
+    path.write_text("window = 70\n")
+    assert "sets nothing" not in run("policy", "check", path, environment={"UNDERSTUDY_WINDOW": "50"}).stderr
+
+
 def test_a_wrong_policy_ends_with_1_and_every_mistake(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text("windo = 1\nmax_failures = 0\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.command_line import answered, on_a_terminal, plans, refused, run, said
+from cli.command_line import SHORT, answered, on_a_terminal, plans, refused, run, said
 from cli.eventful import KEY, STORY
 
 from understudy.adapters.cli import requests
@@ -38,6 +38,20 @@ def test_all_requests_are_listed_newest_first_with_what_became_of_each(eventful_
 
 def test_the_list_fits_a_hundred_columns(eventful_log: Path) -> None:
     assert max(map(len, said("requests", eventful_log).splitlines())) <= 100
+
+
+def test_in_a_pipe_each_request_has_one_line_however_wide_unless_columns_are_set(tmp_path: Path) -> None:
+    scenario, path = tmp_path / "wide.toml", tmp_path / "wide.db"
+    context = f"duration_s = 2\ncontext = {{ customer = '{'c' * 90}' }}"
+    scenario.write_text(SHORT.replace("duration_s = 8", context))
+    run("simulate", "--scenario", scenario, "--log", path)
+    header, *lines = said("requests", path).splitlines()
+    assert (len(lines), header.split()[-1]) == (4, "operation")
+    assert all(line.endswith("c" * 90) and len(line) > 150 for line in lines)
+    narrow = run("requests", path, environment={"COLUMNS": "100"}).stdout.splitlines()
+    assert len(narrow) == 2 * len([header, *lines])
+    for nothing in ("", "0", "wide"):
+        assert run("requests", path, environment={"COLUMNS": nothing}).stdout.splitlines() == [header, *lines]
 
 
 @pytest.mark.parametrize("columns", [60, 80])
@@ -111,16 +125,16 @@ def test_only_those_are_listed_that_are_asked_for(filters: list[str], expected: 
     assert outcomes(answered("requests", eventful_log, *filters)) == expected
 
 
-def test_it_is_said_whether_there_are_more(eventful_log: Path) -> None:
+def test_it_is_said_whether_there_are_more(eventful_log: Path, short_log: Path) -> None:
     assert answered("requests", eventful_log, "--limit", "3")["more"] is True
     assert answered("requests", eventful_log, "--limit", "7")["more"] is False
-    result = run("requests", eventful_log, "--limit", "3")
+    result = run("requests", short_log, "--limit", "3")
     assert result.stderr == "older ones match, too; --limit 30 shows more, --limit 0 all\n"
-    assert run("requests", eventful_log, "--limit", "0").stderr == ""
+    assert run("requests", short_log, "--limit", "0").stderr == ""
 
 
-def test_where_none_matches_nothing_is_printed_but_a_note(eventful_log: Path) -> None:
-    result = run("requests", eventful_log, "--outcome", "deadline")
+def test_where_none_matches_nothing_is_printed_but_a_note(short_log: Path) -> None:
+    result = run("requests", short_log, "--outcome", "deadline")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no request matches\n")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cli.command_line import answered, refused, said
+from cli.eventful import KEY
 from providers_for_tests import Searchable, Told, never
 
 from understudy.adapters.stores import SqliteLog, SqliteReader
@@ -155,13 +156,39 @@ def test_what_is_not_suspended_is_refused_with_what_became_of_it(held_log: Path)
 def test_an_unknown_request_is_refused_and_last_may_be_another_by_now(wanted: str, held_log: Path) -> None:
     sentence = refused("resolve", held_log, wanted, "--not-executed", *WHY)
     assert sentence == (
-        f"no request has the id {wanted!r}, nor one that begins so; `understudy requests {held_log} --outcome held`"
-        " lists those that are suspended"
+        f"no request has the id or the key {wanted!r}, nor an id that begins so; `understudy requests {held_log}"
+        " --outcome held` lists those that are suspended"
     )
 
 
 def test_a_beginning_that_several_share_is_refused(held_log: Path) -> None:
-    assert "write more of it" in refused("resolve", held_log, HELD[:5], "--not-executed", *WHY)
+    assert "write a whole id" in refused("resolve", held_log, HELD[:5], "--not-executed", *WHY)
+
+
+def test_its_callers_key_names_it_too_where_nothing_else_can_be_meant(held_log: Path) -> None:
+    found = answered("resolve", held_log, KEY, "--executed", "bank-7", *WHY)
+    assert (found["request"]["request_id"], found["request"]["outcome"]) == (HELD, "served")
+
+
+async def test_a_key_that_several_requests_have_or_with_which_an_id_begins_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    async with Engine(
+        providers=[Told("alpha", [Ambiguous("reset")] * 4)], log=SqliteLog(path), policy=IN_ORDER
+    ) as engine:
+        ids = [await _held_id(engine, operation, key="k") for operation in ("pay", "refund")]
+        begins = ids[0][:-1]
+        other = await _held_id(engine, "pay", key=begins)
+    for wanted, meant in (("k", ids), (begins, [ids[0], other])):
+        sentence = await asyncio.to_thread(refused, "resolve", path, wanted, "--not-executed", *WHY)
+        assert sentence.endswith("; write a whole id")
+        assert all(one in sentence for one in meant)
+    await asyncio.to_thread(said, "resolve", path, ids[0], "--not-executed", *WHY)
+
+
+async def _held_id(engine: Engine, operation: str, *, key: str) -> str:
+    with pytest.raises(OutcomeUnknown) as caught:
+        await engine.call(operation, effect="once", idempotency_key=key)
+    return caught.value.request_id
 
 
 @pytest.mark.parametrize("words", [(), ("--executed", "bank-7", "--not-executed")], ids=["neither", "both"])

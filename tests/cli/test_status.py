@@ -1,5 +1,6 @@
 """`understudy status`: how providers stand, now, then, and while an engine runs."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from providers_for_tests import Told
 
 from understudy.adapters.stores import SqliteLog
 from understudy.engine import Engine, ForcedState, Misconfigured, Policy
+from understudy.events.counted import counted
 
 
 def of(found: dict[str, Any], provider: str) -> dict[str, Any]:
@@ -29,12 +31,20 @@ def test_a_stopped_engines_providers_stand_as_at_its_last_event(short_log: Path)
 
 
 def test_the_table_has_the_figures_and_below_it_stands_why_a_provider_is_out_and_until_when(short_log: Path) -> None:
-    header, alpha, beta, why = said("status", short_log).splitlines()[2:6]
+    shown = run("status", short_log, environment={"COLUMNS": "100"}).stdout
+    header, alpha, beta, why = shown.partition("\n\n")[2].splitlines()[:4]
     for name in ("tier", "circuit", "score", "success", "average", "p50", "p95", "calls", "failed", "in flight"):
         assert f" {name}" in header
     assert max(map(len, (header, alpha, beta))) <= 100
     assert why == "alpha: circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)"
     assert "100.00 %      150  150  150     10" in beta
+
+
+def test_in_a_pipe_each_provider_has_one_line_with_everything(short_log: Path) -> None:
+    header, alpha, beta, end, *_ = said("status", short_log).splitlines()[2:]
+    assert header.endswith("in flight  why")
+    assert alpha.endswith("  circuit open after 3 failed requests in a row, until 2026-01-01T00:01:04.000Z (in 56s)")
+    assert (beta.split()[0], end) == ("beta", "")
 
 
 def test_where_there_is_room_the_reason_has_a_column(short_log: Path) -> None:
@@ -74,6 +84,23 @@ def test_the_past_can_be_asked_about_by_time_and_by_position(short_log: Path) ->
 def test_a_place_before_the_log_begins_is_refused(short_log: Path) -> None:
     assert "nothing had been written to this log by then" in refused("status", short_log, "--at", "2020-01-01")
     assert "name the place once" in refused("status", short_log, "--at", "2026-01-02", "--position", "3")
+
+
+async def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    async with Engine(providers=[Told("alpha")], log=SqliteLog(path), watch=False) as engine:
+        await engine.call("fetch")
+    assert "\n1 request: 1 served (0 after a failover)" in await asyncio.to_thread(said, "status", path)
+    assert f"{path}: 1 event in stream " in await asyncio.to_thread(said, "verify", path, "--through", "1")
+    assert [counted(count, "reply", "replies") for count in (0, 1, 2_000)] == ["0 replies", "1 reply", "2,000 replies"]
+
+
+def test_a_place_behind_the_logs_end_is_refused(short_log: Path) -> None:
+    end = answered("status", short_log)["seq"]
+    assert answered("status", short_log, "--position", str(end))["seq"] == end
+    assert refused("status", short_log, "--position", str(end + 1)).startswith(
+        f"the log ends at event {end}, before --position {end + 1}; name an earlier place"
+    )
 
 
 async def test_it_works_beside_a_running_engine(tmp_path: Path) -> None:

@@ -58,8 +58,12 @@ def test_only_the_beginning_is_looked_at_on_request(own_log: Path) -> None:
 
 def test_an_end_that_was_cut_off_is_noticed_by_who_knows_how_long_the_log_was(short_log: Path) -> None:
     events = answered("verify", short_log)["events"]
-    found = answered("verify", short_log, "--through", str(events + 1), code=1)
-    assert found["broken"]["seq"] == events + 1
+    assert refused("verify", short_log, "--through", str(events + 1)) == (
+        f"the log ends at event {events}, before --through {events + 1}; name an earlier place, or restore a backup if"
+        " this log has been longer"
+    )
+    assert refused("verify", short_log, "--json", "--through", str(events + 9_000)).startswith("the log ends at event ")
+    assert answered("verify", short_log, "--through", str(events))["head_seq"] == events
 
 
 @pytest.mark.parametrize(

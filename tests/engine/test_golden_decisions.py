@@ -59,7 +59,7 @@ def everybody_out(strategy: Strategy) -> Story:
 
 
 def stages(strategy: Strategy) -> Iterator[tuple[str, Story]]:
-    """The standing as it is; with a probe under way and one forced out; a day later; after a throttle; and with none left."""
+    """The standing as it is; a probe under way, one forced out; a day later; after a throttle; and with nobody left."""
     story = standing(strategy)
     yield "now", story
     story.starts("charlie")

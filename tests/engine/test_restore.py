@@ -232,6 +232,16 @@ def test_a_broken_milestone_is_passed_by_for_an_earlier_one() -> None:
     assert rows_read(book) == 8 + len(book.events) - 73, "beyond event 41, the broken block and the tail"
 
 
+def test_a_milestone_whose_policy_is_not_to_be_read_is_passed_by() -> None:
+    book = book_of(long_telling().log)
+    seal(book, sizes=SIZES_OF_THE_LONG)
+    block = book.sealed[FOLD_VERSION, 58]
+    header = block.header.replace(b'"policy":{', b'"policy":{"of_another_version":1,')
+    assert header != block.header
+    book.sealed[FOLD_VERSION, 58] = replace(block, header=header, digest=digest(header, block.records))
+    assert_same(restore(book), folded(book, through=len(book.events)))
+
+
 @pytest.mark.parametrize(("through", "block_before"), [(46, 41), (62, 57), (64, 57), (65, 65), (5, 0)])
 def test_in_the_past_only_what_lies_between_a_block_and_the_instant_is_read(through: int, block_before: int) -> None:
     book = book_of(long_telling().log)

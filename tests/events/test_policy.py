@@ -34,6 +34,10 @@ def test_the_defaults_are_those_of_the_documents() -> None:
         ({"weight": 1}, "unknown setting weight; it is a setting of a provider: ProviderSettings(weight=...) ["),
         ({"providers": [{"id": "a", "wieght": 1}]}, "unknown setting wieght; did you mean weight? ["),
         (
+            {"providers": [{"id": "a", "wieght": 1}], "zzz": 1},
+            "unknown setting wieght; did you mean weight? [",
+        ),
+        (
             {"providers": [{"id": "a", "strategy": "score"}]},
             "unknown setting strategy; it is a setting of the whole policy: Policy(strategy=...) [",
         ),

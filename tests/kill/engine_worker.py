@@ -1,6 +1,6 @@
 """Serves `once` requests until it is killed, and says of every request what its caller was told.
 
-    engine_worker.py DATABASE EXECUTIONS serve|settle
+    python -m kill.engine_worker DATABASE EXECUTIONS serve|settle
 
 The providers put each execution on a file of their own, and answer, fail, hang or break the connection afterwards.
 With `settle` no request is made: what an earlier run left open is settled, and the worker ends.
@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kill.callers import serve_or_settle
+
 from understudy.adapters import SqliteLog
 from understudy.engine import (
     Ambiguous,
@@ -22,12 +24,9 @@ from understudy.engine import (
     Found,
     Policy,
     Request,
-    RequestError,
     Strategy,
     Transient,
 )
-
-CALLERS = 16
 
 
 class Counting:
@@ -60,24 +59,6 @@ class Counting:
         return Found(finding=Finding.ABSENT)
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-async def call_on_and_on(engine: Engine, caller: int) -> None:
-    count = 0
-    while True:
-        count += 1
-        try:
-            key = f"{os.getpid()}-{caller}-{count}"
-            answer = await engine.call("pay", effect="once", idempotency_key=key, body={"n": count})
-        except RequestError as error:
-            say(f"told {error.request_id} {type(error).__name__}")
-        else:
-            say(f"told {answer.request_id} served")
-
-
 async def main() -> None:
     database, books, task = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     policy = Policy(
@@ -90,14 +71,7 @@ async def main() -> None:
     )
     providers = [Counting(name, books) for name in ("alpha", "beta", "gamma")]
     async with Engine(providers=providers, log=SqliteLog(database), policy=policy) as engine:
-        say("open")
-        if task == "settle":
-            while engine.unsettled:  # noqa: ASYNC110 - the engine settles by itself; nobody is told
-                await asyncio.sleep(0.01)
-            return
-        async with asyncio.TaskGroup() as group:
-            for caller in range(CALLERS):
-                group.create_task(call_on_and_on(engine, caller))
+        await serve_or_settle(engine, task)
 
 
 asyncio.run(main())

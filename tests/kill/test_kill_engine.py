@@ -13,14 +13,15 @@ from understudy.adapters import SqliteReader
 from understudy.events.log import LogReader
 from understudy.replay.verify import verify
 
-WORKER = Path(__file__).with_name("engine_worker.py")
+TESTS = Path(__file__).parents[1]
+WORKER = [sys.executable, "-m", "kill.engine_worker"]
 ENDS = {"request_completed.v1", "request_failed.v1"}
 
 
 def kill_at_a_random_moment(database: Path, books: Path, *, seed: int) -> list[str]:
     """What callers had been told when the worker was killed."""
-    command = [sys.executable, str(WORKER), str(database), str(books), "serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+    command = [*WORKER, str(database), str(books), "serve"]
+    with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == "open\n"
         timer = threading.Timer(random.Random(seed).uniform(0.01, 0.6), worker.kill)
@@ -32,8 +33,8 @@ def kill_at_a_random_moment(database: Path, books: Path, *, seed: int) -> list[s
 
 
 def settle(database: Path, books: Path) -> None:
-    command = [sys.executable, str(WORKER), str(database), str(books), "settle"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    command = [*WORKER, str(database), str(books), "settle"]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -16,7 +16,8 @@ from understudy.adapters.demo import Fault, Plan, ProviderServer, Spell
 from understudy.events.log import LogReader
 from understudy.replay.verify import verify
 
-WORKER = Path(__file__).with_name("http_worker.py")
+TESTS = Path(__file__).parents[1]
+WORKER = [sys.executable, "-m", "kill.http_worker"]
 ENDS = {"request_completed.v1", "request_failed.v1"}
 PATIENCE_S = 120
 """After so long without an end, a worker is held to be stuck."""
@@ -47,13 +48,13 @@ async def servers(seed: int) -> AsyncIterator[list[ProviderServer]]:
 
 
 def words(database: Path, task: str, providers: Sequence[ProviderServer]) -> list[str]:
-    return [sys.executable, str(WORKER), str(database), task, *(f"{one.name}={one.url}" for one in providers)]
+    return [*WORKER, str(database), task, *(f"{one.name}={one.url}" for one in providers)]
 
 
 async def kill_at_a_random_moment(database: Path, providers: Sequence[ProviderServer], *, dice: random.Random) -> str:
     """What callers had been told when the worker was killed."""
     worker = await asyncio.create_subprocess_exec(
-        *words(database, "serve", providers), stdout=asyncio.subprocess.PIPE, limit=2**24
+        *words(database, "serve", providers), cwd=TESTS, stdout=asyncio.subprocess.PIPE, limit=2**24
     )
     assert worker.stdout is not None
     async with asyncio.timeout(PATIENCE_S):
@@ -66,7 +67,10 @@ async def kill_at_a_random_moment(database: Path, providers: Sequence[ProviderSe
 
 async def settle(database: Path, providers: Sequence[ProviderServer]) -> None:
     worker = await asyncio.create_subprocess_exec(
-        *words(database, "settle", providers), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *words(database, "settle", providers),
+        cwd=TESTS,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(PATIENCE_S):
         _, said = await worker.communicate()

@@ -221,6 +221,36 @@ async def test_a_receiver_that_raises_harms_nobody_and_is_reported(caplog: pytes
     assert "request:completed" in caplog.text
 
 
+async def test_a_receiver_that_is_slow_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("understudy.engine.hooks.SLOW_S", 0.0)
+
+    def dawdles(_: Engine, **__: Any) -> None:
+        time.sleep(0.001)
+
+    with caplog.at_level(logging.WARNING, "understudy.hooks"):
+        async with running() as engine:
+            engine.on("request:completed", dawdles)
+            await engine.call("x")
+    assert "dawdles" in caplog.text
+    assert "of request:completed took 0.0 s" in caplog.text
+
+
+async def test_when_the_last_receiver_goes_nothing_is_told_any_more_and_a_new_one_hears_only_what_is_new() -> None:
+    async with running() as engine:
+        ear = Ear(engine, "request:completed")
+        await engine.call("x")
+        await until(lambda: len(ear.heard) == 1)
+        for receiver in [*engine.signals["request:completed"].receivers.values()]:
+            engine.off("request:completed", receiver)
+        await engine.call("x")
+        other = Ear(engine, "request:completed")
+        await engine.call("x")
+        await until(lambda: len(other.heard) == 1)
+    assert len(ear.heard) == len(other.heard) == 1
+
+
 async def test_a_receiver_that_is_slow_delays_neither_requests_nor_others() -> None:
     heard: list[int] = []
     held = threading.Event()

@@ -1,14 +1,16 @@
 """Sealed blocks and snapshots: kept behind the rows, never trusted over them, made anew where they are missing."""
 
+import asyncio
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
 from providers_for_tests import Told
 
-from understudy.adapters import SqliteReader
+from understudy.adapters import SqliteLog, SqliteReader
 from understudy.events.codec import recorded
-from understudy.projections.block import check_block
+from understudy.projections.block import BLOCK_EVENTS, check_block
 from understudy.projections.standing import FOLD_VERSION, Standing
 
 
@@ -86,3 +88,30 @@ def test_a_snapshot_that_is_damaged_is_not_trusted(stage: Any) -> None:
         accepted = sum(recorded(row).event.kind == "request_accepted.v1" for row in reader.rows())
     assert accepted == 23
     assert_blocks_cover_the_log(stage)
+
+
+def test_a_block_that_is_full_with_the_engines_last_event_is_sealed_once(stage: Any) -> None:
+    async def act() -> None:
+        async with stage.engine(Told("a"), log=stage.file(), watch=False) as engine:
+            while engine.standing.seq < BLOCK_EVENTS - 1:
+                engine.clear_override("a", actor="ann", reason="test")
+
+    stage.play(act)
+    assert assert_blocks_cover_the_log(stage) == 1
+
+
+def test_a_block_that_cannot_be_written_now_is_written_when_the_engine_stops(stage: Any) -> None:
+    async def act() -> None:
+        log = SqliteLog(stage.file().path, busy_timeout_ms=1)
+        async with stage.engine(Told("a"), log=log, watch=False) as engine:
+            await log.durable(log.head.seq)
+            with closing(sqlite3.connect(log.path, isolation_level=None)) as stranger:
+                stranger.execute("BEGIN IMMEDIATE")
+                while engine.standing.seq < BLOCK_EVENTS + 10:
+                    engine.clear_override("a", actor="ann", reason="test")
+                await asyncio.sleep(60)
+                stranger.execute("ROLLBACK")
+            await asyncio.sleep(60)
+
+    stage.play(act)
+    assert assert_blocks_cover_the_log(stage) == 2

@@ -1,6 +1,9 @@
 """Requests with an idempotency key, and operations that are declared: what is joined, and what is refused."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,12 +15,14 @@ from understudy.engine import (
     Ambiguous,
     Effect,
     InvalidRequest,
+    KeyConflict,
     NoProviderAvailable,
     Operation,
     OutcomeUnknown,
     Policy,
     Strategy,
 )
+from understudy.engine.key_conflict import Terms, difference
 
 IN_ORDER = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
 
@@ -64,6 +69,8 @@ def test_a_request_that_is_held_for_longer_than_a_key_lives_keeps_its_key(stage:
             await asyncio.sleep(timedelta(days=31).total_seconds())
             with pytest.raises(OutcomeUnknown) as again:
                 await engine.call("pay", effect="once", idempotency_key="k")
+            with pytest.raises(KeyConflict, match=rf"\({first.value.request_id}\), which differs in its body;"):
+                await engine.call("pay", effect="once", idempotency_key="k", body="another")
         assert again.value.request_id == first.value.request_id
         assert len(alpha.calls) == 1
 
@@ -106,3 +113,94 @@ def test_a_declared_operation_cannot_be_called_with_another_effect(stage: Any) -
 def test_an_operation_is_declared_with_an_effect_that_there_is() -> None:
     with pytest.raises(InvalidRequest, match="did you mean 'once'"):
         Operation(name="pay", effect="onse")  # type: ignore[arg-type]
+
+
+def test_a_key_whose_request_has_left_no_trace_is_not_served_anew(stage: Any) -> None:
+    alpha = Told("a")
+
+    async def pay() -> Any:
+        async with stage.engine(alpha, log=stage.file()) as engine:
+            return await engine.call("pay", effect="once", idempotency_key="k")
+
+    stage.play(pay)
+    with closing(sqlite3.connect(stage.logs[0].path)) as stranger, stranger:
+        stranger.execute("UPDATE claims SET request_id = 'gone'")
+    with pytest.raises(OutcomeUnknown, match="request gone under this key has no end in the log"):
+        stage.play(pay)
+    assert len(alpha.calls) == 1
+
+
+@dataclass(frozen=True)
+class Number:
+    text: str
+    digits: tuple[int, ...]
+    price: Decimal
+
+
+def test_a_repeat_is_given_the_json_of_the_first_reply_and_while_it_is_under_way_the_very_same_object(
+    stage: Any,
+) -> None:
+    async def act() -> None:
+        original = Number("+1 555", (1, 5, 5, 5), Decimal("0.25"))
+        async with stage.engine(Told("a", [original], delay_s=1)) as engine:
+            under_way = [asyncio.create_task(engine.call("rent", idempotency_key="k")) for _ in range(2)]
+            first, joins = [await one for one in under_way]
+            later = await engine.call("rent", idempotency_key="k")
+        assert (first.reply is original, joins.reply is original) == (True, True)
+        assert later.reply == {"text": "+1 555", "digits": [1, 5, 5, 5], "price": "0.25"}
+        assert [one.joined for one in (first, joins, later)] == [False, True, True]
+
+    stage.play(act)
+
+
+RENT = Operation(name="rent", effect=Effect.ONCE, sensitive=frozenset({"phone", "pin"}))
+FIRST: dict[str, Any] = {
+    "context": {"country": "us", "phone": "+49 30 1"},
+    "body": {"plan": "A", "days": 1, "pin": "1234"},
+    "amount": "1.50",
+}
+
+
+@pytest.mark.parametrize(
+    ("other", "differing"),
+    [
+        ({"context": {"country": "de", "phone": "+49 30 1"}}, "its context (country)"),
+        ({"context": {"phone": "+49 30 2", "team": "x"}}, "its context (country, phone, team)"),
+        ({"body": {"plan": "B", "days": 1, "pin": "9876"}}, "its body (pin, plan)"),
+        ({"body": {"plan": "A", "days": True, "pin": "1234"}}, "its body (days)"),
+        ({"body": ["A"]}, "its body"),
+        ({"amount": "2", "body": None}, "its amount, its body"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_conflict_names_what_differs_and_shows_no_value(other: dict[str, Any], differing: str, stage: Any) -> None:
+    async def act() -> None:
+        async with stage.engine(Told("a", delay_s=1), operations=(RENT,), log=stage.file()) as engine:
+            under_way = asyncio.create_task(engine.call("rent", idempotency_key="k", **FIRST))
+            await asyncio.sleep(0)
+            for when in ("under way", "ended"):
+                with pytest.raises(KeyConflict) as caught:
+                    await engine.call("rent", idempotency_key="k", **{**FIRST, **other})
+                first = "one that is under way" if when == "under way" else (await under_way).request_id
+                assert str(caught.value) == (
+                    f"idempotency key 'k' was used before for another rent ({first}), which differs in {differing};"
+                    " a key belongs to one request"
+                )
+                await under_way
+
+    stage.play(act)
+
+
+def test_a_conflict_in_the_effect_names_both(stage: Any) -> None:
+    async def act() -> None:
+        async with stage.engine(Told("a")) as engine:
+            await engine.call("pay", effect="once", idempotency_key="k")
+            with pytest.raises(KeyConflict, match=r"differs in its effect \(once, now read\); a key"):
+                await engine.call("pay", effect="read", idempotency_key="k")
+
+    stage.play(act)
+
+
+def test_what_is_not_known_is_not_made_up() -> None:
+    terms = Terms(Effect.READ, {}, None, None)
+    assert difference(None, terms) == difference(terms, terms) == "what the log does not show"

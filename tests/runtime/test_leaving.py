@@ -37,6 +37,24 @@ def test_a_cancelled_read_is_nobodys_fault(stage: Any) -> None:
     stage.play(act)
 
 
+def test_a_once_call_that_is_cancelled_with_every_other_task_is_looked_up_nevertheless(stage: Any) -> None:
+    async def act() -> None:
+        alpha = Searchable("a", [never()], findings=[Found(finding=Finding.SUCCEEDED, value=1)])
+        async with stage.engine(alpha, policy=IN_ORDER) as engine:
+            task = asyncio.create_task(engine.call("x", effect="once"))
+            await asyncio.sleep(1)
+            for one in asyncio.all_tasks():  # As an `asyncio.run` does that is interrupted.
+                if one.get_name().startswith("serve "):
+                    one.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.sleep(60)
+            assert engine.unsettled == ()
+            assert engine.standing.totals.completed == 1
+
+    stage.play(act)
+
+
 def test_cancelling_the_caller_of_a_once_call_does_not_abandon_it(stage: Any) -> None:
     async def act() -> None:
         alpha = Told("a", delay_s=2.0)

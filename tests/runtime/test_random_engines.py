@@ -259,7 +259,7 @@ class Play:
 
     def resolve(self, engine: Engine) -> None:
         """Say the truth about a request that has been held so long that it is known."""
-        for request_id, state in list(engine._running().journal.ledger.requests.items()):
+        for request_id, state in list(engine._running().runner.journal.ledger.requests.items()):
             accepted = state.progress.accepted
             if getattr(state, "held", False) and engine.standing.at_us - accepted.deadline_at_us > 12_000_000:
                 executed = self.world.was_executed(str(accepted.body))

@@ -12,6 +12,7 @@ from understudy.adapters import SqliteLog
 from understudy.engine import (
     AllProvidersFailed,
     Ambiguous,
+    Deadline,
     DeadlineExceeded,
     Engine,
     EngineClosed,
@@ -56,6 +57,39 @@ def test_a_plain_function_is_a_provider_and_gets_what_it_names(stage: Any) -> No
         async with stage.engine(provider("alpha", priority=2)(fetch)) as engine:
             assert (await engine.call("x", context={"country": "us"})).reply == "us!"
             assert engine.policy.providers[0].priority == 2
+
+    stage.play(act)
+
+
+async def as_offered(operation: str, request: Any, *, key: str, deadline: Deadline) -> list[Any]:
+    return [operation, request.operation, len(key), deadline.remaining_s() > 0]
+
+
+async def by_place(operation: str, request: Any, key: str, deadline: Deadline) -> list[Any]:
+    return await as_offered(operation, request, key=key, deadline=deadline)
+
+
+async def by_name(*, operation: str, request: Any, key: str, deadline: Deadline) -> list[Any]:
+    return await as_offered(operation, request, key=key, deadline=deadline)
+
+
+async def in_any_order(deadline: Deadline, key: str, request: Any, operation: str) -> list[Any]:
+    return await as_offered(operation, request, key=key, deadline=deadline)
+
+
+async def whatever_there_is(**offered: Any) -> list[Any]:
+    return await by_name(**offered)
+
+
+async def the_rest(operation: str, request: Any, **offered: Any) -> list[Any]:
+    return await as_offered(operation, request, **offered)
+
+
+@pytest.mark.parametrize("function", [as_offered, by_place, by_name, in_any_order, whatever_there_is, the_rest])
+def test_a_function_may_take_what_there_is_in_any_way(stage: Any, function: Any) -> None:
+    async def act() -> None:
+        async with stage.engine(provider("alpha")(function)) as engine:
+            assert (await engine.call("rent")).reply == ["rent", "rent", 32, True]
 
     stage.play(act)
 
@@ -115,6 +149,62 @@ def test_what_is_no_provider_is_refused_before_anything_starts() -> None:
     for wrong, words in ((Sync(), "async def"), (Short(), "must take"), ("x", "no provider")):
         with pytest.raises(TypeError, match=words):
             Engine(providers=[wrong], log=SqliteLog("never-opened.db"))  # type: ignore[list-item]
+
+
+def test_functions_are_given_what_they_name_or_everything_that_there_is(stage: Any) -> None:
+    given: list[set[str]] = []
+
+    async def ping() -> None:
+        given.append(set())
+
+    async def stock(**everything: Any) -> Reply:
+        given.append({*everything})
+        return Reply(stock=7)
+
+    @provider("a", ping=ping, stock=stock)
+    async def alpha(deadline: Any, key: str) -> float:
+        given.append({"deadline", "key"})
+        return float(deadline.remaining_s())
+
+    async def act() -> None:
+        async with stage.engine(alpha, watch=False, policy=Policy(request_timeout_ms=700)) as engine:
+            await engine.ask("a", "ping")
+            assert (await engine.ask("a", "stock")).stock == 7
+            assert (await engine.call("x")).reply == pytest.approx(0.7)
+
+    stage.play(act)
+    assert given == [set(), {"request", "deadline"}, {"deadline", "key"}]
+
+
+def test_a_function_that_cannot_serve_is_refused_where_it_is_named() -> None:
+    async def asks_for_more(request: Any, price: int) -> None:
+        """Nobody gives a price."""
+
+    def does_not_await() -> None:
+        """As plain as can be."""
+
+    with pytest.raises(TypeError, match="it cannot be given 'price'"):
+        provider("a")(asks_for_more)
+    with pytest.raises(TypeError, match="provider 'a': `ping` must be an `async def`"):
+        provider("a", ping=does_not_await)
+
+
+@pytest.mark.parametrize(
+    ("providers", "error", "words"),
+    [
+        ([], ValueError, r"providers is empty, .* pass at least one: providers=\[…\]"),
+        (Told("a"), TypeError, r"providers is Told.*, one provider alone; pass a list: providers=\[…\]"),
+        (Told, TypeError, r"one provider alone; pass a list"),
+        ("alpha", TypeError, r"providers is 'alpha', and must be a list of providers"),
+        (None, TypeError, r"providers is None, and must be a list of providers"),
+        ([Told], TypeError, r"Told'> is a class, .* pass an object of it: Told\(…\)"),
+    ],
+)
+def test_what_is_no_list_of_providers_is_refused_with_what_would_be_right(
+    providers: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        Engine(providers=providers, log=SqliteLog("never-opened.db"))
 
 
 @pytest.mark.parametrize(
@@ -290,6 +380,7 @@ def test_wrong_arguments_are_refused_before_anything_happens(stage: Any) -> None
                 ({"context": "us"}, InvalidRequest, "mapping"),
                 ({"idempotency_key": 17}, InvalidRequest, "must be text"),
                 ({"idempotency_key": ""}, InvalidRequest, "printable"),
+                ({"context": {"country": "u\ns"}}, InvalidRequest, r"context\['country'\] must be 1 to .* printable"),
                 ({"body": {"price": float("nan")}}, EventRefused, "JSON"),
                 ({"body": "x" * 70_000}, EventRefused, "too large"),
             ):
@@ -325,8 +416,8 @@ def test_a_closed_engine_says_so(stage: Any) -> None:
 
 
 def test_repeated_or_unknown_provider_ids_are_refused() -> None:
-    with pytest.raises(ValueError, match="unique"):
-        Engine(providers=[Told("a"), Told("a")], log=SqliteLog("never-opened.db"))
+    with pytest.raises(ValueError, match="two providers have the id 'a'; ids must be unique"):
+        Engine(providers=[Told("a"), Told("b"), Told("a")], log=SqliteLog("never-opened.db"))
     policy = Policy(providers=(ProviderSettings(id="b"),))
     with pytest.raises(ValueError, match="'b'"):
         Engine(providers=[Told("a")], log=SqliteLog("never-opened.db"), policy=policy)

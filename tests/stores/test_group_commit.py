@@ -2,30 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from stores.samples import NOON, accepted, alert, assert_whole, claim, names, until
 
 from understudy.adapters.stores import SqliteLog, SqliteReader
-
-
-@pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
-    log = SqliteLog(tmp_path / "calls.db")
-    await log.open("tester")
-    yield log
-    await log.close()
-
-
-@pytest.fixture
-async def statements(log: SqliteLog) -> list[str]:
-    """Every statement that the store runs from now on, in order."""
-    seen: list[str] = []
-    assert log._writer is not None
-    await log._writer.holding.thread.set_trace_callback(seen.append)
-    return seen
 
 
 def transactions(statements: list[str]) -> int:

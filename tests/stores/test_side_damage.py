@@ -33,7 +33,7 @@ async def test_a_whole_log_has_no_damage(tmp_path: Path) -> None:
         ("DELETE FROM events WHERE seq > 10", "those after position 10 are gone"),
         ("DELETE FROM events", "those after position 0 are gone"),
         ("DELETE FROM claims", "2 idempotency keys"),
-        ("UPDATE claims SET request_id = 'foo' WHERE key = 'k1'", "1 idempotency keys"),
+        ("UPDATE claims SET request_id = 'foo' WHERE key = 'k1'", "1 idempotency key of"),
         ("UPDATE meta SET value = 'x' WHERE name = 'stream'", "belong to a stream 'main'"),
     ],
 )

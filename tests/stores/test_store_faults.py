@@ -172,6 +172,40 @@ def unavailable(log: SqliteLog) -> str:
     return ""
 
 
+async def test_the_index_of_the_write_ahead_log_is_in_its_place_again_before_anything_more_is_durable(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others would make one of their own, and their locks would not be ours."""
+    monkeypatch.setattr("understudy.adapters.stores.holding._LOOK_AROUND_S", 0.0)
+    log.append(alert(), at_us=NOON)
+    await log.durable(1)
+    monkeypatch.setattr("understudy.adapters.stores.holding._LOOK_AROUND_S", 3600.0)
+    index = log.path.with_name("calls.db-shm")
+    index.unlink()
+    log.append(alert(), at_us=NOON)
+    await log.durable(2)
+    assert index.exists()
+
+
+async def test_a_connection_that_is_closed_under_the_store_is_told_to_those_who_wait_and_to_who_closes(
+    log: SqliteLog, stranger: sqlite3.Connection
+) -> None:
+    stranger.execute("SELECT count(*) FROM meta").fetchall()  # So that the write-ahead log stays where it is.
+    assert log._writer is not None
+    await log._writer.holding.thread.close()
+    log.append(alert(), at_us=NOON)
+    async with asyncio.timeout(5):
+        with pytest.raises(LogUnavailable, match="the connection is closed"):
+            await log.durable(1)
+        assert "the connection is closed" in unavailable(log)
+        with pytest.raises(ValueError, match="the connection is closed"):
+            await log.close()
+    with SqliteReader.open(log.path) as reader:
+        assert reader.head().seq == 0
+    await log.open("again")
+    await log.close()
+
+
 async def test_every_commit_is_synchronized_and_checkpoints_are_ours(log: SqliteLog) -> None:
     assert log._writer is not None
     settings = {}
