@@ -130,7 +130,8 @@ def _admit_resting(standing: Standing, asked: Asking, candidates: list[Assessed]
 
     A failure there changes nothing, as the call began during the rest; a success closes the circuit.
     """
-    if any(one.eligible or one.verdict in PASSING for one in candidates):
+    deadline_us = asked.accepted.deadline_at_us
+    if any(one.eligible or (one.verdict in PASSING and (one.until_us or 0) < deadline_us) for one in candidates):
         return
     for settings, one in zip(standing.policy.providers, candidates, strict=True):
         if one.verdict == CIRCUIT_OPEN and is_last_resort(standing, settings, asked, pause_us=pause_us):

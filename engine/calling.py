@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from understudy.engine import reports
 from understudy.engine.errors import ProviderError, TimedOut
+from understudy.engine.in_doubt import provider_settings
 from understudy.engine.journal import Journal
 from understudy.engine.limit import Limits
 from understudy.engine.patience import blames
@@ -20,6 +21,8 @@ from understudy.events.row import Recorded
 from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 
 _ANSWERS: Final = (Reply, Found)
+_EARLY_US: Final = 100_000
+"""So long before its deadline an adapter may say itself that the time was over."""
 
 
 class Caller:
@@ -128,7 +131,8 @@ class Caller:
             error_type = type(foreign).__name__
             error = reports.of_foreign(f"{error_type}: {_text_of(foreign)}", effect)
         now_us = self.journal.now_us()
-        if error.kind is FailureKind.TIMED_OUT and not self._blames(started, since_us=since_us, now_us=now_us):
+        over = error.kind is FailureKind.TIMED_OUT and (expired or now_us + _EARLY_US >= event.deadline_at_us)
+        if over and not self._blames(started, since_us=since_us, now_us=now_us):
             self.journal.note(reports.abandoned(started, AbandonReason.OUT_OF_TIME, at_us=now_us), at_us=now_us)
             return error
         failed = reports.failed(started, error, at_us=now_us, discretion=ticket.discretion, error_type=error_type)
@@ -147,6 +151,7 @@ class Caller:
         return blames(
             ledger.standing,
             call.lane,
+            provider_settings(ledger.standing.policy, event.provider),
             given_us=state.started.deadline_at_us - since_us,
             fresh_us=min(progress.accepted.deadline_at_us - progress.since_us, timeout_us),
             now_us=now_us,

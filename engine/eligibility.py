@@ -110,7 +110,7 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     if veto is None and settings.has_ping and forced is None:
         veto = _of_the_pings(standing, settings, index)
     if veto is None and asked.late is not None and index is not None:
-        veto = _of_the_time(standing, asked.late, index, asked.now_us)
+        veto = _of_the_time(standing, settings, asked, index)
     if veto is None and (
         record.slow_start is not None or record.rate_interval_us or settings.max_in_flight is not None
     ):
@@ -143,26 +143,29 @@ def free_at_us(
     return min(ends_us, default=None)
 
 
-def too_late_for(standing: Standing, accepted: RequestAccepted, *, since_us: int, now_us: int) -> tuple[str, ...]:
+def too_late_for(
+    standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int
+) -> tuple[str, ...]:
     """The providers that a request has too little time left for."""
-    asked = asking(standing, accepted, tried=(), since_us=since_us, now_us=now_us)
+    asked = asking(standing, accepted, tried=tried, since_us=since_us, now_us=now_us)
     if asked.late is None:
         return ()
     late = []
     for one in standing.policy.providers:
         index = standing.serving_lane(one.id, asked.context)
-        if index is not None and _of_the_time(standing, asked.late, index, now_us):
+        if index is not None and _of_the_time(standing, one, asked, index):
             late.append(one.id)
     return tuple(late)
 
 
 def is_last_resort(standing: Standing, settings: ProviderSettings, asked: Asking, *, pause_us: int) -> bool:
     """Whether a provider whose circuit is open may be asked now, where nobody else may: it was left alone."""
-    record, index = standing.providers.get(settings.id), standing.serving_lane(settings.id, asked.context)
-    if record is None or index is None or record.in_flight:
+    lanes, index = standing.lanes, standing.serving_lane(settings.id, asked.context)
+    if index is None or lanes.state[lanes.base(index) + lane.IN_FLIGHT]:
         return False
-    lanes = standing.lanes
-    return asked.now_us - lanes.state[lanes.base(index) + lane.LAST_STARTED_US] >= pause_us
+    base = lanes.base(index)
+    asked_us = max(lanes.state[base + lane.LAST_STARTED_US], lanes.state[base + lane.LAST_ENDED_US])
+    return asked.now_us - asked_us >= pause_us
 
 
 def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> int | None:
@@ -198,10 +201,16 @@ def _of_the_pings(standing: Standing, settings: ProviderSettings, index: int | N
     return (PINGS_FAIL, None) if served_us <= lanes.state[base + lane.LAST_FAILURE_US] else None
 
 
-def _of_the_time(standing: Standing, late: tuple[int, int], index: int, now_us: int) -> Verdict | None:
-    left_us, total_us = late
-    usual = usual_us(standing, index, now_us)
-    return (TOO_LATE, None) if usual is not None and left_us < needed_us(usual, total_us) else None
+def _of_the_time(standing: Standing, settings: ProviderSettings, asked: Asking, index: int) -> Verdict | None:
+    """Where calls are limited, a slot is for those who may still be served. Elsewhere a late request takes nobody's."""
+    policy = standing.policy
+    limits = (settings.max_in_flight, settings.max_calls_per_second, policy.max_in_flight, policy.max_calls_per_second)
+    if asked.late is None or all(limit is None for limit in limits):
+        return None
+    left_us, total_us = asked.late
+    usual = usual_us(standing, index, asked.now_us)
+    needed = 0 if usual is None else needed_us(usual, total_us, tried=bool(asked.tried))
+    return (TOO_LATE, None) if left_us < needed else None
 
 
 def _of_the_load(standing: Standing, record: ProviderRecord, settings: ProviderSettings, now_us: int) -> Verdict | None:

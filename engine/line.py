@@ -29,7 +29,7 @@ def waited_for(state: OpenState, standing: Standing, *, now_us: int) -> Hashable
     here = then.turn.provider if isinstance(then, Chosen) else None
     context = call_context(accepted) if policy.lane_by else {}
     wares = (accepted.service, accepted.country) if standing.stock else ()
-    late = too_late_for(standing, accepted, since_us=progress.since_us, now_us=now_us)
+    late = too_late_for(standing, accepted, tried=progress.tried, since_us=progress.since_us, now_us=now_us)
     return here, progress.tried, tuple([context[name] for name in policy.lane_by]), wares, late
 
 

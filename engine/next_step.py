@@ -212,8 +212,8 @@ def within_budget(standing: Standing, now_us: int) -> bool:
 
 
 def _veto_here(standing: Standing, progress: Progress, provider: str, now_us: int) -> Verdict | None:
-    """What is against asking a provider again now, if anything is."""
-    asked = eligibility.asking(standing, progress.accepted, tried=(), since_us=progress.since_us, now_us=now_us)
+    """What is against asking a provider again now, if anything is; lateness is not: its last call may be in doubt."""
+    asked = eligibility.asking(standing, progress.accepted, tried=(), since_us=now_us, now_us=now_us)
     index = standing.serving_lane(provider, asked.context)
     found = eligibility.verdict(standing, provider_settings(standing.policy, provider), asked, index)
     return None if eligibility.is_eligible(found[0]) else found

@@ -7,6 +7,7 @@ still serve a part of it. The usual time is the average of the window's successe
 
 from typing import Final
 
+from understudy.events.policy import ProviderSettings
 from understudy.projections import lane_step as lane
 from understudy.projections.standing import Standing
 
@@ -34,17 +35,30 @@ def usual_us(standing: Standing, index: int, now_us: int) -> int | None:
     return lanes.state[base + lane.SUCCESS_LATENCY_US] // successes
 
 
-def needed_us(usual_us: int, total_us: int) -> int:
-    """What must be left for a call: half as long again as usual, or half of what there is beyond that.
+def needed_us(usual_us: int, total_us: int, *, tried: bool) -> int:
+    """What must be left for a call that takes a slot, while others may wait for it.
 
-    Nothing if the usual time is more than a fresh request has: then lateness is not what is wrong.
+    Who comes first after a wait has a whole line behind it: half as long again as usual is needed, or half of what
+    there is beyond that. Who was let down by others goes if the usual time is left. Nothing is needed if a fresh
+    request has less than the usual time: then lateness is not what is wrong.
     """
-    return usual_us + min(usual_us, total_us - usual_us) // 2 if usual_us < total_us else 0
+    if usual_us >= total_us:
+        return 0
+    return usual_us if tried else usual_us + min(usual_us, total_us - usual_us) // 2
 
 
-def blames(standing: Standing, index: int, *, given_us: int, fresh_us: int, now_us: int) -> bool:
-    """Whether a call that ran out of time tells against its provider: it had what a fresh one has, or plenty."""
-    if not is_late(given_us, fresh_us):
+def blames(
+    standing: Standing, index: int, settings: ProviderSettings, *, given_us: int, fresh_us: int, now_us: int
+) -> bool:
+    """Whether a call that ran out of time tells against its provider.
+
+    It does if it had what a fresh one has, or plenty; if it was a probe; and if enough others to open a circuit have
+    run out of time before it, with no answer to anybody in between: of one that hangs nothing else may be known.
+    """
+    lanes = standing.lanes
+    if not is_late(given_us, fresh_us) or lanes.state[lanes.base(index) + lane.OPENED_US]:
+        return True
+    if standing.provider(settings.id).unheard >= (settings.max_failures or standing.policy.max_failures):
         return True
     usual = usual_us(standing, index, now_us)
     return usual is not None and given_us >= _USUAL_TIMES * usual

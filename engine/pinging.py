@@ -28,4 +28,5 @@ def next_ping_us(standing: Standing, settings: ProviderSettings, now_us: int) ->
         return max(latest_us + policy.ping_retry_ms * 1000, rest_over_us)
     if rest_over_us and pinged_us < rest_over_us:
         return rest_over_us
-    return latest_us + policy.ping_interval_ms * 1000
+    # A ping that was refused (throttled, a wrong key) says nothing, but it was asked.
+    return max(latest_us, pinged_us) + policy.ping_interval_ms * 1000

@@ -104,7 +104,7 @@ class FunctionProvider:
 
     def __init__(self, settings: ProviderSettings, call: AsyncFunction, **extras: AsyncFunction) -> None:
         self.settings = settings
-        self._call = _accepting(call)
+        self._call = call if _takes_all(call) else _accepting(call)
         for name, function in extras.items():
             setattr(self, name, _accepting(function))
 
@@ -225,6 +225,13 @@ def settings_of(one: Provider, configured: Mapping[str, ProviderSettings], *, pi
     )
 
 
+def _takes_all(function: AsyncFunction) -> bool:
+    """Whether a function takes everything as a call offers it: there is nothing to adapt."""
+    parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    by_name = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.name not in _BY_PLACE]
+    return (*(one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD), *by_name) == _OFFERED
+
+
 def _accepting(function: AsyncFunction) -> AsyncFunction:
     parameters = inspect.signature(function).parameters.values()
     if any(one.kind is one.VAR_KEYWORD for one in parameters):
@@ -234,10 +241,6 @@ def _accepting(function: AsyncFunction) -> AsyncFunction:
     unknown = [name for name in wanted if name not in _OFFERED]
     if unknown:
         raise TypeError(f"a provider function is given {', '.join(_OFFERED)}; it cannot be given {unknown[0]!r}")
-
-    by_name = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.name not in _BY_PLACE]
-    if (*(one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD), *by_name) == _OFFERED:
-        return function  # It takes everything as it is offered.
 
     async def adapted(*positional: Any, **keywords: Any) -> Any:
         offered = {

@@ -77,7 +77,8 @@ def _decided(state: RequestState, event: Decided, _: int) -> RequestState:
     if event.provider is not None:
         return Chosen(progress, Turn(event.provider, event.draw))
     ends = [one.until_us for one in event.candidates if one.verdict in PASSING and one.until_us is not None]
-    if not ends and any(one.verdict == TOO_LATE for one in event.candidates):
+    over = min(ends, default=progress.accepted.deadline_at_us) >= progress.accepted.deadline_at_us
+    if over and any(one.verdict == TOO_LATE for one in event.candidates):
         progress = replace(progress, given_up=EndReason.DEADLINE)
     return Nobody(progress, min(ends, default=None))
 

@@ -14,6 +14,7 @@ from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, stopped, unknown_of
 from understudy.engine.provider import Provider
+from understudy.engine.recovery import is_held
 from understudy.engine.tasks import Tasks, is_cancelled
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
@@ -232,8 +233,8 @@ class Runner:
 
     def _give_up(self, ticket: Ticket, reason: EndReason) -> None:
         """The caller is gone: end the request if nothing is in doubt, else settle it in the background."""
-        if ticket.request_id not in self.journal.ledger.requests:
-            return
+        if ticket.request_id not in self.journal.ledger.requests or is_held(self.journal.ledger, ticket.request_id):
+            return  # It has ended, or its caller was about to hear that it is being settled.
         self.journal.note(RequestCancelled(request_id=ticket.request_id, reason=reason))
         step, now_us = self._next(ticket)
         if isinstance(step, steps.Fail | steps.Finish):

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from threading import Condition, Thread, get_ident
+from threading import Condition, Lock, Thread, get_ident
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -25,7 +25,10 @@ class Threads(Executor):
     """
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        lock = Lock()
+        self._changed = Condition(lock)
+        self._over = Condition(lock)
+        """What the watch waits for: with the others, it would at times be the one who hears of new work."""
         self._jobs: deque[Callable[[], None]] = deque()
         self._since_s: dict[int, float] = {}
         """Since when each thread that is at work has been at it."""
@@ -78,6 +81,7 @@ class Threads(Executor):
             self._closed = True
             self._jobs.clear()
             self._changed.notify_all()
+            self._over.notify_all()
 
     def _start(self) -> None:
         Thread(target=self._work, name="understudy-hooks", daemon=True).start()
@@ -101,8 +105,8 @@ class Threads(Executor):
 
     def _watch(self) -> None:
         """A thread that is there only while work waits: it puts another in the place of each that is stuck."""
-        with self._changed:
-            while not self._changed.wait_for(lambda: self._closed or not self._jobs, timeout=STUCK_S / 4):
+        with self._over:
+            while not self._over.wait_for(lambda: self._closed or not self._jobs, timeout=STUCK_S / 4):
                 limit_s = time.monotonic() - STUCK_S
                 stuck = sum(since_s <= limit_s for since_s in self._since_s.values())
                 with suppress(RuntimeError):  # No more threads can be had now; it looks again.

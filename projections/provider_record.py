@@ -34,6 +34,8 @@ class ProviderRecord:
     """When the first call failed on the network that no answer has followed since."""
     answered_us: int = 0
     """When it last answered anything at all."""
+    unheard: int = 0
+    """How many calls have run out of a late request's time since the last that was answered."""
     rate_used_us: int = 0
     """Up to which instant our own rate limit is used up, a call taking `rate_interval_us` of it."""
     rate_interval_us: int = 0

@@ -26,7 +26,7 @@ from understudy.events.requests import (
     RequestSuspended,
 )
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import SIDE_OPERATIONS, FailureKind, Strategy
+from understudy.events.vocabulary import SIDE_OPERATIONS, AbandonReason, FailureKind, Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import turn
 from understudy.projections.open_call import OpenCall, call_context, ending_code
@@ -41,6 +41,7 @@ Reaction = Callable[["Standing", Recorded, Any], int | None]
 
 # An enum's member costs several times a global to look up, and this is asked at every decision.
 _ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
+_OUT_OF_TIME: Final = AbandonReason.OUT_OF_TIME
 
 
 def _engine_started(standing: "Standing", _: Recorded, event: EngineStarted) -> None:
@@ -102,6 +103,7 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
         record.unfunded_us = 0
     if started.operation not in SIDE_OPERATIONS:
         record.in_flight -= 1
+        record.unheard = 0
         if record.slow_start is not None:
             record.slow_start.end(started_us, gained=1)
     if event.stock is not None:
@@ -126,6 +128,8 @@ def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) ->
             record.cut_off_us = at_us
     else:
         record.answered_us = at_us
+        if event.operation not in SIDE_OPERATIONS:
+            record.unheard = 0
     match kind:
         case FailureKind.RATE_LIMITED:
             pause_us = event.retry_after_us
@@ -151,6 +155,8 @@ def _call_abandoned(standing: "Standing", recorded: Recorded, event: CallAbandon
     call = standing.calls.pop(event.started_seq, None)
     if call is None:
         return 0
+    if event.reason is _OUT_OF_TIME:
+        standing.provider(event.provider).unheard += 1
     return _end_in_vain(standing, recorded, event, call=call)
 
 

@@ -33,12 +33,11 @@ def leaving_no_trace(path: Path) -> Iterator[None]:
     need no such files; but it would read without locks, and somebody may write at any time, be it only into the inbox,
     for which nobody need own the log.
     """
-    beside = path.with_name(f"{path.name}-wal")
-    was_there = _size(beside) is not None
+    path = path.resolve()  # Behind a link, they lie beside what it points to.
     try:
         yield
     finally:
-        if not was_there and _size(beside) == 0:
+        if _size(path.with_name(f"{path.name}-wal")) == 0:
             with (
                 suppress(sqlite3.Error),
                 closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0)) as last,
@@ -52,6 +51,7 @@ def _address(path: Path) -> str:
     Even to read it wants to lay a file beside it. Where it may not (a copy on a read-only disk, an archive), and no
     write-ahead log lies there of which it would have to know, it is told that nobody writes.
     """
+    path = path.resolve()
     still = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
     return f"{path.as_uri()}?mode=ro{'&immutable=1' if still else ''}"
 

@@ -36,7 +36,13 @@ def standing(strategy: Strategy) -> Story:
     names = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot")
     providers = [
         ProviderSettings.model_validate(
-            {"id": name, "weight": 1 + place % 3, "price": place % 2, "priority": 1 + place // 5}
+            {
+                "id": name,
+                "weight": 1 + place % 3,
+                "price": place % 2,
+                "priority": 1 + place // 5,
+                "max_in_flight": 99 if place % 2 else None,
+            }
         )
         for place, name in enumerate(names)
     ]

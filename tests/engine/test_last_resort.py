@@ -14,12 +14,12 @@ RESTS = {"max_failures": 1, "recovery_time_ms": 60_000, "retry_attempts": 0, "la
 
 
 def all_out(*providers: str | ProviderSettings, **settings: Any) -> Story:
-    """Everybody has failed; the last failure is the pause of a last resort ago."""
+    """Everybody has failed, and was left alone for the pause since."""
     providers = providers or ("a", "b")
     story = given(policy_for(*providers, **{**RESTS, **settings}))
     for one in providers:
         story.serves(one if isinstance(one, str) else one.id, TRANSIENT)
-    return story.later(ms=400)
+    return story.later(ms=500)
 
 
 def verdicts(story: Story, **request: Any) -> dict[str, str]:
@@ -34,7 +34,7 @@ def test_when_all_circuits_are_open_a_request_goes_to_one_that_was_left_alone_fo
     story = all_out()
     assert verdicts(story) == {"a": "last_resort", "b": "last_resort"}
     assert story.decides().order == ("a", "b")
-    story = given(policy_for("a", "b", **RESTS)).serves("a", TRANSIENT).serves("b", TRANSIENT).later(ms=399)
+    story = given(policy_for("a", "b", **RESTS)).serves("a", TRANSIENT).serves("b", TRANSIENT).later(ms=499)
     assert verdicts(story) == {"a": "last_resort", "b": "circuit_open"}  # `a` was asked a tenth of a second earlier.
 
 
@@ -65,7 +65,24 @@ def test_nobody_is_asked_as_a_last_resort_while_another_may_be_or_is_only_at_a_l
     story = given(policy_for("a", full, **RESTS)).serves("a", TRANSIENT).later(ms=10_000)
     assert verdicts(story) == {"a": "circuit_open", "c": "eligible"}
     story.starts("c")
-    assert verdicts(story) == {"a": "circuit_open", "c": "max_in_flight"}
+    assert verdicts(story, left_ms=1_000) == {"a": "circuit_open", "c": "max_in_flight"}
+
+
+def test_a_limit_beyond_the_deadline_is_not_worth_waiting_for() -> None:
+    story = given(policy_for("a", "c", **RESTS)).serves("a", TRANSIENT)
+    story.serves("c", fails(FailureKind.RATE_LIMITED, retry_after_ms=3_600_000)).later(ms=10_000)
+    assert verdicts(story, left_ms=1_000) == {"a": "last_resort", "c": "throttled"}
+
+
+def test_each_lane_is_asked_for_itself() -> None:
+    story = given(policy_for("a", lane_by=("country",), **RESTS))
+    for country in ("us", "de"):
+        started = story.starts("a", country=country)
+        story.ends(started, TRANSIENT)
+    story.later(ms=10_000)
+    story.starts("a", country="de")
+    assert verdicts(story, country="us") == {"a": "last_resort"}
+    assert verdicts(story, country="de") == {"a": "circuit_open"}
 
 
 def test_a_backup_in_order_goes_before_a_primary_at_rest() -> None:

@@ -11,8 +11,10 @@ from providers_for_tests import Searchable, Told, never
 
 from understudy.adapters import MemoryLog
 from understudy.engine import (
+    Ambiguous,
     DeadlineExceeded,
     Engine,
+    EngineClosed,
     Finding,
     Found,
     NoProviderAvailable,
@@ -115,5 +117,34 @@ def test_a_provider_that_hangs_is_found_out_although_most_come_to_it_late(stage:
         async with stage.engine(alpha, policy=POLICY, watch=False) as engine:
             await come(engine, a_second=40, seconds=3)
             assert engine.health()[0].verdict == "circuit_open"
+
+    stage.play(act)
+
+
+MANY = 16
+"""So that of some the caller is interrupted before the look-up is, and of others after it."""
+
+
+class Hanging(Searchable):
+    """One whose later look-ups are not answered."""
+
+    async def lookup(self, *args: Any, **offered: Any) -> Found:
+        if not self.findings:
+            await asyncio.Event().wait()
+        return await super().lookup(*args, **offered)
+
+
+def test_a_stop_leaves_a_held_request_alone_whose_caller_is_about_to_hear_of_it(stage: Any) -> None:
+    async def act() -> None:
+        unknown = Found(finding=Finding.UNKNOWN)
+        alpha = Hanging("alpha", [Ambiguous("reset")] * MANY, findings=[unknown] * MANY)
+        policy = Policy(deadline_ms=1_500, lookup_interval_ms=400, request_timeout_ms=60_000)
+        engine = stage.engine(alpha, log=SlowLog(), policy=policy, watch=False)
+        await engine.start()
+        calls = [asyncio.create_task(engine.call("x", effect="once")) for _ in range(MANY)]
+        await asyncio.sleep(1.2)
+        await engine.stop(grace_ms=1_150)
+        told = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(one) for one in told} == {EngineClosed}
 
     stage.play(act)

@@ -1,6 +1,7 @@
 """What a caller of the engine gets, seen from outside."""
 
 import asyncio
+import functools
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,19 @@ async def whatever_there_is(**offered: Any) -> list[Any]:
     return await by_name(**offered)
 
 
+@functools.wraps(as_offered)
+async def in_another_coat(**offered: Any) -> list[Any]:
+    return await by_name(**offered)
+
+
 async def the_rest(operation: str, request: Any, **offered: Any) -> list[Any]:
     return await as_offered(operation, request, **offered)
 
 
-@pytest.mark.parametrize("function", [as_offered, by_place, by_name, in_any_order, whatever_there_is, the_rest])
+SHAPES = [as_offered, by_place, by_name, in_any_order, whatever_there_is, in_another_coat, the_rest]
+
+
+@pytest.mark.parametrize("function", SHAPES)
 def test_a_function_may_take_what_there_is_in_any_way(stage: Any, function: Any) -> None:
     async def act() -> None:
         async with stage.engine(provider("alpha")(function)) as engine:

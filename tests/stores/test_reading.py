@@ -117,3 +117,19 @@ async def test_an_engine_that_starts_meanwhile_loses_nothing(path: Path) -> None
         await asyncio.gather(engine.call("fetch", effect="once"), *(asyncio.to_thread(read, path) for _ in range(5)))
     assert read(path) > before
     assert sorted(one.name for one in path.parent.iterdir()) == ["calls.db", "calls.db.lock"]
+
+
+async def test_nor_is_there_anything_left_beside_what_a_link_points_to(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    with unchanged(path):
+        assert read(link) > 5
+    assert not link.with_name("link.db-wal").exists()
+
+
+async def test_what_an_earlier_reader_has_left_empty_goes_with_the_next(path: Path) -> None:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as left:
+        left.execute("SELECT count(*) FROM events").fetchone()
+    assert path.with_name("calls.db-wal").exists()
+    assert read(path) > 5
+    assert [one.name for one in path.parent.iterdir()] == ["calls.db"]
