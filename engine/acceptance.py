@@ -114,7 +114,8 @@ def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect |
     if not _is_name(name):
         _check_name("operation", name)
     if name in SIDE_OPERATIONS:
-        raise InvalidRequest(f"an operation cannot be called {name!r}: that is the name of the engine's own calls")
+        own = ", ".join(SIDE_OPERATIONS)
+        raise InvalidRequest(f"an operation cannot be called {name!r}: the engine's own calls are {own}")
     found = operations.get(name)
     if found is None and operations and effect is None:
         near = get_close_matches(name, operations, n=1)

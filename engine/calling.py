@@ -1,6 +1,8 @@
 """Calls, from the intent to the ending that is put on record: the boundary to providers, who may do anything."""
 
 import asyncio
+import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -19,6 +21,8 @@ from understudy.events.errors import LogUnavailable
 from understudy.events.log import StoreSensitive
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
+
+logger = logging.getLogger("understudy.calls")
 
 _ANSWERS: Final = (Reply, Found)
 _EARLY_US: Final = 100_000
@@ -129,6 +133,11 @@ class Caller:
         else:
             effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
             error_type = type(foreign).__name__
+            # Where, but not with what: messages and values may be anybody's, and have not been redacted.
+            where = "".join(traceback.format_tb(foreign.__traceback__))
+            logger.debug(
+                "%s raised %s in %s, call %d\n%s", event.provider, error_type, event.operation, started.seq, where
+            )
             error = reports.of_foreign(f"{error_type}: {_text_of(foreign)}", effect)
         now_us = self.journal.now_us()
         over = error.kind is FailureKind.TIMED_OUT and (expired or now_us + _EARLY_US >= event.deadline_at_us)

@@ -39,6 +39,8 @@ OUT_OF_STOCK: Final = "out_of_stock"
 
 PASSING: Final = frozenset({THROTTLED, SLOW_START, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
 """Vetoes about load: when nobody else is left, a request waits for their end, if its deadline allows."""
+OPEN_ENDED: Final = frozenset({IN_FLIGHT, GLOBAL_IN_FLIGHT})
+"""Vetoes that end with some call: what stands as their end is when to look again at the latest."""
 _NO_CONTEXT: Final[Mapping[str, str | None]] = {}
 ASK_AGAIN_US: Final = 100_000
 """When to look again after a veto whose end is not known: calls under way at their limit. An end wakes who waits."""

@@ -25,8 +25,12 @@ class Operation:
     """Whether somebody declared it; False for what is made for a name that nobody declared."""
 
     def __post_init__(self) -> None:
-        """Take the plain name of an effect class as well; InvalidRequest for another."""
+        """Take the plain name of an effect class as well; InvalidRequest for another, and for no set of names."""
         object.__setattr__(self, "effect", effect_named(self.effect))
+        if isinstance(self.sensitive, str):  # type: ignore[unreachable] # Every letter of it would be taken for a name.
+            raise InvalidRequest(
+                f"sensitive={self.sensitive!r} is a text; give the names in a set: {{{self.sensitive!r}}}"
+            )
 
 
 def effect_named(name: Effect | str) -> Effect:

@@ -47,7 +47,9 @@ def error_of(end: RequestFailed, vetoes: Mapping[str, str]) -> RequestError:
         reasons = "; ".join(f"{provider}: {veto}" for provider, veto in vetoes.items()) or "none is configured"
         message = f"no provider may be asked for {end.operation}: {reasons} (request {end.request_id})"
         return NoProviderAvailable(message, request_id=end.request_id, vetoes=vetoes)
-    tried = f"tried {', '.join(end.tried)}" if end.tried else "nobody was asked"
+    reasons = ", ".join(f"{provider}: {veto}" for provider, veto in vetoes.items())
+    nobody = f"nobody was asked ({reasons})" if reasons else "nobody was asked"
+    tried = f"tried {', '.join(end.tried)}" if end.tried else nobody
     last = f"; last: {end.last_outcome}" if end.last_outcome else ""
     told = f": {end.last_message}" if end.last_message else ""
     message = f"{end.operation} failed ({end.reason}), {tried}{last}{told} (request {end.request_id})"

@@ -20,6 +20,8 @@ from understudy.replay.story import LEGEND, below_par, instant, ms, sentence, ta
 
 WIDTH: Final = 100
 """Columns of a story, where nobody says otherwise."""
+_NOTICED_US: Final = 10_000
+"""A shorter time between acceptance and decision is the engine's own."""
 _MARGIN: Final = " " * 17
 _INDENT: Final = " " * 4
 
@@ -44,12 +46,12 @@ class Story:
         first = self.events[0]
         told = [f"Request {self.request_id}", instant(first.at_us)]
         explained = False
-        for one in self.events:
+        for one, said in zip(self.events, self._sentences(), strict=True):
             prefix = f"  +{ms(one.at_us - first.at_us):>12}  "
-            told += wrapped(sentence(one), width=width, first=prefix, then=f"{_MARGIN}  ")
+            told += wrapped(said, width=width, first=prefix, then=f"{_MARGIN}  ")
             if isinstance(one.event, DecisionMade):
                 told += [f"{_INDENT}{line}" for line in table(one.event, width=width - len(_INDENT))]
-                remarks = self._remarks(one.seq, one.event)
+                remarks = self._remarks(one, one.event)
                 for line in remarks if explained else (LEGEND, *remarks):
                     told += wrapped(line, width=width, first=_INDENT, then=f"{_INDENT}  ")
                 explained = True
@@ -64,11 +66,11 @@ class Story:
                     "seq": one.seq,
                     "at_us": one.at_us,
                     "kind": one.event.kind,
-                    "told": sentence(one),
+                    "told": said,
                     "event": to_jsonable_python(one.event, exclude_none=True),
                     **({"flip_points": self.flip_points(one.seq, one.event)} if _is_decision(one) else {}),
                 }
-                for one in self.events
+                for one, said in zip(self.events, self._sentences(), strict=True)
             ],
         }
 
@@ -79,11 +81,22 @@ class Story:
         }
         return {provider: flip for provider, flip in found.items() if flip is not None}
 
-    def _remarks(self, seq: int, decision: DecisionMade) -> Iterator[str]:
+    def _sentences(self) -> Iterator[str]:
+        """Each event in words. Who comes while others wait for the same stands behind them, and no event says so."""
+        before = self.events[0]
+        for one in self.events:
+            waited_us = one.at_us - before.at_us
+            in_line = isinstance(before.event, RequestAccepted) and waited_us >= _NOTICED_US
+            yield f"after {ms(waited_us)} in line behind others, {sentence(one)}" if in_line else sentence(one)
+            before = one
+
+    def _remarks(self, recorded: Recorded, decision: DecisionMade) -> Iterator[str]:
+        seq, accepted = recorded.seq, self.events[0].event
+        left_us = accepted.deadline_at_us - recorded.at_us if isinstance(accepted, RequestAccepted) else 0
         policy = self.policies.get(seq, Policy())
         for one in decision.candidates:
             if not is_eligible(one.verdict):
-                yield f"{one.provider} was out: {veto(one)}"
+                yield f"{one.provider} was out: {veto(one, left_us=left_us)}"
             elif standing := below_par(one, policy):
                 yield f"{one.provider} {standing}"
         if decision.provider is not None:

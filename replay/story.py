@@ -74,6 +74,8 @@ def sentence(recorded: Recorded) -> str:
             return _failed(event)
         case CallAbandoned():
             return _abandoned(event)
+        case RetryScheduled(provider=None):
+            return f"waits in line: {event.reason}"
         case RetryScheduled():
             return f"waits {ms(max(0, event.until_us - recorded.at_us))}: {event.reason}"
         case RequestCancelled():
@@ -84,10 +86,7 @@ def sentence(recorded: Recorded) -> str:
             word = "executed" if event.executed else "not executed"
             return f"{event.actor} declares it {word}: {event.reason}"
         case RequestCompleted():
-            changes = (
-                f" after {event.failovers} failover{'s' if event.failovers > 1 else ''}" if event.failovers else ""
-            )
-            return f"served by {event.provider}{changes} (known by {event.via})"
+            return _completed(event)
         case RequestFailed():
             return f"failed: {event.reason}" + (f", last {event.last_outcome}" if event.last_outcome else "")
         case _:
@@ -139,10 +138,14 @@ def ms(us: int) -> str:
     return f"{us / 1000:,.0f} ms" if us >= _EXACT_BELOW_US else f"{us / 1000:.1f} ms"
 
 
-def veto(one: Candidate) -> str:
-    """Why a candidate was out, with its end where there is one."""
+def veto(one: Candidate, *, left_us: int) -> str:
+    """Why a candidate was out, with its end where there is one. So much of the request's time was left."""
     name = one.verdict.replace("_", " ")
-    return f"{name} until {instant(one.until_us)}" if one.until_us is not None else name
+    if one.verdict == eligibility.TOO_LATE:
+        usual = "" if one.average_us is None else f", and its calls take {ms(one.average_us)} on average"
+        return f"{name}: {ms(left_us)} were left{usual}"
+    ends = one.until_us is not None and one.verdict not in eligibility.OPEN_ENDED
+    return f"{name} until {instant(one.until_us)}" if ends and one.until_us is not None else name
 
 
 def below_par(one: Candidate, policy: Policy) -> str | None:
@@ -173,6 +176,11 @@ def _decided(event: DecisionMade) -> str:
         return "decides: nobody may be asked"
     how = " for exploration" if event.explored else " as preferred" if event.pinned else ""
     return f"decides by {event.strategy}: {event.provider}{how}, of {', '.join(event.order)}"
+
+
+def _completed(event: RequestCompleted) -> str:
+    changes = f" after {event.failovers} failover{'s' if event.failovers > 1 else ''}" if event.failovers else ""
+    return f"served by {event.provider}{changes} (known by {event.via})"
 
 
 def _abandoned(event: CallAbandoned) -> str:

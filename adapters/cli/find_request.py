@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Final
 
 from understudy.adapters.cli.exits import Refused
@@ -31,7 +32,9 @@ def find_request(reader: SqliteReader, wanted: str) -> str:
         return last_failover(reader)
     found = _by_id(reader, wanted) or _under_key(reader, wanted)
     if not found:
-        raise Refused(f"no request has the id or the key {plain(wanted)!r}, nor an id that begins so; try `{LAST}`")
+        near = get_close_matches(wanted, (LAST, LAST_FAILOVER), n=1)
+        meant = f"did you mean `{near[0]}`?" if near else f"try `{LAST}`"
+        raise Refused(f"no request has the id or the key {plain(wanted)!r}, nor an id that begins so; {meant}")
     return _the_only(found, wanted, otherwise="write more of it")
 
 

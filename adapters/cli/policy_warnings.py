@@ -59,7 +59,9 @@ def _depth(policy: Policy) -> Iterator[str]:
             f" {_PRIMARIES} leave a choice when one of them is out"
         )
     if ServicePriority.EMERGENCY not in tiers:
-        rests = "" if policy.last_resort_ms else " until a circuit has rested (last_resort_ms tries one meanwhile)"
+        rests = " but for one now and then (last_resort_ms)"
+        if policy.last_resort_ms is None:
+            rests = " until a circuit has rested (last_resort_ms tries one meanwhile)"
         yield f"no provider has priority 4 (emergency): when all others are out, requests fail{rests}"
 
 

@@ -37,7 +37,7 @@ def reason(judged: ProviderHealth, seen: ProviderView, standing: Standing, *, no
     told += _vetoed(judged, seen)
     if not told:
         return ""
-    until = judged.until_us
+    until = None if judged.verdict in eligibility.OPEN_ENDED else judged.until_us
     end = f", until {iso(until)} (in {span(until - now_us)})" if until is not None and until > now_us else ""
     return "; ".join(told) + end
 

@@ -102,6 +102,10 @@ def test_a_request_that_is_not_there_is_refused(word: str, short_log: Path) -> N
     assert said == f"no request has the id or the key {word!r}, nor an id that begins so; try `last`"
 
 
+def test_a_misspelt_word_for_a_request_is_noticed(short_log: Path) -> None:
+    assert refused("explain", short_log, "last-failver").endswith("did you mean `last-failover`?")
+
+
 def test_a_log_without_requests_has_no_last_one(tmp_path: Path) -> None:
     path = tmp_path / "idle.toml"
     path.write_text(SHORT.replace("{ per_second = 2 }", "{ bursts = [{ at_s = 100, requests = 1 }] }"))

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -154,6 +155,16 @@ def test_a_sentence_that_nobody_reads_is_no_trouble_either() -> None:
     with os.fdopen(writing_end, "w") as stderr:
         done = subprocess.run(program("verfy"), stdout=subprocess.PIPE, stderr=stderr, check=False)
     assert (done.returncode, done.stdout) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("events",), ("requests",), ("doctor",), ("explain", "last")], ids=" ".join
+)
+def test_without_a_place_to_answer_to_a_command_ends_quietly(words: tuple[str, ...], short_log: Path) -> None:
+    command, *rest = words
+    line = shlex.join(program(command, str(short_log), *rest))
+    done = subprocess.run(["/bin/sh", "-c", f"{line} >&-"], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")

@@ -92,3 +92,8 @@ def test_the_return_of_an_idle_provider_is_known_within_ten_seconds(up_ms: int) 
     while story.sees("a").verdict != "eligible":
         pings(story, succeeds() if story.now_us + 2_000 * MS >= back_us else TRANSIENT)
     assert story.now_us - back_us <= 10_000 * MS
+
+
+def test_a_ping_that_is_refused_is_not_repeated_at_once() -> None:
+    story = given(policy_for(SETTINGS)).serves("a", fails(FailureKind.RATE_LIMITED), operation="ping")
+    assert due_in_ms(story) == 10_000 - 100

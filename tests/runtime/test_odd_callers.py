@@ -53,6 +53,11 @@ def test_odd_arguments_are_refused_before_anything_happens(stage: Any, arguments
     stage.play(act)
 
 
+def test_the_sensitive_names_of_an_operation_are_a_set() -> None:
+    with pytest.raises(InvalidRequest, match=r"give the names in a set: \{'code'\}"):
+        Operation(name="x", sensitive="code")  # type: ignore[arg-type]
+
+
 def test_a_misspelt_operation_is_not_served_as_a_read(stage: Any) -> None:
     async def act() -> None:
         alpha = Told("a")

@@ -11,6 +11,7 @@ from providers_for_tests import Searchable, Told, never
 
 from understudy.adapters import MemoryLog
 from understudy.engine import (
+    AllProvidersFailed,
     Ambiguous,
     DeadlineExceeded,
     Engine,
@@ -21,8 +22,12 @@ from understudy.engine import (
     Policy,
     ProviderSettings,
     RequestError,
+    Strategy,
+    TimedOut,
+    Transient,
 )
 from understudy.engine.health import Status
+from understudy.replay.explain import explain
 
 SLOTS = 10
 USUAL_S = 0.2
@@ -148,3 +153,37 @@ def test_a_stop_leaves_a_held_request_alone_whose_caller_is_about_to_hear_of_it(
         assert {type(one) for one in told} == {EngineClosed}
 
     stage.play(act)
+
+
+def test_a_time_limit_of_the_provider_itself_tells_against_it_however_late_the_request(stage: Any) -> None:
+    async def act() -> None:
+        first = Told("first", default=Transient("no"), delay_s=0.5)
+        second = Told("second", default=TimedOut("no answer within 200 ms"), delay_s=0.2)
+        policy = Policy(strategy=Strategy.IN_ORDER, deadline_ms=4_000, retry_attempts=0, max_failures=1)
+        async with stage.engine(first, second, policy=policy, watch=False) as engine:
+            with pytest.raises(AllProvidersFailed):
+                await engine.call("x")
+            assert [one.verdict for one in engine.health()] == ["circuit_open", "circuit_open"]
+
+    stage.play(act)
+
+
+def test_who_was_refused_for_lateness_is_told_so_and_explain_tells_the_wait(stage: Any) -> None:
+    async def act() -> str:
+        alpha = Told("alpha", delay_s=0.4, settings=ProviderSettings(id="alpha", max_in_flight=1))
+        async with stage.engine(alpha, policy=POLICY, watch=False) as engine:
+            for _ in range(2):
+                await engine.call("x")
+            calls = [asyncio.create_task(engine.call("x")) for _ in range(4)]
+            told = await asyncio.gather(*calls, return_exceptions=True)
+        late = [one for one in told if isinstance(one, DeadlineExceeded)]
+        assert late
+        assert "nobody was asked (alpha: too_late)" in str(late[-1])
+        return late[-1].request_id
+
+    request_id = stage.play(act)
+    with stage.logs[0].reader() as reader:
+        story = "\n".join(explain(reader, request_id).lines())
+    assert "ms in line behind others, decides: nobody may be asked" in story
+    assert "alpha was out: too late:" in story
+    assert "and its calls take 400 ms on average" in story

@@ -131,3 +131,24 @@ def test_a_start_that_fails_leaves_the_log_free(stage: Any) -> None:
             await engine.call("x")
 
     stage.play(act)
+
+
+def test_where_a_foreign_exception_was_raised_can_be_read_and_nothing_of_its_values(
+    stage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    value = "secret-4711"
+
+    async def broken_here() -> None:
+        raise TypeError(value)
+
+    async def act() -> None:
+        async with stage.engine(Told("a", default=broken_here), policy=IN_ORDER) as engine:
+            with pytest.raises(OutcomeUnknown):
+                await engine.call("x", effect="once")
+
+    with caplog.at_level("DEBUG", logger="understudy.calls"):
+        stage.play(act)
+    told = [one.getMessage() for one in caplog.records if one.name == "understudy.calls"]
+    assert "a raised TypeError in x" in told[0]
+    assert "in broken_here" in told[0]
+    assert value not in told[0]
