@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Final
 
+from understudy.engine.eligibility import is_eligible
 from understudy.engine.errors import (
     AllProvidersFailed,
     DeadlineExceeded,
@@ -47,11 +48,13 @@ def error_of(end: RequestFailed, vetoes: Mapping[str, str]) -> RequestError:
         reasons = "; ".join(f"{provider}: {veto}" for provider, veto in vetoes.items()) or "none is configured"
         message = f"no provider may be asked for {end.operation}: {reasons} (request {end.request_id})"
         return NoProviderAvailable(message, request_id=end.request_id, vetoes=vetoes)
-    reasons = ", ".join(f"{provider}: {veto}" for provider, veto in vetoes.items())
+    reasons = ", ".join(f"{provider}: {veto}" for provider, veto in vetoes.items() if not is_eligible(veto))
     nobody = f"nobody was asked ({reasons})" if reasons else "nobody was asked"
     tried = f"tried {', '.join(end.tried)}" if end.tried else nobody
     last = f"; last: {end.last_outcome}" if end.last_outcome else ""
     told = f": {end.last_message}" if end.last_message else ""
+    if end.reason is EndReason.INTERRUPTED:
+        told += "; an engine ended before it was served: ask anew, under a new key if it had one"
     message = f"{end.operation} failed ({end.reason}), {tried}{last}{told} (request {end.request_id})"
     return _ERRORS[end.reason](message, request_id=end.request_id)
 

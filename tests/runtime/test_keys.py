@@ -20,6 +20,8 @@ from understudy.engine import (
     Operation,
     OutcomeUnknown,
     Policy,
+    ProviderSettings,
+    RequestInterrupted,
     Strategy,
 )
 from understudy.engine.key_conflict import Terms, difference
@@ -204,3 +206,20 @@ def test_a_conflict_in_the_effect_names_both(stage: Any) -> None:
 def test_what_is_not_known_is_not_made_up() -> None:
     terms = Terms(Effect.READ, {}, None, None)
     assert difference(None, terms) == difference(terms, terms) == "what the log does not show"
+
+
+def test_a_repeat_of_a_request_that_a_stop_has_cut_off_in_line_is_told_what_to_do(stage: Any) -> None:
+    async def act() -> None:
+        busy = Told("a", delay_s=50, settings=ProviderSettings(id="a", max_in_flight=1))
+        async with stage.engine(busy, log=stage.file()) as engine:
+            calls = [asyncio.create_task(engine.call("x", effect="once", idempotency_key=key)) for key in ("1", "2")]
+            await asyncio.sleep(0.1)
+            await engine.stop(grace_ms=0)
+            await asyncio.gather(*calls, return_exceptions=True)
+        async with stage.engine(Told("a"), log=stage.file()) as engine:
+            with pytest.raises(
+                RequestInterrupted, match=r"nobody was asked \(a: max_in_flight\).*ask anew, under a new key"
+            ):
+                await engine.call("x", effect="once", idempotency_key="2")
+
+    stage.play(act)
