@@ -52,13 +52,20 @@ def blames(
 ) -> bool:
     """Whether a call that ran out of time tells against its provider.
 
-    It does if it had what a fresh one has, or plenty; if it was a probe; and if enough others to open a circuit have
-    run out of time before it, with no answer to anybody in between: of one that hangs nothing else may be known.
+    It does if it had what a fresh one has and no less than usual, or plenty; if it was a probe; and if enough others to
+    open a circuit have run out of time before it, while nobody was served: of one that hangs nothing else may be known.
     """
     lanes = standing.lanes
-    if not is_late(given_us, fresh_us) or lanes.state[lanes.base(index) + lane.OPENED_US]:
+    base = lanes.base(index)
+    if lanes.state[base + lane.OPENED_US]:
         return True
-    if standing.provider(settings.id).unheard >= (settings.max_failures or standing.policy.max_failures):
-        return True
+    had_its_time = not is_late(given_us, fresh_us)
+    most = settings.max_failures or standing.policy.max_failures
     usual = usual_us(standing, index, now_us)
-    return usual is not None and given_us >= _USUAL_TIMES * usual
+    if usual is None:
+        return had_its_time or standing.provider(settings.id).unheard >= most
+    plenty_us = _USUAL_TIMES * usual
+    if given_us >= plenty_us or (had_its_time and given_us >= usual):
+        return True
+    served_us = now_us - lanes.state[base + lane.LAST_SUCCESS_US]
+    return standing.provider(settings.id).unheard >= most and served_us >= plenty_us

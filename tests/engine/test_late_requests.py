@@ -149,7 +149,8 @@ def test_a_provider_that_is_never_asked_late_is_still_asked_early() -> None:
         (400, 1_000, True),
         (399, 1_000, False),
         (10, 1_000, False),
-        (60, 60, True),  # A fresh request has no more.
+        (100, 100, True),  # A fresh request has no more.
+        (99, 99, False),  # An impatient caller's: it never had the usual time.
     ],
 )
 def test_running_out_of_time_tells_against_a_provider_that_had_enough(

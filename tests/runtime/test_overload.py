@@ -187,3 +187,18 @@ def test_who_was_refused_for_lateness_is_told_so_and_explain_tells_the_wait(stag
     assert "ms in line behind others, decides: nobody may be asked" in story
     assert "alpha was out: too late:" in story
     assert "and its calls take 400 ms on average" in story
+
+
+def test_impatient_callers_do_not_take_a_provider_from_those_who_have_time(stage: Any) -> None:
+    async def act() -> None:
+        alpha = Told("alpha", delay_s=0.5)
+        async with stage.engine(alpha, policy=Policy(retry_attempts=0), watch=False) as engine:
+            for _ in range(3):
+                await engine.call("x")
+            for _ in range(20):
+                hurried = [asyncio.create_task(engine.call("x", deadline_ms=300)) for _ in range(8)]
+                await engine.call("x")
+                told = await asyncio.gather(*hurried, return_exceptions=True)
+                assert {type(one) for one in told} == {DeadlineExceeded}
+
+    stage.play(act)
