@@ -190,7 +190,7 @@ _NOTES: Final = (
     "  anew, as often as its tries and its deadline allow.",
     "- Sent with too little time left: after a wait in line, or after others, a call had less than nine tenths of what",
     "  a fresh request gives it, and less than four times what it usually takes; or its caller never gave it even the",
-    "  usual time. It was no probe, and others are served, or fewer were forgiven before it than failures open a circuit.",
+    "  usual time. It was no probe, and others are served, or fewer were forgiven before it than open a circuit.",
     "  To the request it is timed out.",
     "- Abandoned by its caller or by a crash: nobody waits for the request any more; it is settled in the background.",
 )
