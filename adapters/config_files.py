@@ -1,4 +1,4 @@
-"""Reading a policy file, TOML or JSON, into plain values: numbers with a point become `Decimal`, digit for digit."""
+"""Reading settings from a file, TOML or JSON, as plain values: numbers with a point become `Decimal`, digit for digit."""
 
 import json
 import tomllib
@@ -43,7 +43,7 @@ def _text(path: Path) -> str:
             _refuse(path, "this is a directory; name a file")
         return read_text(path, encoding="utf-8-sig")
     except TooLarge:
-        _refuse(path, f"this is no policy: it is larger than {TEXT_LIMIT:,} bytes")
+        _refuse(path, f"this is no file of settings: it is larger than {TEXT_LIMIT:,} bytes")
     except FileNotFoundError:
         _refuse(path, "there is no such file")
     except UnicodeDecodeError as error:
@@ -58,7 +58,7 @@ def _json(path: Path, text: str) -> dict[str, object]:
     except ValueError as error:
         _refuse(path, f"this is not valid JSON: {error}")
     if not isinstance(values, dict):
-        _refuse(path, "a policy is an object: it begins with {")
+        _refuse(path, "settings are an object: it begins with {")
     return values
 
 

@@ -279,7 +279,7 @@ def test_a_mistake_in_toml_is_named(text: str, sentence: str, tmp_path: Path) ->
         ('{"window": 7,}', "this is not valid JSON: "),
         ('{"window": 7, "window": 8}', "this is not valid JSON: the key 'window' stands twice in the same object"),
         ('{"exploration": NaN}', "this is not valid JSON: NaN is not a number that JSON knows"),
-        ("[]", "a policy is an object: it begins with {"),
+        ("[]", "settings are an object: it begins with {"),
         ('{"window": null}', "window is null; it must be a whole number from 1 to 10,000"),
         ("[" * 100_000, "this is not valid JSON: a number or a nesting is beyond all measure"),
     ],
@@ -321,7 +321,7 @@ def test_a_file_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path) -> Non
     (tmp_path / "bytes.toml").write_bytes(b"window = 1 # \xff")
     assert faults(tmp_path / "bytes.toml") == ["bytes.toml: this is not UTF-8 text (byte 13)"]
     (tmp_path / "huge.toml").write_bytes(b"#" * 10_000_001)
-    assert faults(tmp_path / "huge.toml")[0].startswith("huge.toml: this is no policy: it is larger than")
+    assert faults(tmp_path / "huge.toml")[0].startswith("huge.toml: this is no file of settings: it is larger than")
 
 
 @hypothesis.given(
