@@ -1,4 +1,4 @@
-"""Reading settings from a file, TOML or JSON, as plain values: numbers with a point become `Decimal`, digit for digit."""
+"""Reading settings from a TOML or JSON file as plain values: numbers with a point become `Decimal`, digit for digit."""
 
 import json
 import tomllib
