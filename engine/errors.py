@@ -122,11 +122,17 @@ class RequestError(UnderstudyError):
 
 
 class NoProviderAvailable(RequestError):
-    """Nobody was eligible. `vetoes` says why, by provider."""
+    """Nobody was eligible. `vetoes` says why, by provider.
 
-    def __init__(self, message: str, *, request_id: str, vetoes: Mapping[str, str]) -> None:
+    Units:  `until_us` is when the first of the vetoes ends (microseconds since 1970, UTC); None if none has an end.
+    """
+
+    def __init__(
+        self, message: str, *, request_id: str, vetoes: Mapping[str, str], until_us: int | None = None
+    ) -> None:
         super().__init__(message, request_id=request_id)
         self.vetoes = dict(vetoes)
+        self.until_us = until_us
 
 
 class AllProvidersFailed(RequestError):

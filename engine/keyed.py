@@ -14,7 +14,7 @@ from understudy.engine.recovery import doubt_of_held
 from understudy.engine.runner import Runner
 from understudy.events.calls import CallSucceeded
 from understudy.events.codec import decode
-from understudy.events.decisions import DecisionMade
+from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.fact import Fact
 from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed, RequestResumed
 from understudy.events.sensitive import reveal, tokens_in
@@ -101,7 +101,7 @@ class Keyed:
         await journal.log.durable(journal.log.head.seq)  # What a crash may take back is not told twice.
         events = [decode(row) for row in await journal.log.request_rows(request_id)]
         reply, reference = None, None
-        vetoes: dict[str, str] = {}
+        candidates: tuple[Candidate, ...] = ()
         for event in events:
             match event:
                 case CallSucceeded(reply=told, reference=its_reference, finding=finding):
@@ -113,9 +113,9 @@ class Keyed:
                     known = await journal.log.reveal(sorted(tokens_in(reply)))
                     return answer_of(event, reply=reveal(reply, known), reference=reference, joined=True)
                 case DecisionMade():
-                    vetoes = {one.provider: one.verdict for one in event.candidates}
+                    candidates = event.candidates
                 case RequestFailed():
-                    raise error_of(event, vetoes)
+                    raise error_of(event, candidates)
                 case _:
                     pass
         raise OutcomeUnknown(f"request {request_id} under this key has no end in the log", request_id=request_id)

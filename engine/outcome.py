@@ -1,10 +1,11 @@
 """What a caller is told about the end of a request."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
-from understudy.engine.eligibility import is_eligible
+from understudy.engine.eligibility import OPEN_ENDED, is_eligible
 from understudy.engine.errors import (
     AllProvidersFailed,
     DeadlineExceeded,
@@ -15,6 +16,7 @@ from understudy.engine.errors import (
     RequestRejected,
 )
 from understudy.engine.operation import Answer
+from understudy.events.decisions import Candidate
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
 from understudy.events.vocabulary import EndReason, SuspendReason
 
@@ -42,13 +44,18 @@ def answer_of(end: RequestCompleted, *, reply: object, reference: str | None, jo
     )
 
 
-def error_of(end: RequestFailed, vetoes: Mapping[str, str]) -> RequestError:
-    """The error of a request that was not."""
+def error_of(end: RequestFailed, candidates: Sequence[Candidate]) -> RequestError:
+    """The error of a request that was not; the candidates are those of its latest decision."""
     if end.reason is EndReason.NO_PROVIDER:
+        vetoes = {one.provider: one.verdict for one in candidates}
+        until_us = min((one.until_us for one in candidates if _has_end(one) and one.until_us), default=None)
+        again = (
+            "" if until_us is None else f"; not before {datetime.fromtimestamp(until_us // 1_000_000, UTC):%F %T} UTC"
+        )
         reasons = "; ".join(f"{provider}: {veto}" for provider, veto in vetoes.items()) or "none is configured"
-        message = f"no provider may be asked for {end.operation}: {reasons} (request {end.request_id})"
-        return NoProviderAvailable(message, request_id=end.request_id, vetoes=vetoes)
-    reasons = ", ".join(f"{provider}: {veto}" for provider, veto in vetoes.items() if not is_eligible(veto))
+        message = f"no provider may be asked for {end.operation}: {reasons}{again} (request {end.request_id})"
+        return NoProviderAvailable(message, request_id=end.request_id, vetoes=vetoes, until_us=until_us)
+    reasons = ", ".join(f"{one.provider}: {one.verdict}" for one in candidates if not is_eligible(one.verdict))
     nobody = f"nobody was asked ({reasons})" if reasons else "nobody was asked"
     tried = f"tried {', '.join(end.tried)}" if end.tried else nobody
     last = f"; last: {end.last_outcome}" if end.last_outcome else ""
@@ -57,6 +64,10 @@ def error_of(end: RequestFailed, vetoes: Mapping[str, str]) -> RequestError:
         told += "; an engine ended before it was served: ask anew, under a new key if it had one"
     message = f"{end.operation} failed ({end.reason}), {tried}{last}{told} (request {end.request_id})"
     return _ERRORS[end.reason](message, request_id=end.request_id)
+
+
+def _has_end(one: Candidate) -> bool:
+    return one.verdict not in OPEN_ENDED
 
 
 def unknown_of(held: RequestSuspended, *, file: str | None) -> OutcomeUnknown:

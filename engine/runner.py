@@ -95,7 +95,7 @@ class Runner:
                         return answer_of(done, reply=ticket.answer.value, reference=ticket.answer.reference)
                     case steps.Fail(event=failed):
                         await self._conclude(ticket, self.journal.note(failed, at_us=now_us))
-                        raise error_of(failed, ticket.vetoes())
+                        raise error_of(failed, ticket.candidates())
                     case steps.Suspend(event=held):
                         recorded = self.journal.note(held, at_us=now_us)
                         self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")

@@ -7,7 +7,9 @@ from understudy.engine.reports import Discretion
 from understudy.events.vocabulary import Finding
 
 if TYPE_CHECKING:
-    from understudy.events.decisions import Decision
+    from collections.abc import Sequence
+
+    from understudy.events.decisions import Candidate, Decision
 
 
 _NO_ANSWER: Final = Reply()
@@ -26,9 +28,9 @@ class Ticket:
         self.decision: Decision | None = None
         self.answer: Reply | Found = _NO_ANSWER
 
-    def vetoes(self) -> dict[str, str]:
-        """What the latest decision says of each candidate."""
-        return {one.provider: one.verdict for one in self.decision.candidates} if self.decision else {}
+    def candidates(self) -> "Sequence[Candidate]":
+        """Those of the latest decision."""
+        return self.decision.candidates if self.decision else ()
 
     def learn(self, answer: Reply | Found) -> None:
         """Keep what the caller will be given."""

@@ -277,6 +277,27 @@ def test_a_throttled_only_provider_is_waited_for_as_long_as_it_asked(stage: Any)
     stage.play(act)
 
 
+def test_without_anybody_eligible_the_error_tells_when_the_first_veto_ends(stage: Any) -> None:
+    async def act() -> None:
+        policy = Policy(strategy=Strategy.IN_ORDER, max_failures=1, retry_attempts=0, recovery_time_ms=60_000)
+        full = Told("b", delay_s=50, settings=ProviderSettings(id="b", max_in_flight=1))
+        async with stage.engine(Told("a", [Transient("no")]), full, policy=policy, watch=False) as engine:
+            call = asyncio.create_task(engine.call("x"))
+            await asyncio.sleep(1)
+            with pytest.raises(
+                NoProviderAvailable, match=r"b: max_in_flight; not before 2026-01-01 00:01:00 UTC"
+            ) as caught:
+                await engine.call("x", deadline_ms=50)
+            assert caught.value.until_us == 1_767_225_660_000_000
+            call.cancel()
+            engine.override("a", "open", actor="ann", reason="invoice unpaid")
+            with pytest.raises(NoProviderAvailable) as caught:
+                await engine.call("x", deadline_ms=50)
+            assert caught.value.until_us is None
+
+    stage.play(act)
+
+
 def test_without_anybody_eligible_the_error_names_every_veto(stage: Any) -> None:
     async def act() -> None:
         async with stage.engine(Told("a"), Told("b")) as engine:
