@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from understudy.engine.eligibility import OPEN_ENDED, is_eligible
@@ -49,11 +48,8 @@ def error_of(end: RequestFailed, candidates: Sequence[Candidate]) -> RequestErro
     if end.reason is EndReason.NO_PROVIDER:
         vetoes = {one.provider: one.verdict for one in candidates}
         until_us = min((one.until_us for one in candidates if _has_end(one) and one.until_us), default=None)
-        again = (
-            "" if until_us is None else f"; not before {datetime.fromtimestamp(until_us // 1_000_000, UTC):%F %T} UTC"
-        )
         reasons = "; ".join(f"{provider}: {veto}" for provider, veto in vetoes.items()) or "none is configured"
-        message = f"no provider may be asked for {end.operation}: {reasons}{again} (request {end.request_id})"
+        message = f"no provider may be asked for {end.operation}: {reasons} (request {end.request_id})"
         return NoProviderAvailable(message, request_id=end.request_id, vetoes=vetoes, until_us=until_us)
     reasons = ", ".join(f"{one.provider}: {one.verdict}" for one in candidates if not is_eligible(one.verdict))
     nobody = f"nobody was asked ({reasons})" if reasons else "nobody was asked"

@@ -284,9 +284,7 @@ def test_without_anybody_eligible_the_error_tells_when_the_first_veto_ends(stage
         async with stage.engine(Told("a", [Transient("no")]), full, policy=policy, watch=False) as engine:
             call = asyncio.create_task(engine.call("x"))
             await asyncio.sleep(1)
-            with pytest.raises(
-                NoProviderAvailable, match=r"b: max_in_flight; not before 2026-01-01 00:01:00 UTC"
-            ) as caught:
+            with pytest.raises(NoProviderAvailable, match=r"a: circuit_open; b: max_in_flight") as caught:
                 await engine.call("x", deadline_ms=50)
             assert caught.value.until_us == 1_767_225_660_000_000
             call.cancel()
