@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
-from understudy.adapters.providers.http_paths import find
+from understudy.adapters.providers.http_paths import as_text, find
 from understudy.engine.errors import NotOffered, Rejected
 from understudy.engine.provider import Request
 
@@ -165,13 +165,9 @@ class Values:
             raise self._rejected("has a value that is no proper text") from error
 
     def _as_text(self, piece: Placeholder, value: Any) -> str:
+        if (text := as_text(value)) is not None:
+            return text
         match value:
-            case bool():
-                return str(value).lower()
-            case str() | int():
-                return str(value)
-            case Decimal():
-                return format(value, "f")
             case float():
                 return repr(value)
             case _:
