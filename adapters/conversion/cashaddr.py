@@ -1,6 +1,6 @@
 """CashAddr, the addresses of Bitcoin Cash: a prefix, a colon, a kind, a hash and eight characters of checksum.
 
-Source: the CashAddr specification of Bitcoin Cash, 1.1. Up to six wrong characters are noticed.
+Source: the CashAddr specification of Bitcoin Cash, 1.1. Any five wrong characters are noticed.
 """
 
 from collections.abc import Sequence

@@ -117,7 +117,7 @@ class CashForm:
 
 @dataclass(frozen=True, slots=True)
 class EvmForm:
-    """Ethereum's, and that of networks like it: `0x` and forty hexadecimal digits, capitals being a checksum (EIP-55)."""
+    """Ethereum's and its like: `0x` and forty hexadecimal digits, whose capitals are a checksum (EIP-55)."""
 
     @property
     def looks(self) -> str:

@@ -25,6 +25,8 @@ from understudy.adapters.conversion.forms import (
 class Testnet(StrEnum):
     """A network to try things on, whose coins are worth nothing."""
 
+    __test__ = False  # Where it is imported, pytest would take it for a class of tests.
+
     TESTNET = "testnet"
     SIGNET = "signet"
     REGTEST = "regtest"

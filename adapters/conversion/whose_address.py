@@ -31,10 +31,13 @@ class Whose:
 
 def whose(text: str, *, nearest: Network) -> Whose | None:
     """Where an address would do: on a main network rather than a test network, on the nearest of several."""
+    tried = set()
     for testnet in (None, *Testnet):
         for network in (nearest, *NETWORKS.values()):
-            if reads(text, network.forms if testnet is None else network.testnets.get(testnet, ())):
+            forms = network.forms if testnet is None else network.testnets.get(testnet, ())
+            if forms not in tried and reads(text, forms):
                 return Whose(network=network, testnet=testnet)
+            tried.add(forms)
     return None
 
 
