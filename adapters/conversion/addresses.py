@@ -156,7 +156,7 @@ def _anothers(found: Whose, wanted: _Wanted) -> str:
     """What to do about an address of somewhere else."""
     if found.network is wanted.network:
         return f"this is {found.described}; one of the {wanted.testnet or 'main'} network is needed"
-    if found.network.id in wanted.coin.networks and found.testnet is wanted.testnet is None:
+    if found.network.id in wanted.coin.networks:
         return f"this looks like {found.described}; if that is meant, pass network={found.network.id!r}"
     return f"this looks like {found.described}; one that would do looks like {looks(wanted.forms)}"
 

@@ -139,6 +139,29 @@ def test_bitcoin_cash_is_paid_to_no_kind_of_address_but_the_plain_ones(kind: int
         check_address(address, "BCH")
 
 
+@pytest.mark.parametrize(
+    ("to", "payload"),
+    [("DOGE", b"\x17" + b"\1" * 20), ("BTC", b"\0" + b"\1" * 21), ("BTC", b"\0" + b"\1" * 19)],
+    ids=["another version", "a byte too many", "a byte too few"],
+)
+def test_a_right_first_character_and_a_right_checksum_are_not_enough(to: str, payload: bytes) -> None:
+    with pytest.raises(InvalidAddress, match="it is something else in the same encoding"):
+        check_address(base58.encode_checked(payload), to)
+
+
+def test_a_cash_address_with_the_reserved_bit_is_none() -> None:
+    with pytest.raises(Unreadable, match="does not fit its first character"):
+        cashaddr.decode(
+            cashaddr.encode(CashAddress(kind=16, hash=b"\1" * 20), prefix="bitcoincash"), prefix="bitcoincash"
+        )
+
+
+@pytest.mark.parametrize("address", ["bchtest" + CASH[11:], "bitcoincash:" + CASH, ":" + CASH.partition(":")[2]])
+def test_a_cash_address_has_the_prefix_of_its_network_once_or_not_at_all(address: str) -> None:
+    with pytest.raises(Unreadable, match="it does not begin with bitcoincash:"):
+        cashaddr.decode(address, prefix="bitcoincash")
+
+
 def test_bitcoin_cash_is_paid_to_a_script_of_either_length() -> None:
     for size in (20, 32):
         address = cashaddr.encode(CashAddress(kind=1, hash=b"\1" * size), prefix="bitcoincash")
