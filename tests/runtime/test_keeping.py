@@ -31,9 +31,9 @@ def serve(stage: Any, *, requests: int) -> None:
 @pytest.fixture(scope="module")
 def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of some seven thousand events, that is three blocks, of an engine that stopped: to be copied."""
-    stage = Stage(tmp_path_factory.mktemp("long"))
-    serve(stage, requests=1_700)
-    return stage.logs[0].path
+    folder = tmp_path_factory.mktemp("long")
+    serve(Stage(folder), requests=1_700)
+    return folder / "calls.db"
 
 
 @pytest.fixture
