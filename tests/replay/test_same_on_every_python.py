@@ -52,7 +52,7 @@ def prepared(version: str, python: str) -> Path:
         own = home / "bin" / "python"
         for command in (
             [python, "-m", "venv", "--without-pip", str(home)],
-            [*PIP, "--python", str(own), "install", "-q", "-c", str(CONSTRAINTS), *NEEDED],
+            [*PIP, "--python", str(own), "install", "-q", "--no-compile", "-c", str(CONSTRAINTS), *NEEDED],
         ):
             made = subprocess.run(command, capture_output=True, text=True, check=False)
             if made.returncode:
