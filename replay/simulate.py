@@ -1,5 +1,6 @@
 """Simulation: the real engine on virtual time, over scripted providers or over recorded traffic."""
 
+from understudy.replay.csv_file import TraceError
 from understudy.replay.play_scenario import Played, play, simulate
 from understudy.replay.play_trace import simulate_trace
 from understudy.replay.report import Report, VerifiedCounts
@@ -11,7 +12,6 @@ from understudy.replay.scenario import (
     parse_scenario,
     read_scenario,
 )
-from understudy.replay.trace import TraceError
 
 __all__ = [
     "Played",
