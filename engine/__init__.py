@@ -27,6 +27,7 @@ from understudy.engine.errors import (
 )
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.provider import Deadline, Found, Provider, Reply, Request, provider
+from understudy.engine.quote_table import QuoteVerdict
 from understudy.events.errors import (
     EventRefused,
     LogDamaged,
@@ -74,6 +75,7 @@ __all__ = [
     "ProviderError",
     "ProviderSettings",
     "Quote",
+    "QuoteVerdict",
     "RateLimited",
     "Rejected",
     "Reply",

@@ -23,15 +23,12 @@ from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, by_id
+from understudy.engine.quote_table import QuoteVerdict, quote_table
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
 from understudy.events.log import EventLog
-from understudy.events.operations import (
-    EngineStarted,
-    EngineStopped,
-    PolicyActivated,
-)
+from understudy.events.operations import EngineStarted, EngineStopped, PolicyActivated
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect, ForcedState
 from understudy.projections.standing import Standing
@@ -129,10 +126,11 @@ class Engine:
         journal.keep = keeper.take
         for event in recovery.interruptions(ledger, journal.now_us()):
             journal.note(event)
-        for ticket in await recovery.tickets(journal, self._operations):
-            runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
+        unsettled = await recovery.tickets(journal, self._operations)
         for ticket in await watched_tickets(journal, self._operations):
             runner.watch(ticket)
+        for ticket in unsettled:
+            runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)
@@ -181,9 +179,8 @@ class Engine:
         """
         runner, keyed, _ = self._running()
         self._log.check()
-        declared = acceptance.declared(operation, self._operations, effect=effect)
         asked = acceptance.check(
-            declared,
+            acceptance.declared(operation, self._operations, effect=effect),
             context=context or {},
             body=body,
             amount=amount,
@@ -215,6 +212,18 @@ class Engine:
         self._log.check()
         return await side_call(runner, self._policy, provider, operation, context=context or {})
 
+    async def quotes(
+        self, operation: str, *, context: Mapping[str, str], amount: Decimal | int | str, body: Any = None
+    ) -> tuple[QuoteVerdict, ...]:
+        """The quotes that a request would begin with, judged as a decision would; nothing is converted.
+
+        Errors: InvalidRequest; LogUnavailable, because quotes are logged like all calls.
+        """
+        runner = self._running().runner
+        self._log.check()
+        declared = acceptance.declared(operation, self._operations, effect=None)
+        return await quote_table(runner, self._policy, declared, context=context, amount=amount, body=body)
+
     def on(self, signal: str, receiver: R) -> R:
         """Have a receiver told of a signal (`events.signals.SIGNALS`), as `receiver(engine, **says)`, until `off`.
 
@@ -235,10 +244,7 @@ class Engine:
     def override(
         self, provider: str, state: ForcedState | str, *, actor: str, reason: str, for_ms: int | None = None
     ) -> None:
-        """Force a provider's state.
-
-        `open` is never called, `closed` is called whatever its circuit says, `drain` gets nothing new.
-        """
+        """Force a state: `open` is never called, `closed` called whatever its circuit says, `drain` gets nothing new."""
         self._wish(SetOverride, provider=provider, state=state, for_ms=for_ms, actor=actor, reason=reason)
 
     def clear_override(self, provider: str, *, actor: str, reason: str) -> None:
