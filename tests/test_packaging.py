@@ -19,6 +19,7 @@ FACES = [
     "understudy.replay",
     "understudy.adapters",
     "understudy.adapters.cli",
+    "understudy.adapters.conversion",
 ]
 
 # With several workers, the one that builds the wheel makes all of these tests.
