@@ -18,7 +18,8 @@ PYTEST_ARGS ?=
 INSTALLED = .venv/.installed
 LINKED = build/ns/.linked
 CHECKED = adapters engine events projections replay tests tools $(wildcard benchmarks examples)
-PYTEST = env $(if $(filter true,$(REQUIRE_SHARED_DATA)),CI=true,-u CI) .venv/bin/pytest --quiet
+# Many tests start programs: those must find compiled what they import, whatever the environment says.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(if $(filter true,$(REQUIRE_SHARED_DATA)),CI=true,-u CI) .venv/bin/pytest --quiet
 
 .PHONY: help setup run test check cover bench soak clean
 

@@ -9,9 +9,14 @@ from typing import Any, Final
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import ServicePriority
 
-READ_OFF_THE_PROVIDER: Final = frozenset({"has_ping", "has_lookup"})
+READ_OFF_THE_PROVIDER: Final = frozenset({"has_ping", "has_lookup", "has_quote", "two_part"})
 """Settings that only the engine sets, from what a provider object is able to do."""
 
+_TABLES: Final = {
+    "fees": "a table of percent, spread (in percent), flat (in the coin sold) and withdrawal (by the coin bought)",
+    "max_emergency_amount": "a number above 0, or a table of such by the coin sold",
+}
+"""Settings that are tables, or may be."""
 _WORDS: Final = tuple(one.name.lower() for one in ServicePriority)
 
 Spec = Mapping[str, Any]
@@ -74,6 +79,8 @@ def _allowed(name: str, kind: Spec, shared: Mapping[str, Spec]) -> str:
         return f"one of {', '.join(f'{int(one)} ({one.name.lower()})' for one in ServicePriority)}, or that word"
     if choices := _choices(kind):
         return f"one of {', '.join(choices)}"
+    if name in _TABLES:
+        return _TABLES[name]
     match kind.get("type"):
         case "integer":
             unit = " of milliseconds" if name.endswith("_ms") else ""

@@ -11,6 +11,7 @@ from understudy.engine.errors import (
     InvalidRequest,
     KeyConflict,
     Misconfigured,
+    NoHonestQuote,
     NoProviderAvailable,
     NotOffered,
     OutcomeUnknown,
@@ -35,7 +36,8 @@ from understudy.events.errors import (
     UnderstudyError,
     UnreadableEvent,
 )
-from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.policy import Fees, Policy, ProviderSettings
+from understudy.events.quotes import Quote
 from understudy.events.vocabulary import Effect, Finding, ForcedState, ServicePriority, Strategy
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "Engine",
     "EngineClosed",
     "EventRefused",
+    "Fees",
     "Finding",
     "ForcedState",
     "Found",
@@ -59,6 +62,7 @@ __all__ = [
     "LogInUse",
     "LogUnavailable",
     "Misconfigured",
+    "NoHonestQuote",
     "NoProviderAvailable",
     "NotALog",
     "NotOffered",
@@ -69,6 +73,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "ProviderSettings",
+    "Quote",
     "RateLimited",
     "Rejected",
     "Reply",

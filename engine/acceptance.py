@@ -16,8 +16,7 @@ from understudy.engine.operation import Operation, effect_named
 from understudy.engine.provider import Request
 from understudy.engine.reports import Discretion
 from understudy.engine.ticket import Ticket
-from understudy.events.counted import counted
-from understudy.events.errors import EventRefused, LogUnavailable
+from understudy.events.errors import EventRefused
 from understudy.events.log import ClaimKey, SideWrite, StoreSensitive
 from understudy.events.policy import Policy
 from understudy.events.record import record
@@ -88,14 +87,15 @@ def check(
         deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
-    columns, labels = _split_for(operation, context)
+    (columns, labels), exact = _split_for(operation, context), _amount(amount)
+    _check_quotable(operation, columns.get("pair"), exact, policy)
     return Asked(
         operation=operation,
         effect=operation.effect if effect is None else _effect(effect, operation),
         columns=columns,
         labels=labels,
-        body=None if body is None else _json(body),
-        amount=_amount(amount),
+        body=_json(body),
+        amount=exact,
         key=key,
         principal=principal,
         subject=subject,
@@ -103,6 +103,24 @@ def check(
         preferred=preferred,
         free_to_abandon=operation.free_to_abandon if free_to_abandon is None else bool(free_to_abandon),
     )
+
+
+def _check_quotable(operation: Operation, pair: str | None, amount: Decimal | None, policy: Policy) -> None:
+    """Refuse what nobody could quote.
+
+    Errors: InvalidRequest.
+    """
+    if not operation.quoted:
+        return
+    sold, slash, bought = (pair or "").partition("/")
+    if not (sold and slash and bought) or "/" in bought:
+        raise InvalidRequest(
+            f'{operation.name} is quoted and needs what is sold and what is bought: context={{"pair": "ETH/BTC"}}'
+        )
+    if amount is None or amount <= 0:
+        raise InvalidRequest(f"{operation.name} is quoted and needs an amount above 0, not {amount}")
+    if not any(one.has_quote for one in policy.providers):
+        raise InvalidRequest(f"{operation.name} is quoted, and none of the providers has `quote`")
 
 
 def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect | str | None) -> Operation:
@@ -158,33 +176,6 @@ def _split_for(operation: Operation, context: Mapping[str, str]) -> tuple[dict[s
             " stand there in clear; pass it in the body, or under another name"
         )
     return columns, labels
-
-
-def has_room(journal: Journal, each: int) -> bool:
-    """Whether the log has room for all events of one more request, besides those under way; each may need so many."""
-    log = journal.log
-    return log.pending + (len(journal.ledger.requests) + 1) * each <= log.capacity
-
-
-async def make_room(journal: Journal, each: int) -> None:
-    """Wait until what is pending is durable.
-
-    Errors: LogUnavailable if too many requests are under way, or the log cannot be written.
-    """
-    log = journal.log
-    await log.durable(log.head.seq)
-    log.check()
-    under_way = len(journal.ledger.requests)
-    if (under_way + 1) * each > log.capacity:
-        raise LogUnavailable(
-            f"{counted(under_way, 'request')} under way, as many as the log's buffer holds; try again later"
-        )
-
-
-def events_of_a_request(policy: Policy) -> int:
-    """How many events a request may add before it is settled or held: bounds what must always fit."""
-    providers = policy.max_providers or len(policy.providers)
-    return 8 + providers * (policy.retry_attempts + 2) * 7
 
 
 def accept(journal: Journal, asked: Asked) -> Ticket:
@@ -244,6 +235,7 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_h
         principal=asked.principal,
         key=asked.key,
         body_hash=body_hash,
+        quoted=asked.operation.quoted or None,
         **asked.columns,
     )
 
@@ -272,6 +264,8 @@ def _amount(amount: Decimal | int | str | None) -> Decimal | None:
 
 
 def _json(body: Any) -> JsonValue:
+    if body is None:
+        return None
     try:
         return from_json(to_json(body), allow_inf_nan=False)  # type: ignore[no-any-return]
     except (PydanticSerializationError, ValueError) as error:

@@ -7,13 +7,16 @@ from understudy.events.calls import CallFailed, CallSucceeded
 from understudy.events.decisions import Event
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed, RequestSuspended
-from understudy.events.vocabulary import FailureKind, Finding
+from understudy.events.vocabulary import FailureKind, Finding, Mode, ServicePriority
 from understudy.projections.standing import Standing
 
 LOCAL_FAULT = "local_fault"
 MISCONFIGURED = "misconfigured"
 INSUFFICIENT_FUNDS = "insufficient_funds"
 SUSPENDED = "suspended"
+LATE_SUCCESS = "late_success"
+"""A provider has executed after all what it was believed not to have, and somebody else was asked, or nobody."""
+EMERGENCY = "emergency"
 CONTRADICTION = "contradiction"
 """An operator says one thing of a request, and its provider another. It stands until an operator says it once more."""
 
@@ -29,7 +32,7 @@ RAISING = frozenset({CallFailed, RequestSuspended})
 
 def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
     """The alert event that must follow this event, which has been folded already; asked again until None."""
-    if not standing.alerts and type(event) not in RAISING:
+    if not standing.alerts and not standing.leftovers.watched and type(event) not in RAISING:
         return None
     match event:
         case CallFailed():
@@ -45,6 +48,15 @@ def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
             return _clear(standing, SUSPENDED, request_id)
         case _:
             return None
+
+
+def of_the_mode(standing: Standing) -> AlertRaised | AlertCleared | None:
+    """That nothing but the emergency tier is left needs a person, where there is such a tier."""
+    if standing.mode is Mode.EMERGENCY:
+        if all(one.priority < ServicePriority.EMERGENCY for one in standing.policy.providers):
+            return None
+        return _raise(standing, EMERGENCY, "", "nobody above the emergency tier is able to serve")
+    return _clear(standing, EMERGENCY, "") if standing.alerts else None
 
 
 def local_fault_suspected(standing: Standing) -> bool:
@@ -83,9 +95,31 @@ def _after_failure(standing: Standing, event: CallFailed) -> AlertRaised | Alert
 def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | AlertCleared | None:
     if standing.shielded and _somebody_answered(standing):
         return _clear(standing, LOCAL_FAULT, "")
+    if event.operation == LOOKUP and event.request_id in standing.leftovers.watched:
+        return _late_success(standing, event)
     if event.operation == LOOKUP and standing.spoken and (contradiction := _contradiction(standing, event)):
         return contradiction
     return _clear(standing, MISCONFIGURED, event.provider) or _clear(standing, INSUFFICIENT_FUNDS, event.provider)
+
+
+def _late_success(standing: Standing, event: CallSucceeded) -> AlertRaised | None:
+    """A look-up finds, after a request has ended, what an earlier one did not."""
+    request_id = event.request_id or ""
+    left = standing.leftovers.watched[request_id]
+    if event.finding is not Finding.SUCCEEDED or event.provider != left.provider:
+        return None
+    if left.served_by is None:
+        others = "its caller was told that it had failed"
+    else:
+        others = f"{left.served_by} had served it ({_referenced(left.reference)})"
+    message = (
+        f"{event.provider} has executed request {request_id} after all ({_referenced(event.reference)}), and {others}"
+    )
+    return _raise(standing, LATE_SUCCESS, request_id, message)
+
+
+def _referenced(reference: str | None) -> str:
+    return "no reference" if reference is None else f"reference {reference}"
 
 
 def _contradiction(standing: Standing, event: CallSucceeded) -> AlertRaised | None:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from pydantic_core import to_json
+
 from understudy.engine import score
 from understudy.engine.eligibility import (
     CIRCUIT_OPEN,
@@ -15,6 +17,7 @@ from understudy.engine.eligibility import (
     verdict,
 )
 from understudy.events.policy import ProviderSettings
+from understudy.events.quotes import JudgedQuote
 from understudy.events.vocabulary import Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.standing import Standing
@@ -54,6 +57,7 @@ class Assessed:
     expected_us: int | None = None
     stock: int | None = None
     used_60s: int | None = None
+    quote: JudgedQuote | None = None
     words = ""
     good_from_us = good_until_us = 0
     score: int
@@ -78,6 +82,12 @@ class Assessed:
         """May be asked for want of others, although its circuit is open."""
         self.verdict, self.eligible, self.until_us = LAST_RESORT, True, None
 
+    def weigh(self, verdict: str | None, quote: JudgedQuote | None) -> None:
+        """Take in what is said of its quote: only who has an honest one may be asked."""
+        self.quote = quote
+        if self.eligible and verdict is not None:
+            self.verdict, self.eligible, self.until_us = verdict, False, None
+
     def tell(self) -> str:
         """The beginning of its JSON object, up to its chance, in the order of `Candidate`'s fields; kept in `words`."""
         until = "" if self.until_us is None else f',"until_us":{self.until_us}'
@@ -91,6 +101,8 @@ class Assessed:
             known += f',"stock":{self.stock}'
         if self.used_60s is not None:
             known += f',"used_60s":{self.used_60s}'
+        if self.quote is not None:
+            known += f',"quote":{to_json(self.quote, exclude_none=True).decode()}'
         self.words = (
             f'{{"provider":"{self.provider}","tier":{self.tier},"verdict":"{self.verdict}"{until}{degraded}'
             f',"score":{self.score},"rate_points":{self.rate_points},"speed_points":{self.speed_points}'

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from understudy.engine import reports
@@ -11,14 +12,17 @@ from understudy.engine.errors import ProviderError, TimedOut
 from understudy.engine.in_doubt import provider_settings
 from understudy.engine.journal import Journal
 from understudy.engine.limit import Limits
+from understudy.engine.parts import moves
 from understudy.engine.patience import blames
 from understudy.engine.provider import Deadline, Found, Provider, Reply
-from understudy.engine.request_state import LOOKUP, Calling
+from understudy.engine.quote_reply import checked_quote
+from understudy.engine.request_state import LOOKUP, QUOTE, Calling, Quoting
 from understudy.engine.tasks import is_cancelled
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import StoreSensitive
+from understudy.events.quotes import Quote
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 
@@ -40,20 +44,36 @@ class Caller:
     async def call(self, event: CallStarted, ticket: Ticket, now_us: int) -> None:
         """Have a request carried out, once its intent is as durable as its effect asks for."""
         started = self.journal.note(event, at_us=now_us)
-        if ticket.request.effect is Effect.ONCE:
+        state = self.journal.ledger.requests[ticket.request_id]
+        assert isinstance(state, Calling)  # noqa: S101 - that is what the start of a call makes of a request.
+        turn, is_move = state.turn, moves(state.progress.accepted, event)
+        if ticket.request.effect is Effect.ONCE and is_move:
             await self._intend(started)
             now_us = self.journal.now_us()
-            if now_us >= event.deadline_at_us:
+            if now_us >= event.deadline_at_us or (not turn.created and turn.is_stale(now_us)):
                 self.journal.note(reports.abandoned(started, AbandonReason.NOT_SENT, at_us=now_us), at_us=now_us)
                 return
-        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
+        request, deadline = ticket.request, Deadline(event.deadline_at_us, self.journal.now_us)
+        if turn.taken is not None or turn.created:
+            ticket.quote = None if turn.taken is None else turn.taken.quote
+            request = replace(request, quote=ticket.quote, created=ticket.created if turn.created else None)
         call = self.providers[event.provider].call
-        await self._listen(
+        error = await self._listen(
             started,
-            lambda: call(event.operation, ticket.request, key=event.key, deadline=deadline),
+            lambda: call(event.operation, request, key=event.key, deadline=deadline),
             ticket,
             since_us=now_us,
         )
+        if error is None and not is_move and isinstance(ticket.answer, Reply):
+            ticket.created = ticket.answer
+
+    def quote(self, event: CallStarted, ticket: Ticket, now_us: int) -> Coroutine[Any, Any, object]:
+        """Put on record that a provider is asked for a quote; what is returned asks it, and notes what it answers."""
+        started = self.journal.note(event, at_us=now_us)
+        deadline = Deadline(event.deadline_at_us, self.journal.now_us)
+        quote = self.providers[event.provider].quote  # type: ignore[attr-defined]
+        own = Ticket(ticket.request, ticket.discretion, ticket.subject)
+        return self._listen(started, lambda: quote(ticket.request, deadline=deadline), own, since_us=now_us)
 
     async def look_up(self, event: CallStarted, ticket: Ticket, now_us: int) -> None:
         """Ask what became of an earlier call."""
@@ -101,7 +121,7 @@ class Caller:
                 value = await ask()
             finally:
                 ours = limit.lift()
-            answer = value if isinstance(value, _ANSWERS) else Reply(value=value)
+            answer = _answer(value, event)
             now_us = journal.now_us()
             told, taken = reports.succeeded(started, answer, at_us=now_us, discretion=ticket.discretion)
         except asyncio.CancelledError as cancelled:
@@ -131,7 +151,7 @@ class Caller:
         elif (known := _known(foreign)) is not None:
             error = known
         else:
-            effect = Effect.READ if event.operation == LOOKUP else ticket.request.effect
+            effect = Effect.READ if event.operation in {LOOKUP, QUOTE} else ticket.request.effect
             error_type = type(foreign).__name__
             # Where, but not with what: messages and values may be anybody's, and have not been redacted.
             where = "".join(traceback.format_tb(foreign.__traceback__))
@@ -154,6 +174,8 @@ class Caller:
         event: CallStarted = started.event  # type: ignore[assignment]
         state = ledger.requests.get(event.request_id or "")
         call = ledger.standing.calls.get(started.seq)
+        if isinstance(state, Quoting):
+            return event.deadline_at_us - since_us >= ledger.standing.policy.timeout_us(event.provider)
         if not isinstance(state, Calling) or call is None:
             return True  # A look-up, or a call outside any request: it has its full time.
         progress, timeout_us = state.progress, ledger.standing.policy.timeout_us(state.turn.provider)
@@ -165,6 +187,19 @@ class Caller:
             fresh_us=min(progress.accepted.deadline_at_us - progress.since_us, timeout_us),
             now_us=now_us,
         )
+
+
+def _answer(value: Any, event: CallStarted) -> Reply | Found:
+    """What a provider has returned, as an answer.
+
+    Errors: InvalidReply if a quote was asked for, and that is none.
+    """
+    if isinstance(value, Quote):
+        value = Reply(quote=value)
+    answer = value if isinstance(value, _ANSWERS) else Reply(value=value)
+    if event.operation == QUOTE and isinstance(answer, Reply):
+        return checked_quote(answer, wanted=event.request_id is not None)
+    return answer
 
 
 def _known(foreign: BaseException) -> ProviderError | None:

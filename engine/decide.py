@@ -1,25 +1,31 @@
 """The decision: from the standing, the request, one clock reading and one draw to a plan with all its reasons."""
 
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Final
 
 from understudy.engine.assess import Assessed, assess_all
+from understudy.engine.consensus import Judgement, judge
 from understudy.engine.eligibility import asking
-from understudy.engine.strategies import MILLION, Chances, Order, order
+from understudy.engine.quote_verdicts import NOT_ASKED
+from understudy.engine.request_state import Progress
+from understudy.engine.strategies import MILLION, Chances, Order, order, order_by_quotes
 from understudy.events.decisions import Decision
-from understudy.events.requests import RequestAccepted
+from understudy.events.quotes import Consensus
 from understudy.projections.standing import Standing
 
-RULES_VERSION: Final = 3
+RULES_VERSION: Final = 4
 """Changes when a rule does: golden decision digests force it. Decisions of another version are not recomputed."""
 
 
-def decide(
-    standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int, draw: int
-) -> Decision:
-    """Who is asked next for a request accepted at `since_us`, and in which order the others would be."""
-    policy = standing.policy
-    candidates = assess_all(standing, asking(standing, accepted, tried=tried, since_us=since_us, now_us=now_us))
+def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int) -> Decision:
+    """Who is asked next for a request, and in which order the others would be."""
+    policy, accepted = standing.policy, progress.accepted
+    asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us)
+    candidates = assess_all(standing, asked)
+    consensus, judged = None, _UNQUOTED
+    if accepted.quoted:
+        consensus, judged = _weigh(standing, progress, candidates, now_us=now_us)
     tier: int | None = None
     contenders: list[Assessed] = []
     for one in candidates:
@@ -28,17 +34,14 @@ def decide(
                 tier, contenders = one.tier, [one]
             elif one.tier == tier:
                 contenders.append(one)
-    arranged = _NOBODY
-    pinned = False
+    arranged, pinned = _NOBODY, False
     if tier is not None:
-        arranged = order(
-            contenders,
-            policy,
-            draw=draw,
-            effect=accepted.effect,
-            last_first=standing.last_first.get(tier),
-            first_try=not tried,
-        )
+        if accepted.quoted:
+            arranged = order_by_quotes(contenders, policy, judged)
+        else:
+            last_first = standing.last_first.get(tier)
+            effect, is_first = accepted.effect, not tried
+            arranged = order(contenders, policy, draw=draw, effect=effect, last_first=last_first, first_try=is_first)
         preferred = accepted.preferred or policy.preferred_provider
         if preferred is not None:
             arranged, pinned = _pin(arranged, candidates, preferred)
@@ -53,7 +56,19 @@ def decide(
         pinned=pinned,
         order=arranged.ids,
         tell=partial(_tell, candidates, arranged),
+        consensus=consensus,
     )
+
+
+def _weigh(
+    standing: Standing, progress: Progress, candidates: list[Assessed], *, now_us: int
+) -> tuple[Consensus | None, Mapping[str, Judgement]]:
+    """Compare the quotes of a request, and take out of the candidates whose is not honest."""
+    consensus, judged = judge(standing, progress.accepted, progress.quotes, now_us=now_us)
+    for one in candidates:
+        quoted = judged.get(one.provider)
+        one.weigh(NOT_ASKED if quoted is None else quoted.verdict, None if quoted is None else quoted.quote)
+    return consensus if progress.quotes else None, judged
 
 
 def _tell(candidates: list[Assessed], arranged: Order) -> str:
@@ -71,6 +86,7 @@ def _endings(ids: tuple[str, ...], chances: Chances) -> dict[str, str]:
 
 
 _NOBODY: Final = Order([], ())
+_UNQUOTED: Final[Mapping[str, Judgement]] = {}
 
 
 def _pin(arranged: Order, candidates: list[Assessed], preferred: str) -> tuple[Order, bool]:

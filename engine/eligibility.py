@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from understudy.engine.patience import is_late, needed_us, usual_us
+from understudy.engine.quote_vetoes import of_the_quotes
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import ForcedState, Strategy
@@ -86,7 +87,9 @@ def asking(
         common = _of_the_engine(standing, now_us)
     left_us, total_us = accepted.deadline_at_us - now_us, accepted.deadline_at_us - since_us
     late = (left_us, total_us) if is_late(left_us, total_us) else None
-    plain = not (policy.lane_by or standing.stock or common or late or policy.strategy is _LEAST_USED)
+    plain = not (
+        policy.lane_by or standing.stock or common or late or policy.strategy is _LEAST_USED or accepted.quoted
+    )
     # Straight to `tuple`: a NamedTuple's own constructor takes twice as long.
     return tuple.__new__(Asking, (accepted, context, tried, now_us, common, late, plain))
 
@@ -101,7 +104,8 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
         return ALREADY_TRIED, None
     record = standing.providers.get(settings.id)
     if record is None:
-        return asked.common or _ELIGIBLE
+        veto = of_the_quotes(standing, settings, asked.accepted, asked.now_us) if asked.accepted.quoted else None
+        return veto or asked.common or _ELIGIBLE
     forced = None if record.override is None else record.forced(asked.now_us)
     if forced is ForcedState.OPEN or forced is ForcedState.DRAIN:
         name = FORCED_OPEN if forced is ForcedState.OPEN else DRAINED
@@ -111,6 +115,8 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
         veto = _of_the_account(record, standing.policy, asked.now_us)
     if veto is None and settings.has_ping and forced is None:
         veto = _of_the_pings(standing, settings, index)
+    if veto is None and asked.accepted.quoted:
+        veto = of_the_quotes(standing, settings, asked.accepted, asked.now_us)
     if veto is None and asked.late is not None and index is not None:
         veto = _of_the_time(standing, settings, asked, index)
     if veto is None and (

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, recovery
+from understudy.engine import acceptance, background, commands, recovery, room
+from understudy.engine.aftercare import watched_tickets
 from understudy.engine.commands import ClearOverride, Probe, Resolve, SetOverride
 from understudy.engine.cut_off import cut_off
 from understudy.engine.decide import RULES_VERSION
@@ -72,7 +73,7 @@ class Engine:
         check_log(log)
         self._providers = by_id(providers)
         self._policy = effective(policy or Policy(), self._providers, pinged=watch)
-        self._events_each = acceptance.events_of_a_request(self._policy)
+        self._events_each = room.events_of_a_request(self._policy)
         self._log = log
         self._system: System = system or RealSystem()
         self._operations = {one.name: one for one in operations}
@@ -130,6 +131,8 @@ class Engine:
             journal.note(event)
         for ticket in await recovery.tickets(journal, self._operations):
             runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
+        for ticket in await watched_tickets(journal, self._operations):
+            runner.watch(ticket)
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)
@@ -193,8 +196,8 @@ class Engine:
             preferred=preferred,
             free_to_abandon=free_to_abandon,
         )
-        if not acceptance.has_room(runner.journal, self._events_each):
-            await acceptance.make_room(runner.journal, self._events_each)
+        if not room.has_room(runner.journal, self._events_each):
+            await room.make_room(runner.journal, self._events_each)
         if asked.key is not None:
             return await keyed.serve(asked)
         ticket = acceptance.accept(runner.journal, asked)

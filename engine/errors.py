@@ -4,6 +4,7 @@ UnderstudyError (events.errors)
 ├─ ProviderError       a provider let us down; one class for each failure kind   → the engine
 ├─ RequestError        a request ended without an answer                         → the caller
 │  ├─ NoProviderAvailable   nobody was eligible; carries the vetoes
+│  ├─ NoHonestQuote         there were quotes, and none to trust; nothing has moved
 │  ├─ AllProvidersFailed    everybody eligible was tried; surely no effect
 │  ├─ RequestRejected       a provider says that the request itself is wrong
 │  ├─ DeadlineExceeded      time ran out between calls; surely no effect
@@ -17,11 +18,14 @@ A bug is not on the tree: `BrokenRule` is an AssertionError, and stops the reque
 """
 
 import math
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from understudy.events.errors import UnderstudyError
 from understudy.events.vocabulary import FailureKind
+
+if TYPE_CHECKING:
+    from understudy.events.decisions import Candidate
 
 
 class BrokenRule(AssertionError):
@@ -133,6 +137,17 @@ class NoProviderAvailable(RequestError):
         super().__init__(message, request_id=request_id)
         self.vetoes = dict(vetoes)
         self.until_us = until_us
+
+
+class NoHonestQuote(RequestError):
+    """Quotes came, and none of them can be trusted: nothing has moved, and a person must look.
+
+    Shape:  `candidates` are those of the decision, each with its verdict and quote; the message tells them in lines.
+    """
+
+    def __init__(self, message: str, *, request_id: str, candidates: "Sequence[Candidate]") -> None:
+        super().__init__(message, request_id=request_id)
+        self.candidates = tuple(candidates)
 
 
 class AllProvidersFailed(RequestError):

@@ -1,26 +1,39 @@
-"""What must follow an event at once: alerts, and changes of mode. Asked after every append, by engine and replay."""
+"""What must follow an event at once: alerts, modes, quarantines. Asked after every append, by engine and replay."""
 
 from typing import Final
 
-from understudy.engine import alerts, modes
+from understudy.engine import alerts, modes, quarantine
+from understudy.engine.quarantine import RULES
 from understudy.events.calls import CallSucceeded
-from understudy.events.decisions import Event
+from understudy.events.decisions import Decision, DecisionMade, Event
 from understudy.events.operations import AlertCleared, AlertRaised, ModeChanged
+from understudy.events.quotes import QuarantineReleased, QuarantineSet
 from understudy.events.vocabulary import Mode
 from understudy.projections.standing import Standing
 
-FollowUp = AlertRaised | AlertCleared | ModeChanged
+FollowUp = AlertRaised | AlertCleared | ModeChanged | QuarantineSet | QuarantineReleased
 
 # An enum's member costs several times a global to look up.
 _NORMAL: Final = Mode.NORMAL
+_DECISIONS: Final = (Decision, DecisionMade)
 
-HEEDED: Final = alerts.RAISING | modes.TURNING
+HEEDED: Final = alerts.RAISING | modes.TURNING | {QuarantineSet, QuarantineReleased}
 """After these something may be due even where no alert stands and no lane has changed."""
+
+
+def follows(event: Event) -> bool:
+    """Whether an event of the engine's own followed from another: quarantines may be an operator's, too."""
+    if isinstance(event, QuarantineSet | QuarantineReleased):
+        return event.actor == RULES
+    return isinstance(event, AlertRaised | AlertCleared | ModeChanged)
 
 
 def may_be_due(standing: Standing, event: Event, changed: int) -> bool:
     """Whether it is worth asking: seldom."""
-    return bool(changed or standing.alerts or standing.mode is not _NORMAL or type(event) in HEEDED)
+    kind = type(event)
+    if changed or standing.alerts or standing.mode is not _NORMAL or standing.leftovers.watched or kind in HEEDED:
+        return True
+    return kind in _DECISIONS and event.consensus is not None  # type: ignore[union-attr]
 
 
 def due(standing: Standing, event: Event, changed: int) -> FollowUp | None:
@@ -28,6 +41,9 @@ def due(standing: Standing, event: Event, changed: int) -> FollowUp | None:
 
     `changed` is what the fold of this event told of its lane.
     """
+    found: FollowUp | None
     if type(event) is CallSucceeded:  # The alert that it ends tells that the mode may turn.
-        return modes.due(standing, event, changed) or alerts.due(standing, event)
-    return alerts.due(standing, event) or modes.due(standing, event, changed)
+        found = modes.due(standing, event, changed) or alerts.due(standing, event)
+    else:
+        found = alerts.due(standing, event) or modes.due(standing, event, changed) or quarantine.due(standing, event)
+    return found or (alerts.of_the_mode(standing) if modes.may_turn(standing, event, changed) else None)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from understudy.engine import eligibility, score
 from understudy.engine.assess import assess
+from understudy.engine.quote_vetoes import QUOTES_FAIL, of_the_circuit
 from understudy.events.policy import ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import Effect
@@ -21,6 +22,7 @@ _UNAVAILABLE = frozenset(
         eligibility.DRAINED,
         eligibility.MISCONFIGURED,
         eligibility.PINGS_FAIL,
+        QUOTES_FAIL,
     }
 )
 
@@ -76,6 +78,9 @@ def _contexts(standing: Standing, provider: str) -> list[Mapping[str, str | None
 
 def _viewed(standing: Standing, settings: ProviderSettings, asked: eligibility.Asking) -> ProviderHealth:
     one = assess(standing, settings, asked)
+    quotes_fail = of_the_circuit(standing, settings.id, asked.now_us) if one.eligible else None
+    if quotes_fail is not None:
+        one.verdict, one.until_us = quotes_fail
     record = standing.providers.get(settings.id)
     status = Status.DEGRADED if one.degraded else Status.HEALTHY
     return ProviderHealth(

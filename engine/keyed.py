@@ -10,14 +10,17 @@ from understudy.engine.journal import Journal
 from understudy.engine.key_conflict import conflict, difference, terms_accepted, terms_asked
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, only_resolved
+from understudy.engine.provider import Reply
 from understudy.engine.recovery import doubt_of_held
 from understudy.engine.runner import Runner
 from understudy.events.calls import CallSucceeded
 from understudy.events.codec import decode
 from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.fact import Fact
+from understudy.events.quotes import Quote
 from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed, RequestResumed
 from understudy.events.sensitive import reveal, tokens_in
+from understudy.events.vocabulary import Finding
 
 
 class Keyed:
@@ -100,18 +103,20 @@ class Keyed:
             raise self._not_settled(request_id)
         await journal.log.durable(journal.log.head.seq)  # What a crash may take back is not told twice.
         events = [decode(row) for row in await journal.log.request_rows(request_id)]
-        reply, reference = None, None
+        answer, quotes = Reply(), dict[str, Quote]()
         candidates: tuple[Candidate, ...] = ()
         for event in events:
             match event:
-                case CallSucceeded(reply=told, reference=its_reference, finding=finding):
-                    if finding in {None, "succeeded"}:
-                        reply, reference = told, its_reference
-                case RequestResumed(executed=True, reference=its_reference):
-                    reference = its_reference
+                case CallSucceeded(provider=provider, quote=Quote() as quote):
+                    quotes[provider] = quote
+                case CallSucceeded(reply=reply, finding=None | Finding.SUCCEEDED):
+                    answer = Reply(value=reply, reference=event.reference, amount_out=event.amount_out)
+                case RequestResumed(executed=True, reference=reference):
+                    answer = replace(answer, reference=reference)
                 case RequestCompleted():
-                    known = await journal.log.reveal(sorted(tokens_in(reply)))
-                    return answer_of(event, reply=reveal(reply, known), reference=reference, joined=True)
+                    known = await journal.log.reveal(sorted(tokens_in(answer.value)))
+                    answer = replace(answer, value=reveal(answer.value, known))
+                    return answer_of(event, answer=answer, quote=quotes.get(event.provider), joined=True)
                 case DecisionMade():
                     candidates = event.candidates
                 case RequestFailed():

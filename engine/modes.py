@@ -17,10 +17,15 @@ _CIRCUITS: Final = lane.OPENED | lane.CLOSED | lane.REOPENED
 
 def due(standing: Standing, event: Event, changed: int) -> ModeChanged | None:
     """The change of mode that must follow an event, which has been folded already with these bits for its lane."""
-    if not (changed & _CIRCUITS or type(event) in TURNING or _turns(standing, event)):
+    if not may_turn(standing, event, changed):
         return None
     mode = mode_of(standing)
     return None if mode is standing.mode else ModeChanged(mode=mode, previous=standing.mode)
+
+
+def may_turn(standing: Standing, event: Event, changed: int) -> bool:
+    """Whether the mode may be another one after an event."""
+    return bool(changed & _CIRCUITS) or type(event) in TURNING or _turns(standing, event)
 
 
 def mode_of(standing: Standing) -> Mode:
@@ -41,6 +46,9 @@ def _is_able(standing: Standing, settings: ProviderSettings) -> bool:
     if record.misconfigured_us:
         return False
     lanes = standing.lanes
+    quotes = lanes.find((settings.id, "quote"))
+    if quotes is not None and lanes.state[lanes.base(quotes) + lane.OPENED_US]:
+        return False
     served = [lanes.base(index) for key, index in lanes.of(settings.id) if key[1] == "serve"]
     return not served or any(not lanes.state[base + lane.OPENED_US] for base in served)
 

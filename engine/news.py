@@ -3,7 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 from understudy.engine.assess import MISSED
-from understudy.engine.request_state import OpenState
+from understudy.engine.request_state import QUOTE, OpenState
 from understudy.events import signals
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decision
@@ -63,9 +63,12 @@ class Newsroom:
 
     def _of_call(self, recorded: Recorded, changed: int, standing: Standing) -> list[News]:
         event: Any = recorded.event
-        if event.operation in SIDE_OPERATIONS:
+        if event.operation == QUOTE:
+            index = standing.lanes.find((event.provider, QUOTE))
+        elif event.operation in SIDE_OPERATIONS:
             return []
-        index = standing.serving_lane(event.provider, call_context(event))
+        else:
+            index = standing.serving_lane(event.provider, call_context(event))
         assert index is not None  # noqa: S101 - the call's start has made its lane.
         state, base = standing.lanes.state, standing.lanes.base(index)
         who = {"service_id": event.provider}

@@ -22,6 +22,8 @@ from understudy.engine.in_doubt import (
     suspend,
 )
 from understudy.engine.keys import provider_key
+from understudy.engine.parts import CREATE, moves, part_of
+from understudy.engine.quoting import ask_on, next_round
 from understudy.engine.request import done_with
 from understudy.engine.request_state import (
     MAYBE_EXECUTED,
@@ -32,11 +34,12 @@ from understudy.engine.request_state import (
     Nobody,
     NotExecuted,
     Progress,
+    Quoting,
     Ready,
     RequestState,
     Waiting,
 )
-from understudy.engine.steps import Call, Decide, Finish, Hold, Sleep, Step, Wait
+from understudy.engine.steps import AskQuotes, Call, Decide, Finish, Hold, Sleep, Step, Wait
 from understudy.events.calls import CallStarted
 from understudy.events.requests import RequestAccepted, RequestCompleted
 from understudy.events.vocabulary import Effect, EndReason, FailureKind, SuspendReason
@@ -60,7 +63,11 @@ def _waiting(state: Waiting, standing: Standing, now_us: int, draw: int) -> Step
     if isinstance(then, Ready):  # For anybody: whoever is free first, be it before the time or after it.
         progress = then.progress
         until_us = eligibility.free_at_us(
-            standing, progress.accepted, tried=progress.tried, since_us=progress.since_us, now_us=now_us
+            standing,
+            progress.accepted,
+            tried=(*progress.tried, *progress.spent),
+            since_us=progress.since_us,
+            now_us=now_us,
         )
         deadline_us = progress.accepted.deadline_at_us
         if until_us is not None and now_us < deadline_us and progress.given_up is None:
@@ -95,7 +102,7 @@ def _nobody(state: Nobody, _: Standing, now_us: int, __: int) -> Step:
     if state.until_us is not None and state.until_us < progress.accepted.deadline_at_us:
         until_us = max(state.until_us, now_us)
         return Wait(scheduled(progress, until_us=until_us, provider=None, reason="everybody is at a limit"))
-    return fail(progress, EndReason.EXHAUSTED if progress.attempts else EndReason.NO_PROVIDER)
+    return fail(progress, state.why or (EndReason.EXHAUSTED if progress.attempts else EndReason.NO_PROVIDER))
 
 
 def _ready(state: Ready, standing: Standing, now_us: int, draw: int) -> Step:
@@ -119,23 +126,26 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
     accepted = progress.accepted
     if progress.given_up is not None or now_us >= accepted.deadline_at_us:
         return fail(progress, progress.given_up or EndReason.DEADLINE)
-    if turn.retry:
+    if turn.retry and not turn.created:
         veto = _veto_here(standing, progress, turn.provider, now_us)
-        if veto is not None or not within_budget(standing, now_us):
+        if veto is not None or turn.is_stale(now_us) or not within_budget(standing, now_us):
             return _not_again(state, veto, standing, now_us=now_us, draw=draw)
+    settings = provider_settings(standing.policy, turn.provider)
+    operation, part = part_of(accepted, settings, created=turn.created)
     return Call(
         CallStarted(
             request_id=accepted.request_id,
             provider=turn.provider,
-            operation=accepted.operation,
+            operation=operation,
             attempt=progress.attempts + 1,
             retry=turn.retry,
             service=accepted.service,
             country=accepted.country,
             rental_id=accepted.rental_id,
             pair=accepted.pair,
-            key=provider_key(accepted.request_id, turn.provider),
+            key=provider_key(accepted.request_id, turn.provider, part),
             deadline_at_us=min(accepted.deadline_at_us, now_us + standing.policy.timeout_us(turn.provider)),
+            amount_due=None if operation == CREATE else turn.due,
         )
     )
 
@@ -158,7 +168,7 @@ def _let_down(state: LetDown, standing: Standing, now_us: int, draw: int) -> Ste
     effect = progress.accepted.effect
     if kind is FailureKind.REJECTED:
         return fail(progress, EndReason.REJECTED)
-    if effect is Effect.ONCE and kind in MAYBE_EXECUTED:
+    if effect is Effect.ONCE and kind in MAYBE_EXECUTED and moves(progress.accepted, state.started):
         return settle(state, standing, now_us=now_us)
     if progress.given_up is not None or now_us >= progress.accepted.deadline_at_us:
         return fail(progress, progress.given_up or EndReason.DEADLINE)
@@ -178,8 +188,8 @@ def _stays(accepted: RequestAccepted) -> bool:
 
 def _in_doubt_here(state: LetDown) -> bool:
     """Whether any try of this turn may have been executed, and the request must stay for that."""
-    maybe = state.kind in MAYBE_EXECUTED or state.turn.open_end is not None
-    return maybe and _stays(state.progress.accepted)
+    maybe = state.kind in MAYBE_EXECUTED and moves(state.progress.accepted, state.started)
+    return (maybe or state.turn.open_end is not None) and _stays(state.progress.accepted)
 
 
 def _again_here(state: LetDown, standing: Standing, now_us: int) -> int | None:
@@ -232,9 +242,20 @@ def _next_provider(
     return _decide(standing, progress, tried=done_with(state).tried, now_us=now_us, draw=draw)
 
 
-def _decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int) -> Decide:
-    accepted, since_us = progress.accepted, progress.since_us
-    return Decide(decide(standing, accepted, tried=tried, since_us=since_us, now_us=now_us, draw=draw))
+def _decide(
+    standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int
+) -> Decide | AskQuotes:
+    """The decision, or the round of quotes that it takes first."""
+    if progress.accepted.quoted:
+        asked = next_round(standing, progress, tried=tried, now_us=now_us, draw=draw)
+        if asked is not None:
+            return AskQuotes(asked)
+    return Decide(decide(standing, progress, tried=tried, now_us=now_us, draw=draw))
+
+
+def _quoting(state: Quoting, standing: Standing, now_us: int, draw: int) -> Step:
+    step, progress = ask_on(state, standing, now_us=now_us), state.progress
+    return step or _decide(standing, progress, tried=progress.tried, now_us=now_us, draw=draw)
 
 
 def _doubtful(state: Doubtful, standing: Standing, now_us: int, draw: int) -> Step:
@@ -262,6 +283,7 @@ def _doubtful(state: Doubtful, standing: Standing, now_us: int, draw: int) -> St
 # A table, because a chain of patterns tries one after another, and this is asked three times a request.
 _STEPS: Final[Mapping[type[RequestState], Callable[[Any, Standing, int, int], Step]]] = {
     Ready: _ready,
+    Quoting: _quoting,
     Chosen: _chosen,
     Answered: _answered,
     LetDown: _let_down,

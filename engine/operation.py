@@ -1,9 +1,11 @@
 """What callers may ask for: an operation's effect class, and what of it must not be in the log in clear."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from difflib import get_close_matches
 
 from understudy.engine.errors import InvalidRequest
+from understudy.events.quotes import Quote
 from understudy.events.record import record
 from understudy.events.vocabulary import Effect
 
@@ -13,7 +15,8 @@ class Operation:
     """A kind of request. Declaring it is optional: `Engine.call` takes the effect class as an argument, too.
 
     Shape:  `sensitive` names the fields of body, reply and labels, at any depth, whose values go into the erasable side
-            table; the log holds their salted hashes.
+            table; the log holds their salted hashes. `quoted` has providers asked for quotes before one is chosen:
+            such a request needs an `amount`, and a `pair` such as "ETH/BTC" in its context.
     """
 
     name: str
@@ -21,6 +24,7 @@ class Operation:
     sensitive: frozenset[str] = field(default_factory=frozenset)
     free_to_abandon: bool = False
     deadline_ms: int | None = None
+    quoted: bool = False
     declared: bool = field(default=True, repr=False)
     """Whether somebody declared it; False for what is made for a name that nobody declared."""
 
@@ -56,7 +60,7 @@ class Answer:
     Shape:  `provider` served the request, `reply` is its value; `failovers` counts the changes of provider and
             `attempts` the calls on the way. `via` tells whether the call itself, a look-up or an operator said that
             it succeeded; in the latter cases `reply` is what they knew. `joined` tells that an earlier request under
-            the same key was it.
+            the same key was it. `quote` is what was accepted, `amount_out` what was really paid out.
     """
 
     provider: str
@@ -67,3 +71,5 @@ class Answer:
     via: str = "call"
     reference: str | None = None
     joined: bool = False
+    quote: Quote | None = None
+    amount_out: Decimal | None = None

@@ -8,6 +8,7 @@ from understudy.engine.eligibility import OPEN_ENDED, is_eligible
 from understudy.engine.errors import (
     AllProvidersFailed,
     DeadlineExceeded,
+    NoHonestQuote,
     NoProviderAvailable,
     OutcomeUnknown,
     RequestError,
@@ -15,7 +16,9 @@ from understudy.engine.errors import (
     RequestRejected,
 )
 from understudy.engine.operation import Answer
+from understudy.engine.provider import Found, Reply
 from understudy.events.decisions import Candidate
+from understudy.events.quotes import Quote
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
 from understudy.events.vocabulary import EndReason, SuspendReason
 
@@ -29,17 +32,21 @@ _ERRORS: Final[Mapping[EndReason, type[RequestError]]] = {
 }
 
 
-def answer_of(end: RequestCompleted, *, reply: object, reference: str | None, joined: bool = False) -> Answer:
-    """The answer of a request that was served."""
+def answer_of(
+    end: RequestCompleted, *, answer: Reply | Found, quote: Quote | None = None, joined: bool = False
+) -> Answer:
+    """The answer of a request that was served, on a quote if there was one."""
     return Answer(
         provider=end.provider,
-        reply=reply,
+        reply=answer.value,
         request_id=end.request_id,
         failovers=end.failovers,
         attempts=end.attempt,
         via=end.via.value,
-        reference=reference,
+        reference=answer.reference,
         joined=joined,
+        quote=quote,
+        amount_out=answer.amount_out,
     )
 
 
@@ -51,6 +58,8 @@ def error_of(end: RequestFailed, candidates: Sequence[Candidate]) -> RequestErro
         reasons = "; ".join(f"{provider}: {veto}" for provider, veto in vetoes.items()) or "none is configured"
         message = f"no provider may be asked for {end.operation}: {reasons} (request {end.request_id})"
         return NoProviderAvailable(message, request_id=end.request_id, vetoes=vetoes, until_us=until_us)
+    if end.reason is EndReason.NO_HONEST_QUOTE:
+        return NoHonestQuote(_quotes_told(end, candidates), request_id=end.request_id, candidates=candidates)
     reasons = ", ".join(f"{one.provider}: {one.verdict}" for one in candidates if not is_eligible(one.verdict))
     nobody = f"nobody was asked ({reasons})" if reasons else "nobody was asked"
     tried = f"tried {', '.join(end.tried)}" if end.tried else nobody
@@ -60,6 +69,18 @@ def error_of(end: RequestFailed, candidates: Sequence[Candidate]) -> RequestErro
         told += "; an engine ended before it was served: ask anew, under a new key if it had one"
     message = f"{end.operation} failed ({end.reason}), {tried}{last}{told} (request {end.request_id})"
     return _ERRORS[end.reason](message, request_id=end.request_id)
+
+
+def _quotes_told(end: RequestFailed, candidates: Sequence[Candidate]) -> str:
+    """The table of quotes, a line each: what was offered, and what is held against it."""
+    lines = [f"no quote for {end.operation} can be trusted, so nothing was moved (request {end.request_id}):"]
+    for one in candidates:
+        told = ""
+        if one.quote is not None:
+            off = "" if one.quote.off_bp is None else f", {one.quote.off_bp:+} bp off the reference"
+            told = f" (rate {one.quote.rate}, pays out {one.quote.net}{off})"
+        lines.append(f"  {one.provider}: {one.verdict}{told}")
+    return "\n".join(lines)
 
 
 def _has_end(one: Candidate) -> bool:

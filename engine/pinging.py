@@ -3,6 +3,7 @@
 from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import ForcedState
 from understudy.projections import lane_step as lane
+from understudy.projections.lanes import CIRCUITS
 from understudy.projections.standing import Standing
 
 
@@ -16,7 +17,7 @@ def next_ping_us(standing: Standing, settings: ProviderSettings, now_us: int) ->
     pinged_us, ping_streak = 0, 0
     for key, index in lanes.of(settings.id):
         base = lanes.base(index)
-        if key[1] == "serve":
+        if key[1] in CIRCUITS:
             latest_us = max(latest_us, lanes.state[base + lane.LAST_ENDED_US])
             if lanes.state[base + lane.OPENED_US]:
                 rest_over_us = max(rest_over_us, lanes.state[base + lane.OPEN_UNTIL_US])

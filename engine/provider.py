@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import JsonValue
 
 from understudy.events.policy import ProviderSettings
+from understudy.events.quotes import Quote
 from understudy.events.record import record
 from understudy.events.vocabulary import Effect, Finding
 
@@ -18,6 +19,7 @@ class Request:
     """What a provider is asked: the caller's request, in the clear.
 
     Shape:  `context` is the caller's, for instance `{"country": "us", "service": "wa"}`; `body` is any JSON value.
+            `quote` is this provider's own that was accepted; `created` what it answered to the first of two parts.
     """
 
     request_id: str
@@ -26,29 +28,36 @@ class Request:
     context: Mapping[str, str] = field(default_factory=dict)
     amount: Decimal | None = None
     body: JsonValue = None
+    quote: Quote | None = None
+    created: "Reply | None" = None
 
 
 @record(kw_only=True)
 class Reply:
     """A provider's answer with what the engine wants to know of it. A bare value counts as `Reply(value=value)`.
 
-    Shape:  `reference` is the provider's own id of what was done. `stock` is set by stock calls, in units.
-    Units:  `cost` is what the provider charges, in its own unit.
+    Shape:  `reference` is the provider's own id of what was done. `stock` is set by stock calls, in units, `quote` by
+            quotes.
+    Units:  `cost` is what the provider charges, in its own unit; `amount_out` what a conversion really pays out, in the
+            coin bought.
     """
 
     value: Any = None
     reference: str | None = None
     cost: Decimal | None = None
     stock: int | None = None
+    quote: Quote | None = None
+    amount_out: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a look-up found out about an earlier call; `value` and `reference` where it succeeded."""
+    """What a look-up found out about an earlier call; `value`, `reference` and `amount_out` where it succeeded."""
 
     finding: Finding
     value: Any = None
     reference: str | None = None
+    amount_out: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Take the finding's plain name as well; ValueError for another."""
@@ -75,8 +84,9 @@ class Provider(Protocol):
     """Somewhere that can serve requests. Trying again and giving up are the engine's business.
 
     Besides `call`, an object may have `async ping()`, `async stock(request, *, deadline)` and `async quote(request, *,
-    deadline)`, and `async lookup(operation, request, *, key, deadline) -> Found`; and the attribute `settings`
-    (`ProviderSettings`), and `settle_ms`: how long after a call an "absent" of the look-up is not yet to be believed.
+    deadline)` (which returns a `Quote`, or a `Reply` with one), and `async lookup(operation, request, *, key, deadline)
+    -> Found`; and the attributes `settings` (`ProviderSettings`), `settle_ms` (how long after a call an "absent" of the
+    look-up is not yet to be believed) and `two_part` (a `once` request is called as `create`, then as `commit`).
     """
 
     @property
@@ -220,6 +230,8 @@ def settings_of(one: Provider, configured: Mapping[str, ProviderSettings], *, pi
         update={
             "has_ping": pinged and callable(getattr(one, "ping", None)),
             "has_lookup": callable(getattr(one, "lookup", None)),
+            "has_quote": callable(getattr(one, "quote", None)),
+            "two_part": getattr(one, "two_part", base.two_part) is True,
             "settle_ms": settle_ms,
         }
     )

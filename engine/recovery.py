@@ -50,16 +50,18 @@ def doubt_of_held(ledger: Ledger, request_id: str) -> Doubtful | None:
 
 async def tickets(journal: Journal, operations: Mapping[str, Operation]) -> list[Ticket]:
     """The unsettled requests, ready to be driven on, their sensitive values revealed as far as they are still kept."""
-    found = []
-    for state in journal.ledger.requests.values():
-        accepted = state.progress.accepted
-        tokens = tokens_in(accepted.body) | tokens_in(accepted.labels)
-        known = await journal.log.reveal(sorted(tokens))
-        declared = operations.get(accepted.operation)
-        names = declared.sensitive if declared else frozenset[str]()
-        discretion = Discretion(names, journal.log.salt, frozenset(known.values()))
-        found.append(Ticket(_request(accepted, known), discretion, accepted.request_id))
-    return found
+    unsettled = [state.progress.accepted for state in journal.ledger.requests.values()]
+    return [await ticket_of(journal, accepted, operations) for accepted in unsettled]
+
+
+async def ticket_of(journal: Journal, accepted: RequestAccepted, operations: Mapping[str, Operation]) -> Ticket:
+    """A request that is on record, ready to be driven on."""
+    tokens = tokens_in(accepted.body) | tokens_in(accepted.labels)
+    known = await journal.log.reveal(sorted(tokens))
+    declared = operations.get(accepted.operation)
+    names = declared.sensitive if declared else frozenset[str]()
+    discretion = Discretion(names, journal.log.salt, frozenset(known.values()))
+    return Ticket(_request(accepted, known), discretion, accepted.request_id)
 
 
 def _request(accepted: RequestAccepted, known: Mapping[str, str]) -> Request:

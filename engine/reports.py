@@ -52,12 +52,13 @@ def succeeded(
     """The event of an answer, and the sensitive values in it by token."""
     call = _call(started)
     content, taken = _told(value.value, discretion)
-    cost, stock, finding = None, None, None
+    cost, stock, finding, quote = None, None, None, None
     if isinstance(value, Found):
         finding = value.finding
     else:
         cost = None if value.cost is None else _exact(value.cost)
         stock = None if value.stock is None else _whole(value.stock)
+        quote = value.quote
     event = CallSucceeded(
         request_id=call.request_id,
         provider=call.provider,
@@ -75,6 +76,8 @@ def succeeded(
         cost=cost,
         stock=stock,
         finding=finding,
+        quote=quote,
+        amount_out=None if value.amount_out is None else _exact(value.amount_out),
     )
     return event, taken
 

@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from understudy.engine.eligibility import PASSING, TOO_LATE
 from understudy.engine.errors import BrokenRule
+from understudy.engine.parts import moves
+from understudy.engine.quote_verdicts import NO_VOICE, QUOTE_EXPIRED
+from understudy.engine.quotes_taken import took
 from understudy.engine.request_state import (
     LOOKUP,
     MAYBE_EXECUTED,
@@ -22,6 +25,7 @@ from understudy.engine.request_state import (
     NotExecuted,
     OpenEnd,
     Progress,
+    Quoting,
     Ready,
     RequestEvent,
     RequestState,
@@ -31,6 +35,7 @@ from understudy.engine.request_state import (
 )
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decided, Decision, DecisionMade, Event
+from understudy.events.quotes import Consensus, QuotesRequested
 from understudy.events.requests import (
     RequestAccepted,
     RequestCancelled,
@@ -56,7 +61,7 @@ def evolve(state: RequestState, event: RequestEvent, at_us: int) -> RequestState
 def done_with(state: RequestState) -> Progress:
     """The progress as the next decision sees it: who let us down has been tried; who throttles has not."""
     match state:
-        case Ready(progress=progress):
+        case Ready(progress=progress) | Quoting(progress=progress):
             return progress
         case LetDown(progress=progress, turn=turn, throttled_us=throttled_us):
             return progress if throttled_us else _tried(progress, turn.provider)
@@ -74,8 +79,26 @@ def _tried(progress: Progress, provider: str) -> Progress:
 
 def _decided(state: RequestState, event: Decided, _: int) -> RequestState:
     progress = done_with(state)
+    if event.consensus is not None:
+        return _compared(progress, event, event.consensus)
     if event.provider is not None:
         return Chosen(progress, Turn(event.provider, event.draw))
+    return _nobody(progress, event)
+
+
+def _compared(progress: Progress, event: Decided, consensus: Consensus) -> RequestState:
+    """A decision on quotes: whose were no good are not asked again, but for those that have only grown old."""
+    spent = tuple(name for name, verdict in consensus.excluded.items() if verdict != QUOTE_EXPIRED)
+    progress = replace(progress, spent=tuple(dict.fromkeys((*progress.spent, *spent))))
+    if event.provider is None:
+        why = EndReason.NO_HONEST_QUOTE if NO_VOICE.intersection(consensus.excluded.values()) else None
+        return replace(_nobody(progress, event), why=why)
+    taken = next((one for one in progress.quotes if one.provider == event.provider), None)
+    judged = next((one.quote for one in event.candidates if one.provider == event.provider), None)
+    return Chosen(progress, Turn(event.provider, event.draw, taken=taken, due=None if judged is None else judged.net))
+
+
+def _nobody(progress: Progress, event: Decided) -> Nobody:
     ends = [one.until_us for one in event.candidates if one.verdict in PASSING and one.until_us is not None]
     over = min(ends, default=progress.accepted.deadline_at_us) >= progress.accepted.deadline_at_us
     if over and any(one.verdict == TOO_LATE for one in event.candidates):
@@ -83,21 +106,39 @@ def _decided(state: RequestState, event: Decided, _: int) -> RequestState:
     return Nobody(progress, min(ends, default=None))
 
 
+def _requested(state: RequestState, event: QuotesRequested, _: int) -> RequestState:
+    return Quoting(done_with(state), event, event.providers)
+
+
 def _started(state: RequestState, event: CallStarted, _: int) -> RequestState:
     if isinstance(state, Waiting):
         state = state.then
     if event.operation == LOOKUP:
         return LookingUp(doubt_of(state))
+    if isinstance(state, Quoting):
+        left = tuple([one for one in state.to_ask if one != event.provider])
+        return replace(state, to_ask=left, open=(*state.open, event.provider))
     if not isinstance(state, Chosen):
         raise BrokenRule(f"a call cannot start in {state}")
     before = state.progress
     asked = before.asked if before.asked[-1:] == (event.provider,) else (*before.asked, event.provider)
-    progress = Progress(before.accepted, before.since_us, event.attempt, asked, before.tried, before.given_up)
+    progress = Progress(
+        before.accepted,
+        before.since_us,
+        event.attempt,
+        asked,
+        before.tried,
+        before.given_up,
+        quotes=before.quotes,
+        spent=before.spent,
+    )
     return Calling(progress, state.turn, event)
 
 
 def _succeeded(state: RequestState, event: CallSucceeded, at_us: int) -> RequestState:
     match state:
+        case Calling(progress=progress, turn=turn, started=started) if not moves(progress.accepted, started):
+            return Chosen(progress, replace(turn, created=True))
         case Calling(progress=progress, turn=turn):
             return Answered(progress, turn.provider, event.attempt, Via.CALL)
         case LookingUp(doubt=doubt) if event.finding is Finding.SUCCEEDED:
@@ -106,6 +147,8 @@ def _succeeded(state: RequestState, event: CallSucceeded, at_us: int) -> Request
             looked_us = at_us - event.latency_us
             lookups = doubt.lookups + 1
             return replace(doubt, lookups=lookups, finding=event.finding, looked_us=looked_us, found_us=at_us)
+        case Quoting():
+            return took(state, event.provider, at_us, event.quote)
         case _:
             return _as_the_operator_said(state)
 
@@ -119,13 +162,19 @@ def _failed(state: RequestState, event: CallFailed, at_us: int) -> RequestState:
             return LetDown(progress, turn, started, event.outcome, at_us, throttled_us)
         case LookingUp(doubt=doubt):
             return replace(doubt, lookups=doubt.lookups + 1, finding=Finding.UNKNOWN, found_us=at_us)
+        case Quoting():
+            return took(state, event.provider, at_us, None)
         case _:
             return _as_the_operator_said(state)
 
 
 def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> RequestState:
     match state:
-        case Calling(progress=progress, started=started) if event.reason is AbandonReason.NOT_SENT:
+        case Quoting():
+            return took(state, event.provider, at_us, None)
+        case Calling(progress=progress, started=started, turn=turn) if event.reason is AbandonReason.NOT_SENT:
+            if turn.is_stale(at_us) and progress.given_up is None:
+                return Ready(progress)  # The log was slower than the quote lasts: it is asked for again.
             if at_us < started.deadline_at_us or progress.given_up is not None:
                 return NotExecuted(progress)
             if at_us >= progress.accepted.deadline_at_us:
@@ -134,6 +183,8 @@ def _abandoned(state: RequestState, event: CallAbandoned, at_us: int) -> Request
         case Calling(progress=before, turn=turn, started=started) if event.reason is AbandonReason.OUT_OF_TIME:
             progress = replace(before, last_outcome=FailureKind.TIMED_OUT)
             return LetDown(progress, turn, started, FailureKind.TIMED_OUT, at_us)
+        case Calling(progress=progress, started=started) if not moves(progress.accepted, started):
+            return NotExecuted(progress)
         case Calling(progress=before, turn=turn, started=started):
             progress = replace(before, last_outcome=event.outcome)
             return Doubtful(progress, turn, started, at_us)
@@ -155,8 +206,9 @@ def _as_the_operator_said(state: RequestState) -> RequestState:
 def _scheduled(state: RequestState, event: RetryScheduled, _: int) -> RequestState:
     match state:
         case LetDown(progress=progress, turn=turn):
-            open_end = OpenEnd(state.started, state.ended_us) if state.kind in MAYBE_EXECUTED else turn.open_end
-            again = Turn(turn.provider, turn.draw, turn.retry + 1, open_end)
+            maybe = state.kind in MAYBE_EXECUTED and moves(progress.accepted, state.started)
+            open_end = OpenEnd(state.started, state.ended_us) if maybe else turn.open_end
+            again = replace(turn, retry=turn.retry + 1, open_end=open_end)
             return Waiting(event.until_us, Chosen(progress, again))
         case Nobody(progress=progress):
             return Waiting(event.until_us, Ready(progress))
@@ -219,6 +271,7 @@ def doubt_of(state: RequestState) -> Doubtful:
 EVOLUTIONS: Final[Mapping[type[Event], Callable[[RequestState, Any, int], RequestState]]] = {
     DecisionMade: _decided,
     Decision: _decided,
+    QuotesRequested: _requested,
     CallStarted: _started,
     CallSucceeded: _succeeded,
     CallFailed: _failed,

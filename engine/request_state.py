@@ -1,7 +1,10 @@
 """What a request can be: one small state for each stage of its life. A state holds only what is true in it."""
 
+from decimal import Decimal
+
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decision, DecisionMade
+from understudy.events.quotes import Quote, QuotesRequested
 from understudy.events.record import record
 from understudy.events.requests import (
     RequestAccepted,
@@ -15,9 +18,23 @@ from understudy.events.requests import (
 from understudy.events.vocabulary import EndReason, FailureKind, Finding, Via
 
 LOOKUP = "lookup"
+QUOTE = "quote"
 
 MAYBE_EXECUTED = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, FailureKind.INVALID_REPLY})
 """Endings that leave open whether a write was executed."""
+
+
+@record
+class TakenQuote:
+    """What came of asking a provider for a quote: `quote` is None if it gave none.
+
+    Units:  it came at `at_us`, and is good until `good_until_us`.
+    """
+
+    provider: str
+    at_us: int
+    quote: Quote | None = None
+    good_until_us: int = 0
 
 
 @record
@@ -25,6 +42,7 @@ class Progress:
     """What stays true of a request through its stages.
 
     Shape:  `asked` are the providers called so far in order, without immediate repeats; `tried` those we are done with.
+            `quotes` are the latest of each provider, in the order of asking; `spent` those whose quotes were no good.
     Units:  it was accepted at `since_us`.
     """
 
@@ -36,6 +54,8 @@ class Progress:
     given_up: EndReason | None = None
     last_outcome: str | None = None
     last_message: str | None = None
+    quotes: tuple[TakenQuote, ...] = ()
+    spent: tuple[str, ...] = ()
 
     @property
     def failovers(self) -> int:
@@ -56,12 +76,21 @@ class Turn:
     """The turn of one provider within a request: the decision's draw, and which try this is.
 
     Shape:  `open_end` is the latest earlier try of the turn that may have been executed, None if there is none.
+            `taken` is the quote that was accepted, `due` what it promises. `created` tells that the first of two parts
+            is done.
     """
 
     provider: str
     draw: int
     retry: int = 0
     open_end: OpenEnd | None = None
+    taken: TakenQuote | None = None
+    due: Decimal | None = None
+    created: bool = False
+
+    def is_stale(self, now_us: int) -> bool:
+        """Whether the accepted quote is no longer good."""
+        return self.taken is not None and now_us >= self.taken.good_until_us
 
 
 @record
@@ -69,6 +98,26 @@ class Ready:
     """A decision is due."""
 
     progress: Progress
+
+
+@record
+class Quoting:
+    """Quotes are being asked for: `to_ask` has not been asked yet, `open` has not answered yet.
+
+    Units:  `good` quotes have come in so far, the second of them at `second_us` (0 before).
+    """
+
+    progress: Progress
+    asked: QuotesRequested
+    to_ask: tuple[str, ...]
+    open: tuple[str, ...] = ()
+    good: int = 0
+    second_us: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether everybody has answered, or been given up."""
+        return not self.to_ask and not self.open
 
 
 @record
@@ -81,10 +130,14 @@ class Chosen:
 
 @record
 class Nobody:
-    """Nobody was eligible; `until_us` is when a passing veto ends, None if there is none."""
+    """Nobody was eligible; `until_us` is when a passing veto ends, None if there is none.
+
+    Shape:  `why` is set if there were quotes, and none that could be trusted.
+    """
 
     progress: Progress
     until_us: int | None
+    why: EndReason | None = None
 
 
 @record
@@ -176,13 +229,16 @@ class Settled:
     end: RequestCompleted | RequestFailed
 
 
-OpenState = Ready | Chosen | Nobody | Calling | Answered | LetDown | Doubtful | LookingUp | Waiting | NotExecuted
+OpenState = (
+    Ready | Quoting | Chosen | Nobody | Calling | Answered | LetDown | Doubtful | LookingUp | Waiting | NotExecuted
+)
 """A request that has not ended."""
 
 RequestState = OpenState | Settled
 
 RequestEvent = (
-    DecisionMade
+    QuotesRequested
+    | DecisionMade
     | Decision
     | CallStarted
     | CallSucceeded

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final, assert_never
 
 from understudy.engine import steps
+from understudy.engine.aftercare import look_after
 from understudy.engine.calling import Caller
 from understudy.engine.errors import EngineClosed, OutcomeUnknown
 from understudy.engine.journal import Journal
@@ -14,12 +15,13 @@ from understudy.engine.next_step import next_step
 from understudy.engine.operation import Answer
 from understudy.engine.outcome import answer_of, error_of, stopped, unknown_of
 from understudy.engine.provider import Provider
+from understudy.engine.quote_round import take_quotes
 from understudy.engine.recovery import is_held
 from understudy.engine.tasks import Tasks, is_cancelled
 from understudy.engine.ticket import Ticket
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
-from understudy.events.requests import RequestCancelled
+from understudy.events.requests import RequestCancelled, RequestCompleted, RequestFailed
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import Effect, EndReason
 
@@ -89,12 +91,12 @@ class Runner:
                 step, now_us = self._next(ticket)
                 match step:
                     case steps.Finish(event=done):
-                        recorded = self.journal.note(done, at_us=now_us)
+                        recorded = self._end(ticket, done, now_us)
                         if ticket.request.effect is Effect.ONCE:
                             await self._conclude(ticket, recorded)
-                        return answer_of(done, reply=ticket.answer.value, reference=ticket.answer.reference)
+                        return answer_of(done, answer=ticket.answer, quote=ticket.quote)
                     case steps.Fail(event=failed):
-                        await self._conclude(ticket, self.journal.note(failed, at_us=now_us))
+                        await self._conclude(ticket, self._end(ticket, failed, now_us))
                         raise error_of(failed, ticket.candidates())
                     case steps.Suspend(event=held):
                         recorded = self.journal.note(held, at_us=now_us)
@@ -121,14 +123,28 @@ class Runner:
             while ticket.request_id in self.journal.ledger.requests:
                 step, now_us = self._next(ticket)
                 match step:
-                    case steps.Finish() | steps.Fail() | steps.Suspend():
-                        self.journal.note(step.event, at_us=now_us)
+                    case steps.Finish() | steps.Fail():
+                        self._end(ticket, step.event, now_us)
+                    case steps.Suspend(event=held):
+                        self.journal.note(held, at_us=now_us)
                     case steps.LookUp() if not self._on_record():
                         await self._pause(ticket.request_id, now_us + _LOG_AGAIN_US)
                     case _:
                         await self._carry_out(step, ticket, now_us)
         finally:
             self._line.leave(ticket.request_id, served=False)
+
+    def _end(self, ticket: Ticket, event: RequestCompleted | RequestFailed, now_us: int) -> Recorded:
+        """Put the end of a request on record, and look after what it has left behind."""
+        recorded = self.journal.note(event, at_us=now_us)
+        if self.journal.ledger.standing.leftovers.watched:
+            self.watch(ticket)
+        return recorded
+
+    def watch(self, ticket: Ticket) -> None:
+        """Look after a request that has ended, if it has left anything behind."""
+        if ticket.request_id in self.journal.ledger.standing.leftovers.watched and not self._tasks.closing:
+            self.spawn(look_after(self.caller, ticket), name=f"look after {ticket.request_id}")
 
     def _on_record(self) -> bool:
         """Whether what is asked now can be put on record: nothing is asked behind the log's back."""
@@ -158,10 +174,11 @@ class Runner:
         now_us, draw = journal.now_us(), journal.system.draw()
         while True:
             step = next_step(ledger.requests[request_id], ledger.standing, now_us=now_us, draw=draw)
-            if not isinstance(step, steps.Decide):
+            if not isinstance(step, steps.Decide | steps.AskQuotes):
                 return step, now_us
             journal.note(step.event, at_us=now_us)
-            ticket.decision = step.event  # No other one follows at once: it names somebody, or nobody.
+            if isinstance(step, steps.Decide):
+                ticket.decision = step.event  # No other one follows at once: it names somebody, or nobody.
 
     async def _carry_out(self, step: steps.Deed, ticket: Ticket, now_us: int) -> None:
         match step:
@@ -169,6 +186,9 @@ class Runner:
                 await self._call(call, ticket, now_us)
             case steps.LookUp(event=call):
                 await self.caller.look_up(call, ticket, now_us)
+            case steps.TakeQuote() | steps.AwaitQuotes():
+                await take_quotes(self.caller, step, ticket, now_us, partial(self._next, ticket))
+                self.look_again()
             case steps.Wait(event=wait):
                 self.journal.note(wait, at_us=now_us)
                 await self._pause(ticket.request_id, wait.until_us, in_line=wait.provider is None)
@@ -238,7 +258,7 @@ class Runner:
         self.journal.note(RequestCancelled(request_id=ticket.request_id, reason=reason))
         step, now_us = self._next(ticket)
         if isinstance(step, steps.Fail | steps.Finish):
-            self.journal.note(step.event, at_us=now_us)
+            self._end(ticket, step.event, now_us)
         elif not self._tasks.closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
 

@@ -2,6 +2,7 @@
 
 from understudy.events.calls import CallStarted
 from understudy.events.decisions import Decision
+from understudy.events.quotes import QuotesRequested
 from understudy.events.record import record
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended, RetryScheduled
 
@@ -11,6 +12,27 @@ class Decide:
     """Put a decision on record and ask again."""
 
     event: Decision
+
+
+@record
+class AskQuotes:
+    """Put on record whom to ask for quotes, and ask again."""
+
+    event: QuotesRequested
+
+
+@record
+class TakeQuote:
+    """Ask a provider for a quote, and go on meanwhile."""
+
+    event: CallStarted
+
+
+@record
+class AwaitQuotes:
+    """Wait for those who have been asked; from `until_us` on, if it is set, for nobody any more."""
+
+    until_us: int | None = None
 
 
 @record
@@ -68,8 +90,8 @@ class Fail:
     event: RequestFailed
 
 
-Deed = Call | LookUp | Wait | Sleep | Hold
+Deed = TakeQuote | AwaitQuotes | Call | LookUp | Wait | Sleep | Hold
 """After which the rules are asked again."""
 End = Finish | Fail | Suspend
 """After which the caller is told."""
-Step = Decide | Deed | End
+Step = Decide | AskQuotes | Deed | End

@@ -10,6 +10,7 @@ from typing import Final
 
 from understudy.engine import dice
 from understudy.engine.assess import Assessed
+from understudy.engine.consensus import Judgement
 from understudy.engine.eligibility import PROBE
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect, Strategy
@@ -24,9 +25,11 @@ _WEIGHTED: Final = Strategy.WEIGHTED
 _ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
 _LEAST_USED: Final = Strategy.LEAST_USED
 _IN_ORDER: Final = Strategy.IN_ORDER
+_BEST_RATE: Final = Strategy.BEST_RATE
+_CHEAPEST: Final = Strategy.CHEAPEST
 _ONCE: Final = Effect.ONCE
 
-EXPLORING: Final = (_SCORE, _FASTEST, _LEAST_USED)
+EXPLORING: Final = (_SCORE, _FASTEST, _LEAST_USED, _BEST_RATE, _CHEAPEST)
 """The strategies that rank. A tuple: an enum's member has a slow hash."""
 
 _KEPT: Final = 1024
@@ -107,10 +110,12 @@ def _arrange(
 ) -> tuple[list[Assessed], Chances]:
     """One group in its order; sorting is stable, so ties keep the configured order."""
     strategy = policy.strategy
-    if strategy is _SCORE:
+    if strategy is _SCORE or strategy is _BEST_RATE:
         arranged = sorted(group, key=_by_score_and_price(policy.prices) if policy.prices else _BY_SCORE)
     elif strategy is _FASTEST:
         arranged = sorted(group, key=lambda one: one.expected_us or 0)
+    elif strategy is _CHEAPEST:
+        arranged = sorted(group, key=_by_price_and_score(policy.prices))
     elif strategy is _LEAST_USED:
         arranged = sorted(group, key=lambda one: one.used_60s or 0)
     elif strategy is _ROUND_ROBIN:
@@ -125,6 +130,43 @@ def _arrange(
 def _by_score_and_price(prices: Mapping[str, Decimal]) -> Callable[[Assessed], tuple[int, Decimal, int]]:
     """An unknown price counts as favourable, as everything unknown."""
     return lambda one: (-one.score, prices.get(one.provider, Decimal(0)), one.average_us or 0)
+
+
+def _by_price_and_score(prices: Mapping[str, Decimal]) -> Callable[[Assessed], tuple[Decimal, tuple[int, int]]]:
+    return lambda one: (prices.get(one.provider, Decimal(0)), one.by_score)
+
+
+def order_by_quotes(tier: list[Assessed], policy: Policy, judged: Mapping[str, Judgement]) -> Order:
+    """The order of those of a tier who have an honest quote: healthy ones first, then degraded ones.
+
+    By what each would pay out if the best rate is wanted; else in the order in which the strategy had them asked, but
+    for `best_rate` and `cheapest`, which compare quotes. Equals stay in that order, too.
+    """
+    places = {provider: place for place, provider in enumerate(judged)}
+    asked = sorted(tier, key=lambda one: places[one.provider])
+    ranked: list[Assessed] = []
+    chances: Chances = ()
+    for poorly in (False, True):
+        group = [one for one in asked if (one.degraded is not None) is poorly]
+        if not group:
+            continue
+        if policy.always_use_best_rate or policy.strategy is _BEST_RATE:
+            group.sort(key=lambda one: judged[one.provider].worth, reverse=True)
+        elif policy.strategy is _CHEAPEST:
+            group.sort(key=lambda one: judged[one.provider].fees)
+        elif policy.strategy is _WEIGHTED:
+            chances = chances or _shares(group, policy.weights_ppm)
+        chances = chances or ((group[0].provider, MILLION),)
+        ranked += group
+    return Order(ranked, chances)
+
+
+def _shares(group: list[Assessed], weights_ppm: Mapping[str, int]) -> Chances:
+    """The chance that each had of being drawn first: drawn without replacement, it is that of its weight among them."""
+    total = sum(weights_ppm[one.provider] for one in group)
+    if not total:
+        return ((group[0].provider, MILLION),)
+    return tuple([(one.provider, weights_ppm[one.provider] * MILLION // total) for one in group])
 
 
 def _in_turn(group: list[Assessed], policy: Policy, last_first: str | None) -> list[Assessed]:

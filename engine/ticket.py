@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from understudy.events.decisions import Candidate, Decision
+    from understudy.events.quotes import Quote
 
 
 _NO_ANSWER: Final = Reply()
@@ -18,7 +19,7 @@ _NO_ANSWER: Final = Reply()
 class Ticket:
     """Kept while a request is driven; the log has all of it but what is sensitive and the reply as it came."""
 
-    __slots__ = ("answer", "decision", "discretion", "request", "request_id", "subject")
+    __slots__ = ("answer", "created", "decision", "discretion", "quote", "request", "request_id", "subject")
 
     def __init__(self, request: Request, discretion: Discretion, subject: str) -> None:
         self.request = request
@@ -27,6 +28,10 @@ class Ticket:
         self.subject = subject
         self.decision: Decision | None = None
         self.answer: Reply | Found = _NO_ANSWER
+        self.quote: Quote | None = None
+        """The quote that the latest call was made on."""
+        self.created: Reply | None = None
+        """What the first of two parts was answered."""
 
     def candidates(self) -> "Sequence[Candidate]":
         """Those of the latest decision."""

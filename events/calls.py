@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from understudy.events.fact import Fact, Json
+from understudy.events.quotes import Quote
 from understudy.events.record import record
 from understudy.events.vocabulary import AbandonReason, FailureKind, Finding
 
@@ -34,13 +35,15 @@ class CallStarted(CallFact):
 
     Shape:  ended by the one `CallSucceeded`, `CallFailed` or `CallAbandoned` whose `started_seq` is this event's seq.
             `key` is the provider-side idempotency key: the same on every try of one request here.
-    Units:  `deadline_at_us` is the instant at which we stop listening.
+    Units:  `deadline_at_us` is the instant at which we stop listening. `amount_due` is what the quote that was taken
+            promises to pay out.
     Source: `engine.request.next_step` for requests, the runner for pings and side calls.
     """
 
     kind: ClassVar[str] = "call_started.v1"
     key: str
     deadline_at_us: int
+    amount_due: Decimal | None = None
 
 
 @record(kw_only=True)
@@ -48,8 +51,9 @@ class CallSucceeded(CallFact):
     """A provider answered, and the answer passed validation.
 
     Shape:  `reply` is the provider's answer with sensitive values concealed. `finding` is set by look-ups only,
-            `stock` by stock calls (units on offer, for this event's country and service).
-    Units:  `latency_us` runs from `CallStarted`. `cost` is what the provider charges, in its own unit.
+            `stock` by stock calls (units on offer, for this event's country and service), `quote` by quotes.
+    Units:  `latency_us` runs from `CallStarted`. `cost` is what the provider charges, in its own unit; `amount_out`
+            what a conversion really paid out, in the coin bought.
     """
 
     kind: ClassVar[str] = "call_succeeded.v1"
@@ -61,6 +65,8 @@ class CallSucceeded(CallFact):
     cost: Decimal | None = None
     stock: int | None = None
     finding: Finding | None = None
+    quote: Quote | None = None
+    amount_out: Decimal | None = None
 
 
 @record(kw_only=True)

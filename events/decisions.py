@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from understudy.events.fact import Fact
+from understudy.events.quotes import Consensus, JudgedQuote
 from understudy.events.record import record
 from understudy.events.vocabulary import Strategy
 
@@ -20,7 +21,7 @@ class Candidate:
             take one request), or the name of the veto; `until_us` tells when a veto with an end will end. `degraded`
             names the missed threshold (`success_rate`, `response_time`), None for a healthy one. `rank` is the place
             in the chosen order from 1, None when not in it. `expected_us` and `used_60s` are there for the strategies
-            that read them.
+            that read them, `quote` where quotes are compared.
     Units:  score and its terms are thousandths of a point, `propensity_ppm` the chance of having been the first
             choice in parts per million, `success_bp` basis points, `expected_us` the expected time to success in
             microseconds, `stock` units (None: not known), `used_60s` calls started in the last minute.
@@ -41,6 +42,7 @@ class Candidate:
     expected_us: int | None = None
     stock: int | None = None
     used_60s: int | None = None
+    quote: JudgedQuote | None = None
     propensity_ppm: int = 0
     rank: int | None = None
 
@@ -51,7 +53,7 @@ class DecisionMade(Fact):
 
     Shape:  `order` is the plan, `provider` its first (None when nobody is eligible). `explored` tells that the first
             was drawn for exploration. The event's own `at_us` is the `now` of the decision, its seq tells what it
-            knew.
+            knew. `consensus` is there where quotes are compared.
     Units:  `draw` is an integer below 2^31.
     """
 
@@ -65,6 +67,7 @@ class DecisionMade(Fact):
     pinned: bool = False
     order: tuple[str, ...]
     candidates: tuple[Candidate, ...]
+    consensus: Consensus | None = None
 
 
 @lru_cache(maxsize=1024)
@@ -81,7 +84,18 @@ class Decision:
     What is stored is the same to the byte as for the `DecisionMade` that is read back.
     """
 
-    __slots__ = ("draw", "explored", "order", "pinned", "provider", "request_id", "strategy", "tell", "tier")
+    __slots__ = (
+        "consensus",
+        "draw",
+        "explored",
+        "order",
+        "pinned",
+        "provider",
+        "request_id",
+        "strategy",
+        "tell",
+        "tier",
+    )
 
     kind: ClassVar[str] = DecisionMade.kind
 
@@ -96,6 +110,7 @@ class Decision:
         pinned: bool,
         order: tuple[str, ...],
         tell: Callable[[], str],
+        consensus: Consensus | None = None,
     ) -> None:
         """A decision; `tell` gives the candidates as JSON objects, separated by commas, whenever it is asked."""
         self.request_id = request_id
@@ -107,6 +122,7 @@ class Decision:
         self.pinned = pinned
         self.order = order
         self.tell = tell
+        self.consensus = consensus
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -122,9 +138,10 @@ class Decision:
         """All that is no column, as JSON in the order of `DecisionMade`'s fields. Ids and verdicts need no escaping."""
         tier = "" if self.tier is None else f'"tier":{self.tier},'
         explored, pinned = "true" if self.explored else "false", "true" if self.pinned else "false"
+        agreed = "" if self.consensus is None else f',"consensus":{to_json(self.consensus, exclude_none=True).decode()}'
         return (
             f'{{"strategy":"{self.strategy}","draw":{self.draw},{tier}"explored":{explored},"pinned":{pinned},'
-            f'"order":{_in_words(self.order)},"candidates":[{self.tell()}]}}'
+            f'"order":{_in_words(self.order)},"candidates":[{self.tell()}]{agreed}}}'
         )
 
     def __eq__(self, other: object) -> bool:

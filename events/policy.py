@@ -26,6 +26,7 @@ Share = Annotated[Decimal, Field(ge=0, le=1)]
 Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Milliseconds = Annotated[int, Field(ge=0, le=10**10)]
 PositiveMilliseconds = Annotated[int, Field(ge=1, le=10**10)]
+EmergencyLimit = Annotated[Decimal, Field(gt=0)] | dict[str, Annotated[Decimal, Field(gt=0)]] | None
 
 
 _UNKNOWN: Final = "unknown_setting"
@@ -69,11 +70,24 @@ def _advice(name: str, known: Collection[str]) -> str:
     return f"; did you mean {meant}?" if meant else ""
 
 
+class Fees(Settings):
+    """What a provider takes for a conversion, where its quotes tell only a rate.
+
+    Units:  `percent` and `spread` are percent of what is bought; `flat` is taken off the amount sold, in its coin;
+            `withdrawal` off what is paid out, by the coin bought (a coin that is not named costs nothing).
+    """
+
+    percent: Percent = Decimal(0)
+    spread: Percent = Decimal(0)
+    flat: Decimal = Field(default=Decimal(0), ge=0)
+    withdrawal: dict[str, Annotated[Decimal, Field(ge=0)]] = Field(default_factory=dict)
+
+
 class ProviderSettings(Settings):
     """One provider as decisions see it. Fields left None take the policy's value.
 
-    Shape:  the `has_…` fields and `settle_ms` are read off the provider object by the engine; they stand here because
-            decisions depend on them.
+    Shape:  the `has_…` fields, `two_part` and `settle_ms` are read off the provider object by the engine; they stand
+            here because decisions depend on them.
     """
 
     id: ProviderId
@@ -87,8 +101,11 @@ class ProviderSettings(Settings):
     max_calls_per_second: Decimal | None = Field(default=None, gt=0, le=10**6, description="Our own rate limit.")
     burst: int | None = Field(default=None, ge=1, description="Calls that may go at once under the rate limit.")
     max_in_flight: int | None = Field(default=None, ge=1, description="Calls under way at once.")
+    fees: Fees = Field(default_factory=Fees, description="What it takes for a conversion.")
     has_ping: bool = False
     has_lookup: bool = False
+    has_quote: bool = False
+    two_part: bool = False
     settle_ms: Milliseconds = Field(default=0, description="How long after a call an 'absent' is not yet believed.")
 
 
@@ -139,6 +156,28 @@ class Policy(Settings):
     max_calls_per_second: Decimal | None = Field(default=None, gt=0, le=10**6, description="Global rate limit.")
     burst: int = Field(default=10, ge=1, description="Calls that may go at once under the global rate limit.")
     max_in_flight: int | None = Field(default=None, ge=1, description="Calls under way at once, all providers.")
+
+    parallel_queries: bool = Field(default=True, description="Off: quotes are asked for one after another.")
+    max_parallel_requests: int = Field(default=3, ge=1, description="Providers asked for quotes in one round.")
+    always_use_best_rate: bool = Field(default=True, description="Off: the strategy alone chooses among honest quotes.")
+    max_rate_difference: Share = Field(default=Decimal("0.02"), description="A quote further off is not honest.")
+    quote_grace_ms: Milliseconds | None = Field(
+        default=None, description="After two quotes others have so long; none: all their time."
+    )
+    quote_max_age_ms: PositiveMilliseconds = Field(default=15_000, description="A quote older than this is asked anew.")
+    rate_history_ms: Milliseconds = Field(default=1_800_000, description="How long an agreed rate is a reference.")
+    stuck_after_ms: PositiveMilliseconds = Field(
+        default=180_000, description="A rate unchanged for so long may be stuck."
+    )
+    max_stuck_difference: Share = Field(
+        default=Decimal("0.005"), description="It is, if further from the others than this."
+    )
+    trust_lone_quote: bool = Field(default=False, description="Take a quote that nothing can be compared with.")
+    quarantine_after: int = Field(default=5, ge=1, description="Bad quotes in a row that put a provider in quarantine.")
+    quarantine_ms: PositiveMilliseconds = Field(default=1_800_000, description="How long a quarantine lasts.")
+    max_emergency_amount: EmergencyLimit = Field(
+        default=None, description="Most that goes through an emergency provider, alike or by the coin sold."
+    )
 
     stock_ttl_ms: Milliseconds = Field(default=43_200_000, description="Age at which a stock belief is forgotten.")
     sold_out_ttl_ms: Milliseconds = Field(default=60_000, description="How long an `out_of_stock` is believed.")

@@ -17,7 +17,8 @@ class RequestAccepted(Fact):
             sensitive values concealed. `key` is the caller's idempotency key, unique with `principal` and `operation`;
             `body_hash` tells a repeat from a different request under the same key. `free_to_abandon` marks an
             idempotent write whose half-done leftovers at a provider cost nothing. `preferred` is the provider that
-            this caller wants first, when it is eligible.
+            this caller wants first, when it is eligible. `quoted` (True, or left out) tells that providers are asked
+            for quotes first, of `amount` for the `pair`.
     Units:  `deadline_at_us` is an instant, handed down to every call, so that retries cannot stretch it.
     Errors: the only event that may be refused at append.
     Source: `Engine.call`.
@@ -30,6 +31,7 @@ class RequestAccepted(Fact):
     deadline_at_us: int
     free_to_abandon: bool = False
     preferred: str | None = None
+    quoted: bool | None = None
     service: str | None = None
     country: str | None = None
     rental_id: str | None = None

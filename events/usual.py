@@ -36,6 +36,7 @@ def _tell_accepted(event: RequestAccepted) -> str | None:
         or event.body_hash is not None
         or event.labels
         or event.principal
+        or event.quoted
     ):
         return None
     free = "true" if event.free_to_abandon else "false"
@@ -47,13 +48,20 @@ def _tell_accepted(event: RequestAccepted) -> str | None:
 
 def _tell_started(event: CallStarted) -> str | None:
     key = event.key
-    if not (key.isascii() and key.isalnum()):
+    if event.amount_due is not None or not (key.isascii() and key.isalnum()):
         return None  # A key of our own is hexadecimal.
     return f'{{"key":"{key}","deadline_at_us":{event.deadline_at_us}}}'
 
 
 def _tell_succeeded(event: CallSucceeded) -> str | None:
-    if event.reference is not None or event.cost is not None or event.stock is not None or event.finding is not None:
+    if (
+        event.reference is not None
+        or event.cost is not None
+        or event.stock is not None
+        or event.finding is not None
+        or event.quote is not None
+        or event.amount_out is not None
+    ):
         return None
     if event.reply is None:
         return f'{{"started_seq":{event.started_seq}}}'

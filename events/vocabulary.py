@@ -53,6 +53,10 @@ class Strategy(StrEnum):
     ROUND_ROBIN = "round_robin"
     LEAST_USED = "least_used"
     FASTEST = "fastest"
+    BEST_RATE = "best_rate"
+    """By what each would pay out, where quotes are compared; elsewhere by score."""
+    CHEAPEST = "cheapest"
+    """By what each takes for itself: its fees where quotes are compared, its usual price elsewhere."""
     IN_ORDER = "in_order"
 
 
@@ -92,6 +96,8 @@ class EndReason(StrEnum):
     """The caller went away."""
     INTERRUPTED = "interrupted"
     """The engine stopped in the middle; nothing was executed, or nothing that matters."""
+    NO_HONEST_QUOTE = "no_honest_quote"
+    """There were quotes, and none of them could be trusted: nothing has moved."""
     NOT_EXECUTED = "not_executed"
     """An operator declared that a suspended call had no effect."""
 

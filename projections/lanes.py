@@ -26,6 +26,8 @@ Params = tuple[int, ...]
 LOCAL_FAULT: Final = "local_fault"
 """The alert during which failures are held against no provider."""
 
+CIRCUITS: Final = ("serve", "quote")
+"""The classes whose lanes have a circuit: who cannot be asked for a quote, or to serve, is left alone for a while."""
 NEVER: Final = 1 << 62
 UNBOUNDED_US: Final = 10**12
 """A length that no average reaches, and that may be multiplied by a window within 64 bits."""
@@ -79,7 +81,7 @@ class Lanes:
         found = self.places.get(key)
         if found is not None:
             return found
-        if key[1] == "serve":
+        if key[1] in CIRCUITS:
             self.index((key[0], "ping"))  # A circuit asks the ping lane: it must have a place.
         found = len(self.keys)
         self.keys.append(key)
@@ -128,12 +130,12 @@ class Lanes:
         """The thresholds of a lane, in the order of the `P_…` names."""
         policy = self.policy
         settings = self._settings.get(key[0]) or ProviderSettings(id=key[0])
-        serving = key[1] == "serve"
+        serving, has_circuit = key[1] == "serve", key[1] in CIRCUITS
         recovery_ms = policy.recovery_time_ms if settings.recovery_time_ms is None else settings.recovery_time_ms
         trust = policy.trust_ping if settings.trust_ping is None else settings.trust_ping
         params = (
             policy.window,
-            (settings.max_failures or policy.max_failures) if serving else NEVER,
+            (settings.max_failures or policy.max_failures) if has_circuit else NEVER,
             recovery_ms * 1000,
             policy.recovery_time_cap_ms * 1000,
             basis_points(policy.max_failure_rate) if serving else -1,
@@ -142,7 +144,7 @@ class Lanes:
             min(policy.min_calls, policy.window),  # More than the window holds could never be reached.
             policy.stale_after_ms * 1000,
             policy.probe_permit_ms * 1000,
-            self.base(self.places[key[0], "ping"]) if serving and settings.has_ping else -1,
+            self.base(self.places[key[0], "ping"]) if has_circuit and settings.has_ping else -1,
             int(trust),
             int(serving),
             basis_points(policy.min_success_rate) if serving else 0,

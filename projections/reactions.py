@@ -18,6 +18,7 @@ from understudy.events.operations import (
     PolicyActivated,
     ProbeRequested,
 )
+from understudy.events.quotes import QuarantineReleased, QuarantineSet
 from understudy.events.requests import (
     RequestAccepted,
     RequestCompleted,
@@ -31,6 +32,7 @@ from understudy.projections import lane_step as lane
 from understudy.projections.lanes import turn
 from understudy.projections.open_call import OpenCall, call_context, ending_code
 from understudy.projections.provider_record import StockBelief, rate_interval_us, stock_key
+from understudy.projections.quote_reactions import quarantine_released, quarantine_set, read_quotes
 
 if TYPE_CHECKING:
     from understudy.projections.lanes import LaneKey
@@ -106,6 +108,10 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
         record.unheard = 0
         if record.slow_start is not None:
             record.slow_start.end(started_us, gained=1)
+    if event.pair is not None:
+        read_quotes(standing, started, event, at_us)
+    if started.operation == "lookup" or standing.leftovers.doubts:
+        standing.leftovers.succeeded(started, event)
     if event.stock is not None:
         key = stock_key(event.provider, event.service, event.country)
         standing.stock[key] = StockBelief(units=event.stock, at_us=at_us, revealed=False)
@@ -206,6 +212,7 @@ def _probe_requested(standing: "Standing", recorded: Recorded, event: ProbeReque
 
 def _alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -> None:
     standing.alerts[f"{event.alert}|{event.subject}"] = recorded.at_us
+    standing.leftovers.told(event.subject)
     standing.lanes.kept.clear()
     turn(standing.lanes, recorded)
 
@@ -221,8 +228,10 @@ def _mode_changed(standing: "Standing", _: Recorded, event: ModeChanged) -> None
     standing.mode = event.mode
 
 
-def _decision_made(standing: "Standing", _: Recorded, event: Decided) -> None:
+def _decision_made(standing: "Standing", recorded: Recorded, event: Decided) -> None:
     standing.totals.decisions += 1
+    if event.consensus is not None:
+        standing.quotes.judged(event.consensus, recorded[1])
     if event.strategy is _ROUND_ROBIN and event.provider is not None and event.tier is not None:
         standing.last_first[event.tier] = event.provider
 
@@ -231,18 +240,21 @@ def _accepted(standing: "Standing", _: Recorded, __: RequestAccepted) -> None:
     standing.totals.accepted += 1
 
 
-def _completed(standing: "Standing", _: Recorded, event: RequestCompleted) -> None:
+def _completed(standing: "Standing", recorded: Recorded, event: RequestCompleted) -> None:
     totals = standing.totals
     totals.completed += 1
     if event.failovers:
         totals.failovers += 1
     if standing.spared:
         standing.spared.pop(event.request_id, None)
+    if standing.leftovers.doubts:
+        standing.leftovers.ended(event.request_id, recorded[1], served_by=event.provider)
 
 
-def _failed(standing: "Standing", _: Recorded, event: RequestFailed) -> None:
+def _failed(standing: "Standing", recorded: Recorded, event: RequestFailed) -> None:
     standing.totals.failed += 1
     standing.spared.pop(event.request_id, None)
+    standing.leftovers.ended(event.request_id, recorded[1], served_by=None)
 
 
 def _resumed(standing: "Standing", _: Recorded, event: RequestResumed) -> None:
@@ -277,6 +289,8 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(RequestAccepted, _accepted),
         _on(RequestCompleted, _completed),
         _on(RequestFailed, _failed),
+        _on(QuarantineSet, quarantine_set),
+        _on(QuarantineReleased, quarantine_released),
         _on(RequestSuspended, _suspended),
         _on(RequestResumed, _resumed),
     )

@@ -12,8 +12,10 @@ from understudy.events.operations import OverrideSet
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Mode
 from understudy.projections.lanes import Lanes
+from understudy.projections.leftovers import Leftovers
 from understudy.projections.open_call import OpenCall
 from understudy.projections.provider_record import ProviderRecord, StockBelief
+from understudy.projections.quote_book import QuoteBook
 from understudy.projections.slow_start import SlowStart
 from understudy.projections.standing import Standing, Totals
 
@@ -30,6 +32,8 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "spoken": standing.spoken,
         "last_first": standing.last_first,
         "totals": standing.totals,
+        "quotes": standing.quotes,
+        "leftovers": standing.leftovers,
     }
 
 
@@ -52,6 +56,8 @@ def standing_of(
         stock=stock,
         last_first={int(tier): provider for tier, provider in rest["last_first"].items()},
         totals=Totals(**rest["totals"]),
+        quotes=QuoteBook.restored(rest["quotes"]),
+        leftovers=Leftovers.restored(rest["leftovers"]),
     )
 
 

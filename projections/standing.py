@@ -14,13 +14,15 @@ from understudy.events.row import Recorded
 from understudy.events.vocabulary import SIDE_OPERATIONS, Mode
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import LaneKey, Lanes
+from understudy.projections.leftovers import Leftovers
 from understudy.projections.open_call import OpenCall, call_context
 from understudy.projections.provider_record import ProviderRecord, StockBelief
+from understudy.projections.quote_book import QuoteBook
 from understudy.projections.reactions import REACTIONS
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 3
+FOLD_VERSION: Final = 4
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 
@@ -55,6 +57,8 @@ class Standing:
     spoken: dict[str, bool] = field(default_factory=dict)
     """Whether a request was executed, as an operator has said of one that was held and has not ended yet."""
     stock: dict[str, StockBelief] = field(default_factory=dict)
+    quotes: QuoteBook = field(default_factory=QuoteBook)
+    leftovers: Leftovers = field(default_factory=Leftovers)
     last_first: dict[int, str] = field(default_factory=dict)
     """Who was the first choice of the latest round-robin decision, by tier."""
     alerts: dict[str, int] = field(default_factory=dict)

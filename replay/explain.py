@@ -15,8 +15,9 @@ from understudy.events.operations import PolicyActivated
 from understudy.events.policy import Policy
 from understudy.events.requests import RequestAccepted
 from understudy.events.row import Recorded
+from understudy.replay.decision_table import LEGEND, QUOTE_LEGEND, table, wrapped
 from understudy.replay.flip import flip_point
-from understudy.replay.story import LEGEND, below_par, instant, ms, sentence, table, veto, wrapped
+from understudy.replay.story import below_par, instant, ms, sentence, veto
 
 WIDTH: Final = 100
 """Columns of a story, where nobody says otherwise."""
@@ -52,7 +53,8 @@ class Story:
             if isinstance(one.event, DecisionMade):
                 told += [f"{_INDENT}{line}" for line in table(one.event, width=width - len(_INDENT))]
                 remarks = self._remarks(one, one.event)
-                for line in remarks if explained else (LEGEND, *remarks):
+                legend = LEGEND if one.event.consensus is None else QUOTE_LEGEND
+                for line in remarks if explained else (legend, *remarks):
                     told += wrapped(line, width=width, first=_INDENT, then=f"{_INDENT}  ")
                 explained = True
         return told

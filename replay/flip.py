@@ -8,7 +8,8 @@ from understudy.engine.eligibility import ALREADY_TRIED, is_eligible
 from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Strategy
-from understudy.replay.story import ms, points
+from understudy.replay.decision_table import points
+from understudy.replay.story import ms
 
 _FULL_RATE = 100_000
 """A success rate of 100 %, in thousandths of a point."""
@@ -32,8 +33,10 @@ def flip_point(decision: DecisionMade, one: Candidate, policy: Policy) -> str | 
         return f"{winner.provider} was due for the one probe of its half-open circuit"
     if _is_behind_as_degraded(one, winner, decision):
         return f"was degraded, and {winner.provider} was not: the healthy go first"
+    if decision.consensus is not None:
+        return _by_quotes(one, winner, decision, policy)
     match decision.strategy:
-        case Strategy.SCORE:
+        case Strategy.SCORE | Strategy.BEST_RATE:
             return _by_rate(one, winner, decision, policy)
         case Strategy.FASTEST:
             had, least = one.expected_us or 0, winner.expected_us or 0
@@ -50,8 +53,26 @@ def flip_point(decision: DecisionMade, one: Candidate, policy: Policy) -> str | 
             )
         case Strategy.ROUND_ROBIN:
             return "it was not its turn"
+        case Strategy.CHEAPEST:
+            return f"its usual price is no lower than that of {winner.provider}"
         case Strategy.IN_ORDER:
             return f"{winner.provider} {_FIRST_OF_EQUALS}"
+
+
+def _by_quotes(one: Candidate, winner: Candidate, decision: DecisionMade, policy: Policy) -> str:
+    """Of two honest quotes: what the other would have had to pay out, as far as that was what counted."""
+    if one.quote is None or winner.quote is None:
+        return f"{winner.provider} had an honest quote"
+    if policy.always_use_best_rate or decision.strategy is Strategy.BEST_RATE:
+        faded = " (less what each has paid out short of its quotes of late)" if _fades(one) or _fades(winner) else ""
+        return f"pays out {one.quote.net}; it would have won with more than {winner.quote.net}{faded}"
+    if decision.strategy is Strategy.CHEAPEST:
+        return f"{winner.provider} takes less in fees"
+    return f"{winner.provider} came before it in the order of asking"
+
+
+def _fades(one: Candidate) -> bool:
+    return one.quote is not None and bool(one.quote.fade_ppm)
 
 
 def _undrawn(decision: DecisionMade, one: Candidate) -> str:

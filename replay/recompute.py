@@ -13,10 +13,11 @@ from pydantic_core import from_json
 from understudy.engine.commands import COMMAND_REFUSED
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.errors import BrokenRule
-from understudy.engine.follow_ups import FollowUp, due, may_be_due
+from understudy.engine.follow_ups import FollowUp, due, follows, may_be_due
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
-from understudy.engine.steps import Hold, Sleep
+from understudy.engine.quarantine import RULES
+from understudy.engine.steps import AwaitQuotes, Hold, Sleep
 from understudy.events.codec import decode, encode
 from understudy.events.decisions import DecisionMade, Event
 from understudy.events.errors import UnreadableEvent
@@ -26,6 +27,7 @@ from understudy.events.operations import (
     EngineStarted,
     ModeChanged,
 )
+from understudy.events.quotes import QuarantineReleased, QuarantineSet, QuotesRequested
 from understudy.events.requests import (
     RequestAccepted,
     RequestCompleted,
@@ -39,14 +41,16 @@ from understudy.events.vocabulary import Effect
 _CALL_STARTED: Final = "call_started.v1"
 _DECISION: Final = DecisionMade.kind
 _STEPS: Final = frozenset(
-    kind.kind for kind in (DecisionMade, RetryScheduled, RequestCompleted, RequestFailed, RequestSuspended)
+    kind.kind
+    for kind in (QuotesRequested, DecisionMade, RetryScheduled, RequestCompleted, RequestFailed, RequestSuspended)
 ) | {_CALL_STARTED}
-_FOLLOW_UPS: Final = frozenset({AlertRaised.kind, AlertCleared.kind, ModeChanged.kind})
+_QUARANTINES: Final = frozenset({QuarantineSet.kind, QuarantineReleased.kind})
+_FOLLOW_UPS: Final = _QUARANTINES | {AlertRaised.kind, AlertCleared.kind, ModeChanged.kind}
 _ACCEPTED: Final = RequestAccepted(request_id="", operation="", effect=Effect.READ, deadline_at_us=0)
 """What a part of a log begins after: nothing follows from it at once."""
-_OURS: Final = (AlertRaised, AlertCleared, ModeChanged)
-_IDLE: Final = (Hold, Sleep)
-_DRAW: Final = re.compile(r'\{"strategy":"\w+","draw":(\d{1,10}),')
+_IDLE: Final = (Hold, Sleep, AwaitQuotes)
+_ROLLED: Final = frozenset({_DECISION, QuotesRequested.kind})
+_DRAW: Final = re.compile(r'\{(?:"strategy":"\w+",)?"draw":(\d{1,10}),')
 
 _recorded: Final = partial(tuple.__new__, Recorded)
 
@@ -104,7 +108,7 @@ class Recomputation:
             return
         standing = ledger.standing
         if standing.rules_version == RULES_VERSION:
-            if isinstance(event, _OURS) or may_be_due(standing, event, changed):
+            if follows(event) or may_be_due(standing, event, changed):
                 self._due = self._next_follow_up(event, changed)
             else:
                 self._due = None
@@ -113,7 +117,7 @@ class Recomputation:
     def _next_follow_up(self, event: Event, changed: int) -> FollowUp | None:
         if isinstance(event, AlertRaised | AlertCleared) and event.alert == COMMAND_REFUSED:
             return None
-        if not isinstance(event, _OURS):
+        if not follows(event):
             self._trigger = event, changed
         return due(self.ledger.standing, *self._trigger)  # One event may have several follow it.
 
@@ -131,7 +135,7 @@ class Recomputation:
             self.input_missing += kind == _DECISION
             return None
         try:
-            step = next_step(state, standing, now_us=row.at_us, draw=_draw_of(row) if kind == _DECISION else 0)
+            step = next_step(state, standing, now_us=row.at_us, draw=_draw_of(row) if kind in _ROLLED else 0)
         except BrokenRule as error:
             self._differs(row, "order", logged=kind, recomputed=f"cannot happen here: {error}")
             return None
@@ -141,6 +145,8 @@ class Recomputation:
         return self._compare(row, step.event)
 
     def _check_follow_up(self, row: Row) -> Event | None:
+        if row.kind in _QUARANTINES and f'"actor":"{RULES}"' not in row.payload:
+            return None
         if f'"alert":"{COMMAND_REFUSED}"' in row.payload or self.ledger.standing.rules_version != RULES_VERSION:
             return None
         if self._due is None:

@@ -1,15 +1,13 @@
 """A request as a story in plain text: what happened when, who might have served it, and why not."""
 
-import textwrap
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from understudy.engine import eligibility
 from understudy.engine.assess import SUCCESS_RATE
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.policy import Policy
+from understudy.events.quotes import QuotesRequested
 from understudy.events.requests import (
     RequestAccepted,
     RequestCancelled,
@@ -25,26 +23,13 @@ from understudy.events.vocabulary import AbandonReason, SuspendReason
 
 _EXACT_BELOW_US = 10_000
 """Shorter times are told to a tenth of a millisecond."""
-
-HEADINGS = ("#", "provider", "tier", "verdict", "score", "success", "average", "points", "chance")
-"""Of a decision's table: `#` is the place in its order; `points` are told by LEGEND."""
-
-LEGEND = "score = success rate (100 if unknown) + points for speed, stock and recent success"
-
-_NAME = HEADINGS.index("provider")
-_VERDICT = "verdict"
-_BRIEFLY = {
-    eligibility.ALREADY_TRIED: "tried",
-    eligibility.UNFUNDED: "no funds",
-    eligibility.NEEDS_PING: "awaits a ping",
-    eligibility.PROBING: "being probed",
-    eligibility.TOO_LATE: "too late",
-    eligibility.LAST_RESORT: "last resort",
-    eligibility.IN_FLIGHT: "in-flight limit",
-    eligibility.GLOBAL_RATE_LIMIT: "rate limit",
-    eligibility.GLOBAL_IN_FLIGHT: "in-flight limit",
+_MEASURES = {
+    "round": "the median of the round",
+    "round_and_history": "the median of the round and what was agreed of late",
+    "history": "what was agreed of late",
+    "nothing": "nothing to compare with",
 }
-"""Verdicts that a table has no room for; `veto` tells them in full, below it."""
+"""What a reference is made of."""
 
 
 def instant(at_us: int) -> str:
@@ -60,16 +45,13 @@ def sentence(recorded: Recorded) -> str:
             return _accepted(event)
         case DecisionMade():
             return _decided(event)
-        case CallStarted(operation="lookup"):
-            return f"asks {event.provider} what became of call {event.attempt}"
+        case QuotesRequested():
+            how = "at once" if event.parallel else "one after another"
+            return f"asks for quotes, {how}: {', '.join(event.providers)}"
         case CallStarted():
-            again = f", try {event.retry + 1} there" if event.retry else ""
-            return f"calls {event.provider} (call {event.attempt}{again})"
-        case CallSucceeded(finding=finding) if finding is not None:
-            return f"{event.provider} says after {ms(event.latency_us)}: {finding}"
+            return _started(event)
         case CallSucceeded():
-            reference = f", reference {event.reference}" if event.reference else ""
-            return f"{event.provider} answered after {ms(event.latency_us)}{reference}"
+            return _succeeded(event)
         case CallFailed():
             return _failed(event)
         case CallAbandoned():
@@ -91,46 +73,6 @@ def sentence(recorded: Recorded) -> str:
             return f"failed: {event.reason}" + (f", last {event.last_outcome}" if event.last_outcome else "")
         case _:
             return event.kind
-
-
-def table(decision: DecisionMade, *, width: int) -> list[str]:
-    """The candidates of a decision, best first, then those that were out.
-
-    Where the names make it wider than `width` columns, each stands on a line of its own, above the rest of its row;
-    where that is too wide as well, a row is told in words.
-    """
-    ordered = sorted(decision.candidates, key=lambda one: (one.rank is None, one.rank or 0))
-    rows = [HEADINGS, *(_cells(one) for one in ordered)]
-    lines = _set(rows)
-    if max(map(len, lines)) <= width:
-        return lines
-    headings, *others = _set([(*row[:_NAME], *row[_NAME + 1 :]) for row in rows])
-    if max(map(len, (headings, *others))) > width:
-        return [line for row in rows[1:] for line in _in_words(row, width=width)]
-    below = [line for one, row in zip(ordered, others, strict=True) for line in (one.provider, row)]
-    return [headings, *below]
-
-
-def _in_words(row: Sequence[str], *, width: int) -> list[str]:
-    """A row of a table for which there is no room."""
-    rank, provider, *cells = row
-    told = [cells[1], *(f"{name} {cell}" for name, cell in zip(HEADINGS[2:], cells, strict=True) if name != _VERDICT)]
-    return wrapped(f"{provider}: {', '.join(told)}", width=width, first=f"{rank}  ", then="     ")
-
-
-def wrapped(text: str, *, width: int, first: str, then: str) -> list[str]:
-    """A text in lines of at most `width` columns, the first one behind `first`, all others behind `then`.
-
-    Only what has no space in it, an id or an address, may be longer: cut, nobody could copy it.
-    """
-    return textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=then, break_long_words=False, break_on_hyphens=False
-    )
-
-
-def _set(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def ms(us: int) -> str:
@@ -174,8 +116,33 @@ def _accepted(event: RequestAccepted) -> str:
 def _decided(event: DecisionMade) -> str:
     if event.provider is None:
         return "decides: nobody may be asked"
+    if event.consensus is not None:
+        measure = _MEASURES[event.consensus.basis]
+        told = "" if event.consensus.reference is None else f" (reference {event.consensus.reference}, {measure})"
+        return f"decides on quotes: {event.provider}, of {', '.join(event.order)}{told}"
     how = " for exploration" if event.explored else " as preferred" if event.pinned else ""
     return f"decides by {event.strategy}: {event.provider}{how}, of {', '.join(event.order)}"
+
+
+def _started(event: CallStarted) -> str:
+    if event.operation == "lookup":
+        return f"asks {event.provider} what became of " + (f"call {event.attempt}" if event.attempt else "its call")
+    if event.operation == "quote":
+        return f"asks {event.provider} for a quote"
+    again = f", try {event.retry + 1} there" if event.retry else ""
+    due = f", which promises {event.amount_due}" if event.amount_due is not None else ""
+    return f"calls {event.provider} (call {event.attempt}{again}){due}"
+
+
+def _succeeded(event: CallSucceeded) -> str:
+    if event.finding is not None:
+        return f"{event.provider} says after {ms(event.latency_us)}: {event.finding}"
+    if event.quote is not None:
+        promise = f", pays out {event.quote.amount_out}" if event.quote.amount_out is not None else ""
+        return f"{event.provider} quotes {event.quote.rate} after {ms(event.latency_us)}{promise}"
+    reference = f", reference {event.reference}" if event.reference else ""
+    paid = f", pays out {event.amount_out}" if event.amount_out is not None else ""
+    return f"{event.provider} answered after {ms(event.latency_us)}{paid}{reference}"
 
 
 def _completed(event: RequestCompleted) -> str:
@@ -206,24 +173,3 @@ def _failed(event: CallFailed) -> str:
     return f"{event.provider} failed after {ms(event.latency_us)}: {event.outcome}{pause}" + (
         f" ({told})" if told else ""
     )
-
-
-def _cells(one: Candidate) -> Sequence[str]:
-    verdict = "degraded" if one.degraded and one.verdict == eligibility.ELIGIBLE else one.verdict
-    terms = (one.speed_points, one.stock_points, one.recency_points)
-    return (
-        str(one.rank or "-"),
-        one.provider,
-        str(one.tier),
-        _BRIEFLY.get(verdict, verdict.replace("_", " ")),
-        points(one.score),
-        "unknown" if one.success_bp is None else f"{Decimal(one.success_bp) / 100:.2f} %",
-        "unknown" if one.average_us is None else ms(one.average_us),
-        " ".join(f"{term / 1000:+.0f}" for term in terms),
-        f"{Decimal(one.propensity_ppm) / 10_000:.2f} %",
-    )
-
-
-def points(thousandths: int) -> str:
-    """A score in points."""
-    return f"{Decimal(thousandths) / 1000:.1f}"

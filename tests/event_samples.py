@@ -1,7 +1,7 @@
 """Events of every kind: made up by hypothesis, and one full example of each for the golden files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -23,7 +23,8 @@ from understudy.events.operations import (
     PolicyActivated,
     ProbeRequested,
 )
-from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.policy import Fees, Policy, ProviderSettings
+from understudy.events.quotes import Consensus, JudgedQuote, QuarantineReleased, QuarantineSet, Quote, QuotesRequested
 from understudy.events.requests import (
     RequestAccepted,
     RequestCancelled,
@@ -78,6 +79,23 @@ _CANDIDATES = st.builds(
         ("until_us", "success_bp", "average_us", "expected_us", "stock", "used_60s", "rank"), st.none() | _WORDS
     ),
     degraded=st.none() | _TEXT,
+    quote=st.none()
+    | st.builds(JudgedQuote, rate=_DECIMALS, net=_DECIMALS, off_bp=st.none() | _WORDS, quoted_at_us=_WORDS),
+)
+_QUOTES = st.builds(
+    Quote,
+    rate=_DECIMALS,
+    **dict.fromkeys(("amount_out", "min_amount", "max_amount"), st.none() | _DECIMALS),
+    expires_at_us=st.none() | _WORDS,
+    reference=st.none() | _TEXT,
+)
+_CONSENSUS = st.builds(
+    Consensus,
+    pair=_TEXT,
+    basis=_TEXT,
+    **dict.fromkeys(("reference", "agreed"), st.none() | _DECIMALS),
+    honest=st.lists(_TEXT, max_size=3).map(tuple),
+    excluded=st.dictionaries(_TEXT, _TEXT, max_size=3),
 )
 _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "policy": _POLICIES,
@@ -89,6 +107,13 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "order": st.lists(_TEXT, max_size=3).map(tuple),
     "tried": st.lists(_TEXT, max_size=3).map(tuple),
     "labels": st.dictionaries(_TEXT, _TEXT, max_size=3),
+    "quoted": st.none() | st.just(True),
+    "quote": st.none() | _QUOTES,
+    "amount_out": st.none() | _DECIMALS,
+    "amount_due": st.none() | _DECIMALS,
+    "consensus": st.none() | _CONSENSUS,
+    "providers": st.lists(_TEXT, max_size=3).map(tuple),
+    "evidence": st.lists(_TEXT, max_size=3).map(tuple),
 }
 _BY_TYPE: Final[Mapping[Any, st.SearchStrategy[Any]]] = {
     str: _TEXT,
@@ -264,8 +289,87 @@ def _examples() -> list[Fact]:
             reason=SuspendReason.NO_LOOKUP,
         ),
         RequestResumed(request_id=_REQUEST, executed=True, reference="ext-9", **_OPERATOR),
+        *_quoted_examples(alpha, chosen),
     ]
 
 
-EXAMPLES: Final[Mapping[str, Sequence[Fact]]] = {event.kind: [event] for event in _examples()}
-"""One event of each kind, all its fields filled: what the golden rows were written from."""
+def _quoted_examples(alpha: ProviderSettings, chosen: Candidate) -> list[Fact]:
+    """What there is where quotes are compared."""
+    fees = Fees(
+        percent=Decimal("0.16"), spread=Decimal(1), flat=Decimal("0.001"), withdrawal={"BTC": Decimal("0.0002")}
+    )
+    converter = alpha.model_copy(update={"fees": fees, "has_quote": True, "two_part": True})
+    quote = Quote(
+        rate=Decimal("0.06540"),
+        amount_out=Decimal("0.0979"),
+        min_amount=Decimal("0.01"),
+        max_amount=Decimal(50),
+        expires_at_us=1_700_000_020_000_000,
+        reference="q-7",
+    )
+    judged = JudgedQuote(
+        rate=quote.rate, net=Decimal("0.0979"), off_bp=-12, fade_ppm=350, quoted_at_us=1_700_000_000_000_000
+    )
+    consensus = Consensus(
+        pair="ETH/BTC",
+        basis="round_and_history",
+        reference=Decimal("0.06548"),
+        agreed=Decimal("0.06547"),
+        honest=("alpha",),
+        excluded={"beta": "rate_outlier"},
+    )
+    accepted = RequestAccepted(
+        request_id=_REQUEST,
+        operation="convert",
+        effect=Effect.ONCE,
+        deadline_at_us=1_700_000_030_000_000,
+        amount=Decimal("1.5"),
+        pair="ETH/BTC",
+        quoted=True,
+    )
+    return [
+        PolicyActivated(
+            policy=Policy(max_emergency_amount={"ETH": Decimal(2)}, quote_grace_ms=500, providers=(converter,)),
+            policy_hash="1e" * 32,
+        ),
+        accepted,
+        QuotesRequested(
+            request_id=_REQUEST,
+            draw=17,
+            providers=("alpha", "beta"),
+            parallel=True,
+            max_age_us=15_000_000,
+            grace_us=500_000,
+        ),
+        DecisionMade(
+            request_id=_REQUEST,
+            provider="alpha",
+            strategy=Strategy.BEST_RATE,
+            draw=17,
+            tier=2,
+            order=("alpha",),
+            candidates=(replace(chosen, quote=judged),),
+            consensus=consensus,
+        ),
+        CallStarted(key="5e" * 16, deadline_at_us=1_700_000_005_000_000, amount_due=Decimal("0.0979"), **_CALL),
+        CallSucceeded(started_seq=5, latency_us=812_345, quote=quote, amount_out=Decimal("0.0978"), **_CALL),
+        QuarantineSet(
+            provider="beta",
+            pair="ETH/BTC",
+            until_us=1_700_001_800_000_000,
+            evidence=("rate_outlier: quoted 0.07, reference 0.06548",),
+            reason="5 quotes in a row were not to be trusted",
+        ),
+        QuarantineReleased(provider="beta", pair="ETH/BTC", **_OPERATOR),
+    ]
+
+
+def _by_kind(examples: Sequence[Fact]) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for event in examples:
+        found.setdefault(event.kind, []).append(event)
+    return found
+
+
+EXAMPLES: Final[Mapping[str, Sequence[Fact]]] = _by_kind(_examples())
+"""Events of each kind, all its fields filled: what the golden rows were written from."""

@@ -17,8 +17,21 @@ from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.provider import Found, Reply
 from understudy.engine.reports import Discretion
-from understudy.engine.request_state import LOOKUP
-from understudy.engine.steps import Call, Decide, Fail, Finish, Hold, LookUp, Sleep, Step, Suspend, Wait
+from understudy.engine.request_state import LOOKUP, Progress
+from understudy.engine.steps import (
+    AskQuotes,
+    AwaitQuotes,
+    Call,
+    Decide,
+    Fail,
+    Finish,
+    Hold,
+    LookUp,
+    Sleep,
+    Step,
+    Suspend,
+    Wait,
+)
 from understudy.events.calls import CallStarted
 from understudy.events.decisions import Candidate, Decision, DecisionMade, Event
 from understudy.events.fact import Fact
@@ -162,7 +175,7 @@ class Story:
             case Wait(event=event):
                 self.note(event)
                 self.now_us = max(self.now_us, event.until_us)
-            case Hold():
+            case Hold() | AwaitQuotes():
                 pass
             case _:
                 self.note(step.event)
@@ -170,7 +183,7 @@ class Story:
 
     def moves(self, request_id: str = "r1") -> Step:
         """Take decisions and waits until something else is due; tell what, and do not do it."""
-        while isinstance(step := self.when(request_id), Decide | Wait | Sleep):
+        while isinstance(step := self.when(request_id), Decide | AskQuotes | Wait | Sleep):
             self.takes(request_id)
         return step
 
@@ -241,7 +254,7 @@ class Story:
         deadline_at_us = now_us + left_ms * MS
         asked = {"request_id": "r", "operation": "rent", "effect": Effect.READ, "deadline_at_us": deadline_at_us}
         accepted = RequestAccepted.of({**asked, **fields})
-        return decide(self.standing, accepted, tried=tried, since_us=since_us, now_us=now_us, draw=draw).made()
+        return decide(self.standing, Progress(accepted, since_us), tried=tried, now_us=now_us, draw=draw).made()
 
     def sees(self, provider: str, **fields: Any) -> Candidate:
         """A provider as a decision sees it now."""

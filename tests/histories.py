@@ -206,9 +206,17 @@ VERBS: Final[Mapping[str, Callable[[History, int], None]]] = {
     "probe": History.probe,
 }
 OFTEN: Final = ("accept",) * 2 + ("advance",) * 24 + ("wait",) * 2 + ("resume",) * 2 + tuple(VERBS)
-MOVES: Final = st.lists(
-    st.tuples(st.sampled_from(OFTEN), st.integers(min_value=0, max_value=999)), min_size=30, max_size=120
-)
+SEEDS: Final = 1_000
+
+
+def _move(number: int) -> Move:
+    seed, place = divmod(number, len(OFTEN))
+    return OFTEN[place], seed
+
+
+# One number for each move: to draw a word and a number takes twice as long.
+_NUMBERS: Final = st.lists(st.integers(min_value=0, max_value=SEEDS * len(OFTEN) - 1), min_size=30, max_size=120)
+MOVES: Final = _NUMBERS.map(lambda numbers: [_move(number) for number in numbers])
 
 
 def _pick(choices: Any, number: int) -> Any:

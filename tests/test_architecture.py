@@ -16,7 +16,8 @@ SCRIPTS = [
 # Those that await providers, tell receivers, wait for the ledger, drive requests, know the clock, the dice and the ids,
 # hold the tasks, and the threads of receivers that may hang.
 IMPURE = {
-    Path("engine") / f"{name}.py" for name in ("calling", "hooks", "opening", "runner", "system", "tasks", "threads")
+    Path("engine") / f"{name}.py"
+    for name in ("calling", "hooks", "opening", "quote_round", "runner", "system", "tasks", "threads")
 }
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 

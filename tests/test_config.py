@@ -133,7 +133,7 @@ def test_a_file_of_another_name_is_json_if_it_begins_with_a_brace(name: str, tmp
 def test_a_policy_that_was_written_down_is_read_as_it_was(policy: Policy) -> None:
     values = json.loads(to_json(policy))
     for one in values["providers"]:
-        del one["has_ping"], one["has_lookup"]
+        del one["has_ping"], one["has_lookup"], one["has_quote"], one["two_part"]
     environment = {"UNDERSTUDY_PROVIDERS": json.dumps(values.pop("providers"))}
     for name, value in values.items():
         text = ",".join(value) if isinstance(value, list) else "none" if value is None else str(value)
@@ -213,7 +213,7 @@ def test_all_that_is_wrong_is_told_at_once_by_the_names_the_file_gives(tmp_path:
     dimensions = "operation, service, country, rental_id, pair"
     tiers = "1 (primary), 2 (secondary), 3 (backup), 4 (emergency), or that word"
     unique = "ids must be unique, so name all but one anew"
-    strategies = "score, weighted, round_robin, least_used, fastest, in_order"
+    strategies = "score, weighted, round_robin, least_used, fastest, best_rate, cheapest, in_order"
     for expected in (
         f"policy.toml: strategy is 'scor'; it must be one of {strategies}; did you mean 'score'?",
         "policy.toml: maxFailures is 0; it must be a whole number of at least 1",

@@ -19,6 +19,7 @@ from understudy.events.operations import (
     PolicyActivated,
     ProbeRequested,
 )
+from understudy.events.quotes import QuarantineReleased, QuarantineSet
 from understudy.events.row import COLUMNS, Recorded, Row
 from understudy.replay.story import ms, sentence
 
@@ -56,6 +57,11 @@ def told(row: Row) -> str:
             return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
             return f"the engine is in {event.mode} mode, after {event.previous}"
+        case QuarantineSet():
+            until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
+            return f"{event.provider} is in quarantine for {event.pair}{until}, by {event.actor}: {event.reason}"
+        case QuarantineReleased():
+            return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
         case AlertCleared():
             return f"alert {_alert(event)} is over"
         case _:

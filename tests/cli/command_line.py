@@ -7,10 +7,13 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import pytest
 from click.testing import CliRunner, Result
 
 from understudy.adapters.cli.main import main
@@ -124,19 +127,23 @@ def plans(reader: SqliteReader, look: Callable[[], object]) -> list[str]:
 
 
 def on_a_terminal(*words: str | Path, **environment: str) -> str:
-    """What a program prints when its standard output is a terminal."""
+    """What the command, run in this process, prints when standard output is a terminal."""
     terminal, end = pty.openpty()
-    with ended_at_last(
-        subprocess.Popen(program(*words), stdout=end, text=True, env={**os.environ, **environment})
-    ) as process:
-        os.close(end)
-        shown = b""
-        while chunk := read_end(terminal):
-            shown += chunk
-        process.wait(timeout=PATIENCE_S)
-    os.close(terminal)
-    assert process.returncode == 0
-    return shown.decode()
+    with (
+        patch.dict(os.environ, environment),
+        ThreadPoolExecutor(1) as reader,
+        os.fdopen(terminal, "rb", buffering=0),
+    ):
+        shown = reader.submit(read_through, terminal)
+        with os.fdopen(end, "w") as stdout, redirect_stdout(stdout), pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        assert ended.value.code == 0
+        return shown.result().decode()
+
+
+def read_through(terminal: int) -> bytes:
+    """All that is shown until the other side lets go."""
+    return b"".join(iter(lambda: read_end(terminal), b""))
 
 
 @contextmanager

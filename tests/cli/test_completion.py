@@ -1,5 +1,6 @@
-"""`understudy completion`: the scripts, and what they complete, asked of a real bash."""
+"""`understudy completion`: the scripts, and what they complete, some of it asked of a real bash."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -7,11 +8,26 @@ from pathlib import Path
 
 import pytest
 from cli.command_line import PATIENCE_S, answered, refused, said
+from click.testing import CliRunner
+
+from understudy.adapters.cli.main import main
 
 BASH = shutil.which("bash")
 
 
-def completed(*words: str | Path, folder: Path) -> list[str]:
+def offered(*words: str) -> list[str]:
+    """What the command, run in this process, tells bash to offer for the last of the words."""
+    asked = {
+        "_UNDERSTUDY_COMPLETE": "bash_complete",
+        "COMP_WORDS": shlex.join(["understudy", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    result = CliRunner().invoke(main, prog_name="understudy", env=asked)
+    assert result.exit_code == 0, result.output
+    return [line.partition(",")[2] for line in result.stdout.splitlines() if line]
+
+
+def completed(*words: str, folder: Path) -> list[str]:
     """What bash offers for the last of the words, after the line that the documentation has for its start-up file."""
     command = folder / "understudy"
     command.write_text(f"#!{sys.executable}\nfrom understudy.adapters.cli.console import main\nmain()\n")
@@ -22,7 +38,7 @@ def completed(*words: str | Path, folder: Path) -> list[str]:
     )
     assert BASH is not None
     done = subprocess.run(
-        [BASH, "--norc", "-c", asked, "bash", str(folder), *map(str, words)],
+        [BASH, "--norc", "-c", asked, "bash", str(folder), *words],
         capture_output=True,
         text=True,
         check=True,
@@ -50,7 +66,6 @@ def test_another_shell_is_refused_with_those_there_are() -> None:
     assert "'bash', 'zsh', 'fish'" in refused("completion", "csh")
 
 
-@pytest.mark.skipif(BASH is None, reason="there is no bash here")
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -68,6 +83,15 @@ def test_another_shell_is_refused_with_those_there_are() -> None:
         (["resolve", "nothing.db", ""], []),
     ],
 )
+def test_what_can_stand_there_is_offered(words: list[str], expected: list[str], eventful_log: Path) -> None:
+    assert offered(*(str(eventful_log) if word == "DB" else word for word in words)) == expected
+
+
+@pytest.mark.skipif(BASH is None, reason="there is no bash here")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(["sta"], ["status"]), (["requests", "DB", "--limit", "3", "--provider", ""], ["alpha", "beta"])],
+)
 def test_bash_completes(words: list[str], expected: list[str], eventful_log: Path, tmp_path: Path) -> None:
     typed = [str(eventful_log) if word == "DB" else word for word in words]
-    assert completed(*typed, folder=tmp_path) == expected
+    assert completed(*typed, folder=tmp_path) == expected == offered(*typed)

@@ -20,6 +20,7 @@ from cli.command_line import (
     on_a_terminal,
     program,
     read_end,
+    read_through,
     refused,
     run,
     said,
@@ -193,7 +194,21 @@ def test_colours_are_for_terminals_and_not_for_those_who_want_none(
 ) -> None:
     for command in ("status", "requests", "doctor"):
         assert ("\x1b[" in on_a_terminal(command, short_log, NO_COLOR=no_color)) is coloured
-        assert "\x1b" not in in_a_process(command, short_log, NO_COLOR=no_color).stdout
+        assert "\x1b" not in run(command, short_log, environment={"NO_COLOR": no_color}).stdout
+
+
+def test_a_program_shows_colours_on_its_terminal_and_none_in_a_pipe(short_log: Path) -> None:
+    terminal, end = pty.openpty()
+    with ended_at_last(subprocess.Popen(program("status", short_log), stdout=end, text=True)) as process:
+        os.close(end)
+        shown = read_through(terminal)
+        assert process.wait(timeout=PATIENCE_S) == 0
+    os.close(terminal)
+    piped = in_a_process("status", short_log).stdout
+    assert b"\x1b[" in shown
+    assert "\x1b" not in piped
+    assert b"alpha" in shown
+    assert "alpha" in piped
 
 
 def test_text_that_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ async def test_after_a_contradiction_an_operator_has_the_last_word(tmp_path: Pat
         await go_on.wait()
 
     alpha = Patient("alpha", [Ambiguous("reset")], waits=found)
-    policy = IN_ORDER.model_copy(update={"deadline_ms": 100, "lookup_interval_ms": 1})
+    policy = IN_ORDER.model_copy(update={"deadline_ms": 100, "request_timeout_ms": 100, "lookup_interval_ms": 1})
     async with Engine(providers=[alpha], log=SqliteLog(path), policy=policy) as engine:
         with pytest.raises(OutcomeUnknown):
             await engine.call("pay", effect="once")

@@ -6,6 +6,7 @@ from hypothesis import given as for_all
 from hypothesis import settings as hypothesis_settings
 
 from understudy.engine.decide import decide
+from understudy.engine.request_state import Progress
 from understudy.events.codec import decode, encode
 from understudy.events.decisions import Decision
 from understudy.events.policy import Policy
@@ -15,7 +16,7 @@ from understudy.events.vocabulary import Effect, FailureKind
 
 def made(story: Story, *, draw: int = 0) -> Decision:
     accepted = RequestAccepted(request_id="r", operation="rent", effect=Effect.READ, deadline_at_us=NOON)
-    return decide(story.standing, accepted, tried=(), since_us=story.now_us, now_us=story.now_us, draw=draw)
+    return decide(story.standing, Progress(accepted, story.now_us), tried=(), now_us=story.now_us, draw=draw)
 
 
 @hypothesis_settings(max_examples=50)

@@ -15,7 +15,7 @@ from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import Effect, FailureKind, Strategy
 
 TRANSIENT = fails(FailureKind.TRANSIENT)
-RANKING = [Strategy.SCORE, Strategy.FASTEST, Strategy.LEAST_USED]
+RANKING = [Strategy.SCORE, Strategy.FASTEST, Strategy.LEAST_USED, Strategy.BEST_RATE, Strategy.CHEAPEST]
 DRAWS = st.integers(min_value=0, max_value=FULL - 1)
 
 

@@ -10,7 +10,7 @@ from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.recovery import is_held
 from understudy.engine.request_state import LOOKUP, MAYBE_EXECUTED
-from understudy.engine.steps import Hold, Sleep
+from understudy.engine.steps import AwaitQuotes, Hold, Sleep
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import encode, recorded
 from understudy.events.decisions import DecisionMade
@@ -110,7 +110,7 @@ def assert_replays(story: Story) -> None:
     place, draw, request_id, step = next(steps, (-1, 0, "", Hold()))
     for row in rows:
         while place == row.seq - 1:
-            if not isinstance(step, Hold | Sleep):
+            if not isinstance(step, Hold | Sleep | AwaitQuotes):
                 again = next_step(fresh.requests[request_id], fresh.standing, now_us=row.at_us, draw=draw)
                 assert type(again) is type(step)
                 event = again.event

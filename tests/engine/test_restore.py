@@ -13,6 +13,7 @@ from histories import policies as policies_of_histories
 from hypothesis import strategies as st
 from telling import Telling, tellings
 
+from examples import tried_on
 from understudy.adapters.stores.memory import Book
 from understudy.engine import caches
 from understudy.engine.caches import dump
@@ -119,52 +120,62 @@ def harm(book: Book, harms: dict[int, str]) -> None:
                 book.sealed[places[number]] = harmed
 
 
-@hypothesis.settings(max_examples=200)
-@hypothesis.given(logs(), SIZES, st.sets(st.integers(0, 30), max_size=2), HARMS, st.data())
-def test_what_can_be_trusted_and_the_tail_are_the_full_fold(
-    log: Sequence[Recorded], sizes: list[int], snapshots: set[int], harms: dict[int, str], data: st.DataObject
-) -> None:
-    book = book_of(log)
-    seal(book, sizes=sizes, snapshots=sorted(snapshots))
-    harm(book, harms)
-    through = data.draw(st.sampled_from((None, *range(len(log) + 1))), label="through")
-    assert_same(restore(book, through=through), folded(book, through=len(log) if through is None else through))
+@tried_on(100, soak=3_000)
+def test_what_can_be_trusted_and_the_tail_are_the_full_fold(examples: int) -> None:
+    @hypothesis.settings(max_examples=examples)
+    @hypothesis.given(logs(), SIZES, st.sets(st.integers(0, 30), max_size=2), HARMS, st.data())
+    def holds(
+        log: Sequence[Recorded], sizes: list[int], snapshots: set[int], harms: dict[int, str], data: st.DataObject
+    ) -> None:
+        book = book_of(log)
+        seal(book, sizes=sizes, snapshots=sorted(snapshots))
+        harm(book, harms)
+        through = data.draw(st.sampled_from((None, *range(len(log) + 1))), label="through")
+        assert_same(restore(book, through=through), folded(book, through=len(log) if through is None else through))
+
+    holds()
 
 
-@hypothesis.given(logs(), SIZES, st.sets(st.integers(0, 30), max_size=2), HARMS)
-def test_what_is_missing_is_made_anew_and_then_serves(
-    log: Sequence[Recorded], sizes: list[int], snapshots: set[int], harms: dict[int, str]
-) -> None:
-    book = book_of(log)
-    seal(book, sizes=sizes, snapshots=sorted(snapshots))
-    harm(book, harms)
-    restoration = Restoration(book, builder=BlockBuilder())
-    began = restoration.seq
-    assert began <= book.sealed_through(fold_version=FOLD_VERSION), "there would be a gap before it"
-    for made in restoration.pieces():
-        if made is not None:
-            book.sealed[FOLD_VERSION, made.first_seq] = made
-    ledger = restoration.ledger
-    wanted = folded(book, through=len(log))
-    assert_same(ledger, wanted)
-    assert ledger.builder is not None
-    if ledger.builder.records:
-        last = ledger.builder.seal(ledger.standing, chain=book.head().chain, unsettled=ledger.requests)
-        book.sealed[FOLD_VERSION, last.first_seq] = last
-    covered = [one.last_seq for one in caches.trusted_blocks(book, after=began, through=len(log))]
-    assert covered[-1:] == ([len(log)] if began < len(log) else [])
-    book.snapshots.clear()
-    assert_same(restore(book), wanted)
+@tried_on(50, soak=3_000)
+def test_what_is_missing_is_made_anew_and_then_serves(examples: int) -> None:
+    @hypothesis.settings(max_examples=examples)
+    @hypothesis.given(logs(), SIZES, st.sets(st.integers(0, 30), max_size=2), HARMS)
+    def holds(log: Sequence[Recorded], sizes: list[int], snapshots: set[int], harms: dict[int, str]) -> None:
+        book = book_of(log)
+        seal(book, sizes=sizes, snapshots=sorted(snapshots))
+        harm(book, harms)
+        restoration = Restoration(book, builder=BlockBuilder())
+        began = restoration.seq
+        assert began <= book.sealed_through(fold_version=FOLD_VERSION), "there would be a gap before it"
+        for made in restoration.pieces():
+            if made is not None:
+                book.sealed[FOLD_VERSION, made.first_seq] = made
+        ledger = restoration.ledger
+        wanted = folded(book, through=len(log))
+        assert_same(ledger, wanted)
+        assert ledger.builder is not None
+        if ledger.builder.records:
+            last = ledger.builder.seal(ledger.standing, chain=book.head().chain, unsettled=ledger.requests)
+            book.sealed[FOLD_VERSION, last.first_seq] = last
+        covered = [one.last_seq for one in caches.trusted_blocks(book, after=began, through=len(log))]
+        assert covered[-1:] == ([len(log)] if began < len(log) else [])
+        book.snapshots.clear()
+        assert_same(restore(book), wanted)
+
+    holds()
 
 
-@hypothesis.given(logs(), logs(), SIZES, st.sets(st.integers(0, 30), max_size=2))
-def test_what_another_log_adds_up_to_is_never_trusted(
-    log: Sequence[Recorded], other: Sequence[Recorded], sizes: list[int], snapshots: set[int]
-) -> None:
-    book, foreign = book_of(log), book_of(other)
-    seal(foreign, sizes=sizes, snapshots=sorted(snapshots))
-    book.sealed, book.snapshots = foreign.sealed, foreign.snapshots
-    assert_same(restore(book), folded(book, through=len(log)))
+@tried_on(50, soak=3_000)
+def test_what_another_log_adds_up_to_is_never_trusted(examples: int) -> None:
+    @hypothesis.settings(max_examples=examples)
+    @hypothesis.given(logs(), logs(), SIZES, st.sets(st.integers(0, 30), max_size=2))
+    def holds(log: Sequence[Recorded], other: Sequence[Recorded], sizes: list[int], snapshots: set[int]) -> None:
+        book, foreign = book_of(log), book_of(other)
+        seal(foreign, sizes=sizes, snapshots=sorted(snapshots))
+        book.sealed, book.snapshots = foreign.sealed, foreign.snapshots
+        assert_same(restore(book), folded(book, through=len(log)))
+
+    holds()
 
 
 SIZES_OF_THE_LONG = [9, *[8] * 8]

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from event_samples import facts
 from hypothesis import given as for_all
+from hypothesis import settings
 from hypothesis import strategies as st
 
+from examples import tried_on
 from understudy.events.calls import CallStarted, CallSucceeded
 from understudy.events.chain import genesis, link
 from understudy.events.codec import KINDS, PAYLOAD_LIMIT, decode, encode, recorded
@@ -27,8 +29,10 @@ def accepted(body: Any) -> RequestAccepted:
     return RequestAccepted(request_id="r1", operation="rent", effect=Effect.ONCE, deadline_at_us=1, body=body)
 
 
+@tried_on(30, soak=1_000)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_can_be_made_and_comes_back(kind: str) -> None:
+def test_every_kind_can_be_made_and_comes_back(kind: str, examples: int) -> None:
+    @settings(max_examples=examples)
     @for_all(facts(kind), ENTRY, ENTRY)
     def comes_back(event: Fact, seq: int, at_us: int) -> None:
         row = encode(event, seq=seq, at_us=at_us)

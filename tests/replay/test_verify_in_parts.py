@@ -1,12 +1,13 @@
 """Decisions recomputed in parts, from a ledger folded of skimmed rows: the same as in one go, wherever it is cut."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from given import Story
 from histories import MOVES, History, Move, policies
 from hypothesis import given as for_all
 from hypothesis import settings
 
+from examples import tried_on
 from understudy.engine.caches import digest
 from understudy.engine.errors import BrokenRule
 from understudy.engine.ledger import Ledger
@@ -64,26 +65,33 @@ def assert_parts_add_up(rows: Sequence[Row]) -> None:
         assert first(front, back) == whole.first_difference
 
 
-@settings(deadline=None)
-@for_all(policies(), MOVES)
-def test_a_log_cut_at_an_acceptance_recomputes_to_the_same(policy: Policy, moves: list[Move]) -> None:
-    rows = rows_of(History(policy).play(moves).settle().story)
-    assert_parts_add_up(rows)
+def on_histories(examples: int, holds: Callable[[Sequence[Row]], None]) -> None:
+    """Judge the rows of so many random histories."""
+
+    @settings(max_examples=examples)
+    @for_all(policies(), MOVES)
+    def judged(policy: Policy, moves: list[Move]) -> None:
+        holds(rows_of(History(policy).play(moves).settle().story))
+
+    judged()
 
 
-@settings(deadline=None)
-@for_all(policies(), MOVES)
-def test_a_log_from_which_rows_were_taken_recomputes_in_parts_to_the_same_differences(
-    policy: Policy, moves: list[Move]
-) -> None:
-    rows = rows_of(History(policy).play(moves).settle().story)
-    assert_parts_add_up([row for row in rows if row.seq < 3 or row.seq % 7])
+@tried_on(40, soak=2_000)
+def test_a_log_cut_at_an_acceptance_recomputes_to_the_same(examples: int) -> None:
+    on_histories(examples, assert_parts_add_up)
 
 
-@settings(deadline=None)
-@for_all(policies(), MOVES)
-def test_what_is_kept_of_a_provider_never_changes_a_decision(policy: Policy, moves: list[Move]) -> None:
-    rows = rows_of(History(policy).play(moves).settle().story)
+@tried_on(40, soak=2_000)
+def test_a_log_from_which_rows_were_taken_recomputes_in_parts_to_the_same_differences(examples: int) -> None:
+    on_histories(examples, lambda rows: assert_parts_add_up([row for row in rows if row.seq < 3 or row.seq % 7]))
+
+
+@tried_on(50, soak=2_000)
+def test_what_is_kept_of_a_provider_never_changes_a_decision(examples: int) -> None:
+    on_histories(examples, assert_keeps_nothing_that_counts)
+
+
+def assert_keeps_nothing_that_counts(rows: Sequence[Row]) -> None:
     forgetful = Recomputation()
     for row in rows:
         forgetful.ledger.standing.lanes.kept.clear()

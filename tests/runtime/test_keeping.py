@@ -1,17 +1,22 @@
 """Sealed blocks and snapshots: kept behind the rows, never trusted over them, made anew where they are missing."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from providers_for_tests import Told
+from runtime.conftest import Stage
 
 from understudy.adapters import SqliteLog, SqliteReader
 from understudy.events.codec import recorded
 from understudy.projections.block import BLOCK_EVENTS, check_block
 from understudy.projections.standing import FOLD_VERSION, Standing
+
+pytestmark = pytest.mark.xdist_group("long log")  # The long log is made once.
 
 
 def serve(stage: Any, *, requests: int) -> None:
@@ -21,6 +26,20 @@ def serve(stage: Any, *, requests: int) -> None:
                 await engine.call("x")
 
     stage.play(act)
+
+
+@pytest.fixture(scope="module")
+def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of some seven thousand events, that is three blocks, of an engine that stopped: to be copied."""
+    folder = tmp_path_factory.mktemp("long")
+    serve(Stage(folder), requests=1_700)
+    return folder / "calls.db"
+
+
+@pytest.fixture
+def path(stage: Any, long_log: Path, tmp_path: Path) -> Path:
+    """Where the stage finds a copy of it."""
+    return Path(shutil.copy(long_log, tmp_path / "calls.db"))
 
 
 def assert_blocks_cover_the_log(stage: Any) -> int:
@@ -36,16 +55,14 @@ def assert_blocks_cover_the_log(stage: Any) -> int:
     return len(blocks)
 
 
-def test_a_log_that_was_closed_is_sealed_whole(stage: Any) -> None:
-    serve(stage, requests=1_700)
+def test_a_log_that_was_closed_is_sealed_whole(stage: Any, path: Path) -> None:
+    stage.file()
     assert assert_blocks_cover_the_log(stage) == 3
     serve(stage, requests=3)
     assert assert_blocks_cover_the_log(stage) == 4
 
 
-def test_missing_blocks_are_made_anew_at_the_next_start(stage: Any) -> None:
-    serve(stage, requests=1_700)
-    path = stage.logs[0].path
+def test_missing_blocks_are_made_anew_at_the_next_start(stage: Any, path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM sealed_blocks WHERE first_seq > 1")
     connection.close()
@@ -63,9 +80,9 @@ def test_missing_blocks_are_made_anew_at_the_next_start(stage: Any) -> None:
         "DELETE FROM sealed_blocks",
     ],
 )
-def test_a_start_without_snapshots_makes_anew_the_blocks_that_cannot_be_trusted(stage: Any, damage: str) -> None:
-    serve(stage, requests=1_700)
-    path = stage.logs[0].path
+def test_a_start_without_snapshots_makes_anew_the_blocks_that_cannot_be_trusted(
+    stage: Any, path: Path, damage: str
+) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM snapshots")
         assert connection.execute(damage).rowcount >= 1

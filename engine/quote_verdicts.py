@@ -1,0 +1,33 @@
+"""What may be said of a quote: each verdict has a name, like each veto against a provider."""
+
+from typing import Final
+
+from understudy.projections.quote_book import DISHONEST, QUOTE_STUCK, RATE_OUTLIER
+
+__all__ = [
+    "ABOVE_MAXIMUM",
+    "ALL_FEES",
+    "BELOW_MINIMUM",
+    "DISHONEST",
+    "NOTHING_TO_COMPARE",
+    "NOT_ASKED",
+    "NO_QUOTE",
+    "NO_VOICE",
+    "QUOTE_EXPIRED",
+    "QUOTE_STUCK",
+    "RATE_OUTLIER",
+]
+
+NOT_ASKED: Final = "not_asked"
+"""Eligible, and not among those who were asked for a quote."""
+NO_QUOTE: Final = "no_quote"
+"""It was asked and gave none."""
+QUOTE_EXPIRED: Final = "quote_expired"
+BELOW_MINIMUM: Final = "amount_below_minimum"
+ABOVE_MAXIMUM: Final = "amount_above_maximum"
+ALL_FEES: Final = "fees_exceed_amount"
+NOTHING_TO_COMPARE: Final = "nothing_to_compare"
+"""A quote alone without history, or two that contradict each other: neither is taken blindly."""
+
+NO_VOICE: Final = DISHONEST | {NOTHING_TO_COMPARE}
+"""Verdicts on a rate itself; others speak against the amount, and the rate may be true all the same."""

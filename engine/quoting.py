@@ -1,0 +1,100 @@
+"""Rounds of quotes: who is asked, when the next one is, and when there is enough to decide on.
+
+Tier first: only where nobody of a tier has an honest quote, and nobody of it is left to be asked, is the next tier's
+turn. Places of a round that a tier does not fill go to those after it, as witnesses: a quote alone proves nothing. The
+emergency tier is no witness; it is asked when nobody else is left.
+"""
+
+from collections.abc import Sequence
+
+from understudy.engine.assess import Assessed, assess_all
+from understudy.engine.consensus import judge
+from understudy.engine.eligibility import asking
+from understudy.engine.endings import fail
+from understudy.engine.request_state import QUOTE, Progress, Quoting
+from understudy.engine.steps import AwaitQuotes, Step, TakeQuote
+from understudy.engine.strategies import order
+from understudy.events.calls import CallStarted
+from understudy.events.quotes import QuotesRequested
+from understudy.events.vocabulary import EndReason, ServicePriority
+from understudy.projections.standing import Standing
+
+
+def next_round(
+    standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int
+) -> QuotesRequested | None:
+    """The round that is due before a decision can be made; None if it can be made on what is there."""
+    accepted, policy = progress.accepted, standing.policy
+    asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us)
+    eligible = [one for one in assess_all(standing, asked) if one.eligible]
+    _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
+    honest = {provider for provider, one in judged.items() if one.verdict is None}
+    good = {one.provider for one in progress.quotes if one.quote is not None and now_us < one.good_until_us}
+    places: list[str] = []
+    for tier in sorted({one.tier for one in eligible}):
+        members = [one for one in eligible if one.tier == tier]
+        if not places and any(one.provider in honest for one in members):
+            return None
+        if places and tier == ServicePriority.EMERGENCY:
+            break
+        left = [one for one in members if one.provider not in good and one.provider not in progress.spent]
+        places += _picked(standing, progress, left, tried=tried, draw=draw)
+    if not places:
+        return None
+    return QuotesRequested(
+        request_id=accepted.request_id,
+        providers=tuple(places[: policy.max_parallel_requests]),
+        parallel=policy.parallel_queries,
+        max_age_us=policy.quote_max_age_ms * 1000,
+        grace_us=None if policy.quote_grace_ms is None else policy.quote_grace_ms * 1000,
+        draw=draw,
+    )
+
+
+def _picked(
+    standing: Standing, progress: Progress, tier: Sequence[Assessed], *, tried: tuple[str, ...], draw: int
+) -> tuple[str, ...]:
+    """Those of a tier who may be asked, in the strategy's order."""
+    if not tier:
+        return ()
+    arranged = order(
+        list(tier),
+        standing.policy,
+        draw=draw,
+        effect=progress.accepted.effect,
+        last_first=standing.last_first.get(tier[0].tier),
+        first_try=not tried,
+    )
+    return arranged.ids
+
+
+def ask_on(state: Quoting, standing: Standing, *, now_us: int) -> Step | None:
+    """What is next in a round; None if it is over, and a decision is due."""
+    progress = state.progress
+    accepted = progress.accepted
+    ended = progress.given_up or (EndReason.DEADLINE if now_us >= accepted.deadline_at_us else None)
+    if ended is not None and not state.open:
+        return fail(progress, ended)
+    if ended is not None:
+        return AwaitQuotes(now_us)
+    if state.to_ask and (state.asked.parallel or not state.open):
+        return TakeQuote(_call(state, standing, now_us))
+    if state.open:
+        grace_us = state.asked.grace_us
+        return AwaitQuotes(state.second_us + grace_us if grace_us is not None and state.second_us else None)
+    return None
+
+
+def _call(state: Quoting, standing: Standing, now_us: int) -> CallStarted:
+    accepted, provider = state.progress.accepted, state.to_ask[0]
+    return CallStarted(
+        request_id=accepted.request_id,
+        provider=provider,
+        operation=QUOTE,
+        service=accepted.service,
+        country=accepted.country,
+        rental_id=accepted.rental_id,
+        pair=accepted.pair,
+        key="",
+        deadline_at_us=min(accepted.deadline_at_us, now_us + standing.policy.timeout_us(provider)),
+    )

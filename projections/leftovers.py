@@ -1,0 +1,88 @@
+"""Calls that were believed not to have been executed, so that somebody else was asked: what if they were after all?
+
+A look-up said "absent", late enough to be believed, and the request went elsewhere, or ended. Such a call stays watched
+for a while: a provider that knows of it later has moved something twice, or for nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from understudy.events.calls import CallStarted, CallSucceeded
+from understudy.events.vocabulary import Finding
+
+LOOKS: Final = 3
+"""Look-ups after which an absence is believed for good."""
+_MOST_WATCHED: Final = 1_000
+
+
+@dataclass(slots=True)
+class Left:
+    """A call that a look-up did not find.
+
+    Shape:  `served_by` is who served the request instead, None if nobody did; `reference` is that one's. `looks` counts
+            the look-ups since the request ended, at `ended_us`.
+    """
+
+    provider: str
+    operation: str
+    key: str
+    served_by: str | None = None
+    reference: str | None = None
+    ended_us: int = 0
+    looks: int = 0
+
+
+@dataclass(slots=True)
+class Leftovers:
+    """Such calls: of open requests, by request and provider, and of requests that have ended, by request."""
+
+    doubts: dict[str, dict[str, Left]] = field(default_factory=dict)
+    watched: dict[str, Left] = field(default_factory=dict)
+
+    def succeeded(self, started: CallStarted, event: CallSucceeded) -> None:
+        """A look-up has found something out, or a request has been served that had left something behind."""
+        request_id = event.request_id or ""
+        if event.operation == "lookup":
+            self._looked_up(request_id, started, event)
+        elif event.reference is not None:
+            for left in self.doubts.get(request_id, {}).values():
+                left.reference = event.reference
+
+    def _looked_up(self, request_id: str, started: CallStarted, event: CallSucceeded) -> None:
+        left = self.watched.get(request_id)
+        if left is None:
+            if event.finding is Finding.ABSENT:
+                doubt = Left(provider=event.provider, operation=started.operation, key=started.key)
+                self.doubts.setdefault(request_id, {})[event.provider] = doubt
+        elif left.provider == event.provider and event.finding in {Finding.ABSENT, Finding.FAILED}:
+            left.looks += 1
+            if left.looks >= LOOKS or event.finding is Finding.FAILED:
+                del self.watched[request_id]
+
+    def ended(self, request_id: str, at_us: int, *, served_by: str | None) -> None:
+        """A request has ended: watch what it has left behind at others, the first of them if there are several."""
+        for left in self.doubts.pop(request_id, {}).values():
+            if left.provider == served_by:
+                continue
+            left.served_by, left.ended_us = served_by, at_us
+            self.watched.setdefault(request_id, left)
+        while len(self.watched) > _MOST_WATCHED:
+            del self.watched[next(iter(self.watched))]
+
+    def told(self, request_id: str) -> None:
+        """People have been told of it."""
+        self.watched.pop(request_id, None)
+
+    @classmethod
+    def restored(cls, told: Mapping[str, Any]) -> Self:
+        """The same as it was told in JSON.
+
+        Errors: KeyError, TypeError if it is no such thing.
+        """
+        return cls(
+            doubts={
+                request: {who: Left(**left) for who, left in lefts.items()} for request, lefts in told["doubts"].items()
+            },
+            watched={request: Left(**left) for request, left in told["watched"].items()},
+        )
