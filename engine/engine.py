@@ -23,6 +23,7 @@ from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, by_id
+from understudy.engine.quotes import QuoteVerdict, ask_everybody
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
@@ -214,6 +215,10 @@ class Engine:
         runner = self._running().runner
         self._log.check()
         return await side_call(runner, self._policy, provider, operation, context=context or {})
+
+    async def quotes(self, operation: str, **asked: Any) -> tuple[QuoteVerdict, ...]:
+        """What everybody would give now for a quoted operation: see `engine.quotes.ask_everybody`."""
+        return await ask_everybody(self._running().runner, self._operations, operation, **asked)
 
     def on(self, signal: str, receiver: R) -> R:
         """Have a receiver told of a signal (`events.signals.SIGNALS`), as `receiver(engine, **says)`, until `off`.
