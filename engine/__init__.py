@@ -27,7 +27,6 @@ from understudy.engine.errors import (
 )
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.provider import Deadline, Found, Provider, Reply, Request, provider
-from understudy.engine.quote_table import QuoteVerdict
 from understudy.events.errors import (
     EventRefused,
     LogDamaged,
@@ -75,7 +74,6 @@ __all__ = [
     "ProviderError",
     "ProviderSettings",
     "Quote",
-    "QuoteVerdict",
     "RateLimited",
     "Rejected",
     "Reply",

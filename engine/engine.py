@@ -23,7 +23,7 @@ from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, by_id
-from understudy.engine.quote_table import QuoteVerdict, quote_table
+from understudy.engine.quotes import QuoteVerdict, ask_everybody
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
@@ -212,17 +212,9 @@ class Engine:
         self._log.check()
         return await side_call(runner, self._policy, provider, operation, context=context or {})
 
-    async def quotes(
-        self, operation: str, *, context: Mapping[str, str], amount: Decimal | int | str, body: Any = None
-    ) -> tuple[QuoteVerdict, ...]:
-        """The quotes that a request would begin with, judged as a decision would; nothing is converted.
-
-        Errors: InvalidRequest; LogUnavailable, because quotes are logged like all calls.
-        """
-        runner = self._running().runner
-        self._log.check()
-        declared = acceptance.declared(operation, self._operations, effect=None)
-        return await quote_table(runner, self._policy, declared, context=context, amount=amount, body=body)
+    async def quotes(self, operation: str, **asked: Any) -> tuple[QuoteVerdict, ...]:
+        """What everybody would give now for a quoted operation: see `engine.quotes.ask_everybody`."""
+        return await ask_everybody(self._running().runner, self._operations, operation, **asked)
 
     def on(self, signal: str, receiver: R) -> R:
         """Have a receiver told of a signal (`events.signals.SIGNALS`), as `receiver(engine, **says)`, until `off`.
@@ -244,7 +236,10 @@ class Engine:
     def override(
         self, provider: str, state: ForcedState | str, *, actor: str, reason: str, for_ms: int | None = None
     ) -> None:
-        """Force a state: `open` is never called, `closed` called whatever its circuit says, `drain` gets nothing new."""
+        """Force a provider's state.
+
+        `open` is never called, `closed` is called whatever its circuit says, `drain` gets nothing new.
+        """
         self._wish(SetOverride, provider=provider, state=state, for_ms=for_ms, actor=actor, reason=reason)
 
     def clear_override(self, provider: str, *, actor: str, reason: str) -> None:
