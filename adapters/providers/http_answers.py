@@ -63,7 +63,12 @@ class Reading:
         if finding is not Finding.SUCCEEDED:
             return Found(finding=finding)
         value = without(hide, self._value(reply, groups))
-        return Found(finding=finding, value=value, reference=self._reference(reply, groups, hide))
+        return Found(
+            finding=finding,
+            value=value,
+            reference=self._reference(reply, groups, hide),
+            amount_out=_amount(self._share("amount_out", reply, groups), reply),
+        )
 
     def _groups(self, reply: HttpReply) -> Mapping[str, str | None]:
         """The named groups of the pattern, if there is one."""
