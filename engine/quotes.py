@@ -10,7 +10,7 @@ from understudy.engine.acceptance import NOTHING_HIDDEN, Asked, check, declared
 from understudy.engine.assess import Assessed, assess_all
 from understudy.engine.consensus import Judgement, judge
 from understudy.engine.eligibility import asking
-from understudy.engine.errors import ProviderError
+from understudy.engine.errors import InvalidRequest, ProviderError
 from understudy.engine.operation import Operation
 from understudy.engine.provider import Deadline, Reply, Request
 from understudy.engine.request_state import QUOTE, TakenQuote
@@ -91,20 +91,10 @@ def _asked(
     policy: Policy,
 ) -> Asked:
     """What is asked about, checked as a request is."""
-    return check(
-        declared(operation, operations, effect=None),
-        context=context,
-        body=body,
-        amount=amount,
-        effect=None,
-        key=None,
-        principal="",
-        subject=None,
-        deadline_ms=None,
-        policy=policy,
-        preferred=None,
-        free_to_abandon=None,
-    )
+    known = declared(operation, operations, effect=None)
+    if not known.quoted:
+        raise InvalidRequest(f"{operation} is not declared as quoted: Operation(name={operation!r}, quoted=True)")
+    return check(known, policy=policy, context=context, body=body, amount=amount)
 
 
 def _verdict(
