@@ -23,6 +23,7 @@ class Exchange:
         self.id = name
         self.rate = Decimal(rate)
         self.latency_s = 0.1
+        self.two_part = False
         self.refuses: Callable[[], Exception] | None = None
         self.twist: Callable[[Reply], Any] | None = None
         self.quoted: list[Request] = []

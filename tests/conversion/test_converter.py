@@ -15,6 +15,7 @@ from understudy.engine import (
     Deadline,
     InvalidRequest,
     KeyConflict,
+    NoHonestQuote,
     OutcomeUnknown,
     Quote,
     Reply,
@@ -277,6 +278,26 @@ async def test_without_a_look_up_such_an_answer_leaves_the_outcome_unknown() -> 
         await until(lambda: not converter.engine.unsettled)
         assert converter.get_stats().total_conversions == 1
     assert [len(one.called) for one in services] == [1, 0, 0]
+
+
+@virtually
+async def test_a_service_of_two_parts_is_asked_to_create_and_then_to_commit() -> None:
+    services = three()
+    services[0].two_part = True
+    async with virtual(services) as converter:
+        done = await converter.convert(**ETH_TO_BTC, amount=1)
+    assert (done.service, done.amount_out) == ("btcpay", Decimal("0.0654"))
+    assert services[0].called == ["create", "commit"]
+
+
+@virtually
+async def test_without_an_honest_quote_nothing_is_converted_and_the_error_has_the_table() -> None:
+    services = [Exchange("a", "0.0654"), Exchange("b", "0.0754")]
+    async with virtual(services) as converter:
+        with pytest.raises(NoHonestQuote) as caught:
+            await converter.convert(**ETH_TO_BTC, amount=1)
+    assert all(f"  {one.id}: nothing_to_compare (rate {one.rate}" in str(caught.value) for one in services)
+    assert [one.called for one in services] == [[], []]
 
 
 @pytest.mark.parametrize("loses", ["service", "settings"])

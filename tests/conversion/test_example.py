@@ -1,7 +1,11 @@
 """The hierarchy that ships as an example is the documents' own: its tiers, weights, fees and thresholds."""
 
+import runpy
 from decimal import Decimal
+from pathlib import Path
 
+import pytest
+from cli.command_line import answered
 from repository import ROOT
 
 from understudy.adapters.conversion import read_settings
@@ -44,3 +48,17 @@ def test_the_example_says_what_is_so_without_it_but_for_the_services() -> None:
     assert (read.enabled, read.policy.parallel_queries) == (True, True)
     usual = Policy(strategy=Strategy.WEIGHTED, trust_ping=True, retry_attempts=0)
     assert read.policy.with_providers([]) == usual
+
+
+def test_the_mining_pool_pays_out_through_the_whole_hierarchy_and_twice_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(ROOT / "examples" / "mining_pool_payouts.py"), run_name="__main__")
+    told = capsys.readouterr().out
+    assert told.count(" BTC by ") == 25
+    assert "** mode:degraded" in told
+    assert "** mode:emergency" in told
+    assert "25 conversions, 5 failovers" in told
+    assert told.endswith("the services' own books have 25 conversions\n")
+    assert answered("verify", "payouts.db")["ok"]
