@@ -23,15 +23,12 @@ from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, by_id
+from understudy.engine.quotes import QuoteVerdict, ask_everybody
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
 from understudy.events.log import EventLog
-from understudy.events.operations import (
-    EngineStarted,
-    EngineStopped,
-    PolicyActivated,
-)
+from understudy.events.operations import EngineStarted, EngineStopped, PolicyActivated
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect, ForcedState
 from understudy.projections.standing import Standing
@@ -129,10 +126,11 @@ class Engine:
         journal.keep = keeper.take
         for event in recovery.interruptions(ledger, journal.now_us()):
             journal.note(event)
-        for ticket in await recovery.tickets(journal, self._operations):
-            runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
+        unsettled = await recovery.tickets(journal, self._operations)
         for ticket in await watched_tickets(journal, self._operations):
             runner.watch(ticket)
+        for ticket in unsettled:
+            runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)
@@ -181,9 +179,8 @@ class Engine:
         """
         runner, keyed, _ = self._running()
         self._log.check()
-        declared = acceptance.declared(operation, self._operations, effect=effect)
         asked = acceptance.check(
-            declared,
+            acceptance.declared(operation, self._operations, effect=effect),
             context=context or {},
             body=body,
             amount=amount,
@@ -214,6 +211,10 @@ class Engine:
         runner = self._running().runner
         self._log.check()
         return await side_call(runner, self._policy, provider, operation, context=context or {})
+
+    async def quotes(self, operation: str, **asked: Any) -> tuple[QuoteVerdict, ...]:
+        """What everybody would give now for a quoted operation: see `engine.quotes.ask_everybody`."""
+        return await ask_everybody(self._running().runner, self._operations, operation, **asked)
 
     def on(self, signal: str, receiver: R) -> R:
         """Have a receiver told of a signal (`events.signals.SIGNALS`), as `receiver(engine, **says)`, until `off`.

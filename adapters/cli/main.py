@@ -18,6 +18,8 @@ from understudy.events.errors import UnderstudyError
 COMMANDS: Final[Mapping[str, str]] = {
     "demo": "Watch it: provider servers that fail, thousands of requests that do not.",
     "simulate": "Run the real engine on virtual time, over a scenario or recorded traffic.",
+    "quote": "Ask every conversion service what an amount would fetch.",
+    "convert": "Convert coins through the best of several services.",
     "verify": "Recompute a log's hash chain and every decision in it.",
     "requests": "List requests: what became of each, by whom, how soon.",
     "events": "Show the log event by event, and follow it.",

@@ -422,3 +422,23 @@ def test_quotes_are_on_record_with_their_calls(stage: Any) -> None:
         ("alpha", "ETH/BTC", Quote(rate=Decimal("0.05"))),
         ("beta", "ETH/BTC", Quote(rate=Decimal("0.05"))),
     ]
+
+
+def test_quotes_can_be_looked_at_without_converting(stage: Any) -> None:
+    alpha, liar = Quoter("alpha", "0.0500"), Quoter("liar", "0.07")
+    down = Quoter("down", Transient("out of order"), priority=2)
+    beta = Quoter("beta", "0.0501")
+
+    async def act(engine: Engine) -> Any:
+        return await engine.quotes("convert", context=ETH_BTC, amount=2)
+
+    found = {one.provider: one for one in played(stage, alpha, liar, beta, down, act=act)}
+    assert {name: one.verdict for name, one in found.items()} == {
+        "alpha": "eligible",
+        "liar": "rate_outlier",
+        "beta": "eligible",
+        "down": "no_quote",
+    }
+    assert (found["beta"].net, found["down"].message) == (Decimal("0.1002"), "out of order")
+    assert alpha.calls == beta.calls == []
+    assert events(stage.logs[0], DecisionMade) == []
