@@ -18,6 +18,7 @@ from understudy.replay.simulate import bundled_scenarios
 # One worker plays each scenario once.
 pytestmark = pytest.mark.xdist_group("scenarios")
 
+
 @pytest.mark.parametrize("name", bundled_scenarios())
 def test_every_decision_of_a_scenario_can_be_made_again_from_its_log(name: str) -> None:
     checked = told(name).report.verify

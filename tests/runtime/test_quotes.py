@@ -22,6 +22,7 @@ from understudy.engine import (
     OutcomeUnknown,
     Policy,
     ProviderSettings,
+    RequestError,
     Strategy,
     TimedOut,
     Transient,
@@ -442,3 +443,10 @@ def test_quotes_can_be_looked_at_without_converting(stage: Any) -> None:
     assert (found["beta"].net, found["down"].message) == (Decimal("0.1002"), "out of order")
     assert alpha.calls == beta.calls == []
     assert events(stage.logs[0], DecisionMade) == []
+
+
+def test_where_nobody_gives_a_quote_none_is_said_not_to_be_trusted(stage: Any) -> None:
+    with pytest.raises(RequestError) as told:
+        played(stage, Quoter("alpha", Transient("down")), Quoter("beta", Transient("down")))
+    assert not isinstance(told.value, NoHonestQuote)
+    assert events(stage.logs[0], AlertRaised) == []
