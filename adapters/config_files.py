@@ -1,4 +1,7 @@
-"""Reading settings from a TOML or JSON file as plain values: numbers with a point become `Decimal`, digit for digit."""
+"""Reading settings from a TOML or JSON file as plain values: numbers with a point become `Decimal`, digit for digit.
+
+JSON may have comments.
+"""
 
 import json
 import tomllib
@@ -6,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
+from understudy.adapters.config_comments import without_comments
 from understudy.adapters.config_faults import Fault, PolicyFileError
 from understudy.replay.files import TEXT_LIMIT, TooLarge, read_text
 
@@ -54,7 +58,7 @@ def _text(path: Path) -> str:
 
 def _json(path: Path, text: str) -> dict[str, object]:
     try:
-        values = json_values(text)
+        values = json_values(without_comments(text))
     except ValueError as error:
         _refuse(path, f"this is not valid JSON: {error}")
     if not isinstance(values, dict):

@@ -62,17 +62,17 @@ class Asked:
 def check(
     operation: Operation,
     *,
-    context: Mapping[str, str],
-    body: Any,
-    amount: Decimal | int | str | None,
-    effect: Effect | str | None,
-    key: str | None,
-    principal: str,
-    subject: str | None,
-    deadline_ms: int | None,
     policy: Policy,
-    preferred: str | None,
-    free_to_abandon: bool | None,
+    context: Mapping[str, str],
+    body: Any = None,
+    amount: Decimal | int | str | None = None,
+    effect: Effect | str | None = None,
+    key: str | None = None,
+    principal: str = "",
+    subject: str | None = None,
+    deadline_ms: int | None = None,
+    preferred: str | None = None,
+    free_to_abandon: bool | None = None,
 ) -> Asked:
     """The arguments of a call, checked.
 

@@ -70,7 +70,7 @@ async def _look_up(caller: Caller, ticket: Ticket) -> None:
 async def watched_tickets(journal: Journal, operations: Mapping[str, Operation]) -> list[Ticket]:
     """The requests of an earlier run that are still watched, as far as the log still tells them."""
     found = []
-    for request_id in journal.ledger.standing.leftovers.watched:
+    for request_id in list(journal.ledger.standing.leftovers.watched):
         rows = await journal.log.request_rows(request_id)
         accepted = decode(rows[0]) if rows else None
         if isinstance(accepted, RequestAccepted):

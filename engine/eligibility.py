@@ -114,7 +114,7 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     if record.misconfigured_us or record.unfunded_us:
         veto = _of_the_account(record, standing.policy, asked.now_us)
     if veto is None and settings.has_ping and forced is None:
-        veto = _of_the_pings(standing, settings, index)
+        veto = (PINGS_FAIL, None) if pings_fail(standing, settings, index) else None
     if veto is None and asked.accepted.quoted:
         veto = of_the_quotes(standing, settings, asked.accepted, asked.now_us)
     if veto is None and asked.late is not None and index is not None:
@@ -176,6 +176,21 @@ def is_last_resort(standing: Standing, settings: ProviderSettings, asked: Asking
     return asked.now_us - asked_us >= pause_us
 
 
+def pings_fail(standing: Standing, settings: ProviderSettings, index: int | None) -> bool:
+    """Whether an idle provider is out because its pings fail, before a request finds out, until one succeeds."""
+    if standing.shielded or not settings.has_ping:
+        return False
+    lanes = standing.lanes
+    pings = lanes.find((settings.id, "ping"))
+    if pings is None:
+        return False
+    base = lanes.base(pings)
+    if lanes.state[base + lane.STREAK] < (settings.max_failures or standing.policy.max_failures):
+        return False
+    served_us = 0 if index is None else lanes.state[lanes.base(index) + lane.LAST_SUCCESS_US]
+    return served_us <= lanes.state[base + lane.LAST_FAILURE_US]
+
+
 def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> int | None:
     """The stock we believe in, None where we know nothing recent."""
     belief = standing.stock.get(stock_key(settings.id, asked.accepted.service, asked.accepted.country))
@@ -191,22 +206,6 @@ def _of_the_account(record: ProviderRecord, policy: Policy, now_us: int) -> Verd
         return (MISCONFIGURED, None)
     until_us = record.unfunded_us + policy.recovery_time_ms * 1000
     return (UNFUNDED, until_us) if now_us < until_us else None
-
-
-def _of_the_pings(standing: Standing, settings: ProviderSettings, index: int | None) -> Verdict | None:
-    """An idle provider whose pings fail is out before a request finds out, until one succeeds."""
-    if standing.shielded:
-        return None
-    lanes = standing.lanes
-    pings = lanes.find((settings.id, "ping"))
-    if pings is None:
-        return None
-    base = lanes.base(pings)
-    limit = settings.max_failures or standing.policy.max_failures
-    if lanes.state[base + lane.STREAK] < limit:
-        return None
-    served_us = 0 if index is None else lanes.state[lanes.base(index) + lane.LAST_SUCCESS_US]
-    return (PINGS_FAIL, None) if served_us <= lanes.state[base + lane.LAST_FAILURE_US] else None
 
 
 def _of_the_time(standing: Standing, settings: ProviderSettings, asked: Asking, index: int) -> Verdict | None:

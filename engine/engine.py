@@ -9,7 +9,7 @@ from blinker import Namespace
 
 from understudy.engine import acceptance, background, commands, recovery, room
 from understudy.engine.aftercare import watched_tickets
-from understudy.engine.commands import ClearOverride, Probe, Resolve, SetOverride
+from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride
 from understudy.engine.cut_off import cut_off
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.effective import effective
@@ -23,15 +23,12 @@ from understudy.engine.opening import ledger_of
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, by_id
+from understudy.engine.quotes import QuoteVerdict, ask_everybody
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
 from understudy.events.log import EventLog
-from understudy.events.operations import (
-    EngineStarted,
-    EngineStopped,
-    PolicyActivated,
-)
+from understudy.events.operations import EngineStarted, EngineStopped, PolicyActivated
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect, ForcedState
 from understudy.projections.standing import Standing
@@ -129,10 +126,11 @@ class Engine:
         journal.keep = keeper.take
         for event in recovery.interruptions(ledger, journal.now_us()):
             journal.note(event)
-        for ticket in await recovery.tickets(journal, self._operations):
-            runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
+        unsettled = await recovery.tickets(journal, self._operations)
         for ticket in await watched_tickets(journal, self._operations):
             runner.watch(ticket)
+        for ticket in unsettled:
+            runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)
@@ -181,9 +179,8 @@ class Engine:
         """
         runner, keyed, _ = self._running()
         self._log.check()
-        declared = acceptance.declared(operation, self._operations, effect=effect)
         asked = acceptance.check(
-            declared,
+            acceptance.declared(operation, self._operations, effect=effect),
             context=context or {},
             body=body,
             amount=amount,
@@ -214,6 +211,10 @@ class Engine:
         runner = self._running().runner
         self._log.check()
         return await side_call(runner, self._policy, provider, operation, context=context or {})
+
+    async def quotes(self, operation: str, **asked: Any) -> tuple[QuoteVerdict, ...]:
+        """What everybody would give now for a quoted operation: see `engine.quotes.ask_everybody`."""
+        return await ask_everybody(self._running().runner, self._operations, operation, **asked)
 
     def on(self, signal: str, receiver: R) -> R:
         """Have a receiver told of a signal (`events.signals.SIGNALS`), as `receiver(engine, **says)`, until `off`.
@@ -251,6 +252,10 @@ class Engine:
         Errors: InvalidRequest if there is nothing to probe, or if it is forced open or drained.
         """
         self._wish(Probe, provider=provider, actor=actor, reason=reason)
+
+    def release(self, provider: str, pair: str, *, actor: str, reason: str) -> None:
+        """Take a provider out of quarantine: its quotes for a pair are asked for again."""
+        self._wish(Release, provider=provider, pair=pair, actor=actor, reason=reason)
 
     def resolve(
         self, request_id: str, *, executed: bool, actor: str, reason: str, reference: str | None = None

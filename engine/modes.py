@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from understudy.engine.eligibility import pings_fail
 from understudy.events.calls import CallFailed, CallSucceeded
 from understudy.events.decisions import Event
 from understudy.events.operations import EngineStarted, ModeChanged, OverrideCleared, OverrideSet, PolicyActivated
@@ -45,17 +46,24 @@ def _is_able(standing: Standing, settings: ProviderSettings) -> bool:
         return forced is ForcedState.CLOSED
     if record.misconfigured_us:
         return False
-    lanes = standing.lanes
-    quotes = lanes.find((settings.id, "quote"))
-    if quotes is not None and lanes.state[lanes.base(quotes) + lane.OPENED_US]:
+    quotes = standing.lanes.find((settings.id, "quote"))
+    if quotes is not None and not _is_closed(standing, quotes):
         return False
-    served = [lanes.base(index) for key, index in lanes.of(settings.id) if key[1] == "serve"]
-    return not served or any(not lanes.state[base + lane.OPENED_US] for base in served)
+    served = [index for key, index in standing.lanes.of(settings.id) if key[1] == "serve"]
+    if not served:
+        return not pings_fail(standing, settings, None)
+    return any(_is_closed(standing, one) and not pings_fail(standing, settings, one) for one in served)
+
+
+def _is_closed(standing: Standing, index: int) -> bool:
+    """Whether a lane's circuit is closed by now, be it that a trusted ping has closed it."""
+    lanes = standing.lanes
+    return lane.circuit(lanes.state, lanes.base(index), lanes.params[index], standing.at_us) == lane.IS_CLOSED
 
 
 def _turns(standing: Standing, event: Event) -> bool:
     """Whether the end of a call says something of a whole account, or the alert that it raised closes circuits."""
     if type(event) is CallFailed:
-        return event.outcome is FailureKind.MISCONFIGURED or bool(standing.alerts)
+        return event.outcome is FailureKind.MISCONFIGURED or event.operation == "ping" or bool(standing.alerts)
     # That a forced state has run out is no event: the next success looks.
     return type(event) is CallSucceeded and (bool(standing.alerts) or standing.mode is not Mode.NORMAL)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from understudy.engine.quote_verdicts import NO_VOICE
 from understudy.events.decisions import Decision, DecisionMade, Event
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
@@ -30,7 +31,8 @@ def due(standing: Standing, event: Event) -> QuoteFollowUp | None:
         set_or_released = _released(standing) or _confined(standing, pair, consensus.excluded)
         if set_or_released is not None:
             return set_or_released
-        told = _told_of_the_pair(standing, pair, honest=bool(consensus.honest), refused=event.provider is None)
+        distrusted = event.provider is None and bool(NO_VOICE.intersection(consensus.excluded.values()))
+        told = _told_of_the_pair(standing, pair, honest=bool(consensus.honest), distrusted=distrusted)
         if told is not None:
             return told
     return _told_of_quarantines(standing) if is_about_quotes(event) else None
@@ -62,13 +64,13 @@ def _confined(standing: Standing, pair: str, excluded: dict[str, str]) -> Quaran
 
 
 def _told_of_the_pair(
-    standing: Standing, pair: str, *, honest: bool, refused: bool
+    standing: Standing, pair: str, *, honest: bool, distrusted: bool
 ) -> AlertRaised | AlertCleared | None:
-    """That nobody's quote can be trusted needs a person; somebody's honest one ends that."""
+    """That nobody's quote can be trusted needs a person, not that there was none; somebody's honest one ends that."""
     stands = f"{NO_HONEST_QUOTE}|{pair}" in standing.alerts
     if honest and stands:
         return AlertCleared(alert=NO_HONEST_QUOTE, subject=pair)
-    if honest or stands or not refused:
+    if honest or stands or not distrusted:
         return None
     return AlertRaised(
         alert=NO_HONEST_QUOTE, subject=pair, message=f"no quote for {pair} can be trusted; conversions are refused"

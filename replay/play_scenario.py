@@ -1,17 +1,20 @@
 """The real engine over scripted providers: requests arrive, callers wait or lose patience, time is virtual."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 from typing import Final
 
 from understudy.engine.engine import Engine
 from understudy.engine.errors import InvalidRequest, ProviderError, RequestError
+from understudy.engine.operation import Operation
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect
+from understudy.replay.conversions import conversion_figures
+from understudy.replay.market import Market
 from understudy.replay.report import Report, Tally
 from understudy.replay.runs import Progress, SimulatedLog, Verify, verified
 from understudy.replay.scenario import Scenario
@@ -54,17 +57,27 @@ def play(
     seed: int | None = None,
     verify: Verify | None = None,
     progress: Progress | None = None,
+    attend: Callable[[Engine], None] | None = None,
 ) -> Played:
-    """As `simulate`, and the providers too, whose books tell what really happened to them."""
+    """As `simulate`, and the providers too, whose books tell what really happened to them.
+
+    `attend` is given the engine before it starts, for instance to listen to its signals.
+    """
     chosen_seed = scenario.seed if seed is None else seed
     tally = Tally()
+    market = None if scenario.conversion is None else Market(scenario.conversion, seed=chosen_seed)
     providers = {
-        one.id: ScriptedProvider(one, seed=chosen_seed, outages=scenario.local_faults, tally=tally)
+        one.id: ScriptedProvider(one, seed=chosen_seed, outages=scenario.local_faults, tally=tally, market=market)
         for one in scenario.providers
     }
     run = _Run(scenario, providers, tally, seed=chosen_seed, progress=progress)
-    decisions = run_virtual(run.play(log, policy or scenario.policy), busy=lambda: log.busy)
-    return Played(report=tally.report(decisions=decisions, verified=verified(log, verify)), providers=providers)
+    decisions = run_virtual(run.play(log, policy or scenario.policy, attend=attend), busy=lambda: log.busy)
+    report = tally.report(decisions=decisions, verified=verified(log, verify))
+    if scenario.conversion is not None:
+        with log.reader() as reader:
+            executed = [one.books.executed_for for one in providers.values()]
+            report = replace(report, conversions=conversion_figures(reader.rows(), executed_for=executed))
+    return Played(report=report, providers=providers)
 
 
 def arrivals_us(scenario: Scenario, seed: int) -> list[int]:
@@ -110,11 +123,19 @@ class _Run:
         self._system = VirtualSystem(seed=seed)
         self._places = asyncio.Semaphore(scenario.concurrency)
 
-    async def play(self, log: SimulatedLog, policy: Policy) -> int:
+    async def play(self, log: SimulatedLog, policy: Policy, *, attend: Callable[[Engine], None] | None) -> int:
         """Everything, from the engine's start to its stop; tells how many decisions were made."""
         scenario, start_us = self._scenario, self._system.now_us()
         arrivals = arrivals_us(scenario, self._seed)
-        engine = Engine(providers=list(self._providers.values()), log=log, policy=policy, system=self._system)
+        engine = Engine(
+            providers=list(self._providers.values()),
+            log=log,
+            policy=policy,
+            system=self._system,
+            operations=_operations(scenario),
+        )
+        if attend is not None:
+            attend(engine)
         async with engine:
             stock = asyncio.create_task(self._ask_stock(engine), name="stock")
             try:
@@ -143,7 +164,7 @@ class _Run:
             began_us = self._system.now_us()
             served = False
             for number in range(self._scenario.tries):
-                served = await self._request(engine, at_us, key=f"{place}-{number}")
+                served = await self._request(engine, at_us, place=place, key=f"{place}-{number}")
                 if served:
                     break
             self._tally.ended(self._system.now_us() - began_us, request_id=None, served=served)
@@ -151,11 +172,12 @@ class _Run:
             if self._progress is not None and (ended % _PROGRESS_EVERY == 0 or ended == expected):
                 self._progress(ended, expected)
 
-    async def _request(self, engine: Engine, at_us: int, *, key: str) -> bool:
-        scenario = self._scenario
+    async def _request(self, engine: Engine, at_us: int, *, place: int, key: str) -> bool:
+        scenario, converts = self._scenario, self._scenario.conversion
         call = engine.call(
             scenario.operation,
-            context=scenario.context,
+            context=scenario.context if converts is None else {**scenario.context, "pair": converts.pair},
+            amount=None if converts is None else converts.amounts[place % len(converts.amounts)],
             effect=scenario.effect,
             idempotency_key=key if scenario.effect is Effect.ONCE else None,
             deadline_ms=scenario.deadline_ms,
@@ -186,3 +208,10 @@ class _Run:
                 with suppress(ProviderError, InvalidRequest):
                     await engine.ask(provider, "stock", context=self._scenario.context)
             await asyncio.sleep(float(self._scenario.stock_every_s))
+
+
+def _operations(scenario: Scenario) -> tuple[Operation, ...]:
+    """What has to be declared: that quotes come first."""
+    if scenario.conversion is None:
+        return ()
+    return (Operation(name=scenario.operation, effect=scenario.effect, quoted=True),)

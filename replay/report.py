@@ -4,6 +4,8 @@ from array import array
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
+from understudy.replay.conversions import ConversionFigures
+
 
 class Verified(Protocol):
     """What verifying a log found: how many decisions were recomputed identically, and how many were not."""
@@ -31,6 +33,7 @@ class Report:
 
     Units:  times in milliseconds, over all requests, until success or giving up. `success_rate` is a fraction.
             `failovers` counts the changes of provider within a request, `calls_per_request` serving calls only.
+            `conversions` is there where the run was about them.
     """
 
     requests: int
@@ -43,10 +46,12 @@ class Report:
     failovers: int
     decisions: int
     verify: VerifiedCounts
+    conversions: ConversionFigures | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The figures as JSON has them: exactly the names above."""
-        return asdict(self)
+        """The figures as JSON has them: exactly the names above, without `conversions` where there were none."""
+        told = asdict(self)
+        return told if self.conversions is not None else {key: told[key] for key in told if key != "conversions"}
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Scenarios: made-up weather for providers and traffic for the engine, written in TOML and checked before use."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +13,7 @@ from understudy.events.errors import UnderstudyError
 from understudy.events.policy import Policy, ProviderId, ProviderSettings, Settings
 from understudy.events.vocabulary import Effect, FailureKind
 from understudy.replay.files import read_text, unreadable
+from understudy.replay.market import MOVES_AT_MOST, Conversion, QuoteScript
 from understudy.replay.runs import SimulationError
 from understudy.replay.scenario_faults import faults
 
@@ -32,7 +33,8 @@ def _printable(text: str) -> str:
 Name = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
 """What the engine takes for a name."""
 Share = Decimal
-_SET_ELSEWHERE: Final = frozenset({"id", "settle_ms", "has_ping", "has_lookup"})
+_SWITCHES: Final = "ping, lookup, quotes, two_part and settle_ms"
+_SET_ELSEWHERE: Final = frozenset({"id", "settle_ms", "has_ping", "has_lookup", "has_quote", "two_part"})
 
 
 class Phase(Settings):
@@ -41,7 +43,9 @@ class Phase(Settings):
     Shape:  a call is answered after a latency drawn from the log-normal distribution with this median and 95th
             percentile (constant without `p95_ms`), then fails with the shares of `failures`, else succeeds. Of the
             failures that may have been executed, `executed_share` were. `refuses` fails at once on the network,
-            `hangs` never answers. With `up_s` and `down_s` the provider is up and refusing by turns.
+            `hangs` never answers. With `up_s` and `down_s` the provider is up and refusing by turns. Quotes fail as
+            calls do, unless `quotes` says otherwise; `rate_factor` 1.08 is a lie by 8 %, and with `rate_stuck` they
+            stay what the market was when the phase began.
     """
 
     from_s: Decimal = Field(default=Decimal(0), ge=0)
@@ -58,6 +62,9 @@ class Phase(Settings):
     up_s: Decimal | None = Field(default=None, gt=0, description="Flapping: up so long,")
     down_s: Decimal | None = Field(default=None, gt=0, description="then down so long.")
     pings: Literal["as_calls", "fine", "fail"] = "as_calls"
+    quotes: Literal["as_calls", "fine", "fail"] = "as_calls"
+    rate_factor: Decimal = Field(default=Decimal(1), gt=0, le=10**6)
+    rate_stuck: bool = False
     value: JsonValue = Field(default="ok", description="What a success replies.")
 
     @model_validator(mode="after")
@@ -87,6 +94,8 @@ class Script(Settings):
     settle_ms: int = Field(default=0, ge=0, description="When an execution becomes visible to look-ups.")
     units: int | None = Field(default=None, ge=0, description="What there is; each execution takes one.")
     listed_units: int | None = Field(default=None, ge=0, description="What stock calls say, if not the truth.")
+    quotes: QuoteScript | None = Field(default=None, description="How it quotes; none: it cannot.")
+    two_part: bool = Field(default=False, description="It creates a conversion first, and then commits it.")
     phases: tuple[Phase, ...] = (Phase(),)
 
     @property
@@ -98,7 +107,7 @@ class Script(Settings):
     def _settings_fit(self) -> Self:
         mine = sorted(_SET_ELSEWHERE & self.settings.keys())
         if mine:
-            raise ValueError(f"settings.{mine[0]} is not set here; see ping, lookup and settle_ms of the provider")
+            raise ValueError(f"settings.{mine[0]} is not set here; see {_SWITCHES} of the provider")
         try:
             _ = self.for_policy
         except ValidationError as error:
@@ -168,6 +177,7 @@ class Scenario(Settings):
     policy: Policy = Policy()
     providers: tuple[Script, ...] = Field(min_length=1)
     local_faults: tuple[Outage, ...] = ()
+    conversion: Conversion | None = None
 
     @field_validator("policy")
     @classmethod
@@ -191,9 +201,24 @@ class Scenario(Settings):
                 f"it asks for {asked:,} requests, and everything is held in memory: {REQUESTS_AT_MOST:,} are the most;"
                 " make duration_s, arrivals.per_second or the bursts smaller"
             )
+        found += self._against_quotes()
         if found:
             raise ValueError("\n".join(found))
         return self
+
+    def _against_quotes(self) -> Iterator[str]:
+        """What does not fit together about conversions."""
+        if self.conversion is None:
+            for one in self.providers:
+                if one.quotes is not None:
+                    yield f"provider {one.id!r} quotes, but nothing is converted; add a table named conversion"
+            return
+        if all(one.quotes is None for one in self.providers):
+            yield "nobody could convert anything; give providers a table named quotes"
+        if "pair" in self.context:
+            yield "context.pair is not set here; see conversion.pair"
+        if self.duration_s / self.conversion.step_s > MOVES_AT_MOST:
+            yield f"the market would move more than {MOVES_AT_MOST:,} times; make conversion.step_s larger"
 
     @property
     def requests(self) -> int:

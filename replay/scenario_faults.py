@@ -33,6 +33,7 @@ _KINDS: Final = {
 _NAMES: Final = {
     "^[a-z0-9][a-z0-9-]*$": "a name of small letters, digits and -, which does not stand first",
     "^[A-Za-z0-9][A-Za-z0-9_.:-]*$": "a name of letters, digits and any of _ . : -, none of which stands first",
+    "^[A-Z0-9]{1,10}/[A-Z0-9]{1,10}$": "what is sold and what is bought, such as ETH/BTC",
 }
 """What a pattern asks for."""
 

@@ -8,20 +8,21 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
-from statistics import NormalDist
 from typing import Final
 
 from understudy.engine.errors import OutOfStock, ProviderError, RateLimited, Transient
+from understudy.engine.parts import CREATE
 from understudy.engine.provider import Deadline, Found, Reply, Request
+from understudy.events.quotes import Quote
 from understudy.events.vocabulary import FailureKind, Finding
+from understudy.replay import rolls
+from understudy.replay.market import Market
 from understudy.replay.report import Tally
 from understudy.replay.runs import error_of
 from understudy.replay.scenario import Outage, Phase, Script
+from understudy.replay.scripted_quotes import ScriptedQuotes
 
 MAYBE_EXECUTED: Final = frozenset({FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS, FailureKind.INVALID_REPLY})
-_NORMAL: Final = NormalDist()
-_Z95: Final = _NORMAL.inv_cdf(0.95)
-_FULL: Final = 1 << 31
 _FOREVER_S: Final = 10**7
 _SECOND_US: Final = 1_000_000
 
@@ -39,6 +40,7 @@ class Books:
     executed_for: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
     lookups: int = 0
+    quotes: int = 0
     pings: int = 0
     most_under_way: int = 0
 
@@ -56,9 +58,18 @@ class ScriptedProvider:
     """A provider of a scenario. Its dice are its own, so that nobody else's calls change what it does."""
 
     def __init__(
-        self, script: Script, *, seed: int, outages: tuple[Outage, ...] = (), tally: Tally | None = None
+        self,
+        script: Script,
+        *,
+        seed: int,
+        outages: tuple[Outage, ...] = (),
+        tally: Tally | None = None,
+        market: Market | None = None,
     ) -> None:
-        """`tally` is told of each serving call; `outages` are the times when nobody can be reached."""
+        """`tally` is told of each serving call; `outages` are the times when nobody can be reached.
+
+        `market` is what it quotes by, if it quotes.
+        """
         self.books = Books()
         self.settings = script.for_policy
         self.settle_ms = script.settle_ms
@@ -70,6 +81,13 @@ class ScriptedProvider:
         self._units = script.units
         self._last_second: deque[Decimal] = deque()
         self._references: dict[str, str] = {}
+        self._paid: dict[str, Decimal | None] = {}
+        self._quotes: ScriptedQuotes | None = None
+        self.two_part = script.two_part
+        if script.quotes is not None and market is not None:
+            fees = self.settings.fees
+            self._quotes = ScriptedQuotes(script.quotes, market, provider=script.id, fees=fees, seed=seed)
+            self.quote = self._quote
         if script.ping:
             self.ping = self._ping
         if script.lookup:
@@ -91,7 +109,7 @@ class ScriptedProvider:
         self._under_way += 1
         self.books.most_under_way = max(self.books.most_under_way, self._under_way)
         try:
-            reply = await self._serve(phase, now_s, key=key, request_id=request.request_id)
+            reply = await self._serve(phase, now_s, operation=operation, request=request, key=key)
         except ProviderError as error:
             self.books.endings[error.kind] += 1
             raise
@@ -103,22 +121,27 @@ class ScriptedProvider:
         self.books.endings["success"] += 1
         return reply
 
-    async def _serve(self, phase: Phase, now_s: Decimal, *, key: str, request_id: str) -> Reply:
+    async def _serve(self, phase: Phase, now_s: Decimal, *, operation: str, request: Request, key: str) -> Reply:
         # Everything is rolled before anything is awaited, so that other calls do not come in between.
-        latency_us, ending, executed = self._latency_us(phase), self._ending(phase), self._roll() < phase.executed_share
+        latency_us = rolls.latency_us(self._dice, median_ms=phase.latency_ms, p95_ms=phase.p95_ms)
+        ending = _ending(phase, rolls.share(self._dice))
+        moves = not (self.two_part and operation == CREATE)
+        executed = rolls.share(self._dice) < phase.executed_share and moves
         self._be_reachable(phase, now_s)
         self._admit(phase, now_s)
         if phase.state == "hangs":
             if executed:
-                self._execute(key, request_id)
+                self._execute(key, request)
             await asyncio.sleep(_FOREVER_S)
         await asyncio.sleep((latency_us + phase.slower_by_ms * 1000 * (self._under_way - 1)) / _SECOND_US)
         if ending is not None:
             if executed and ending in MAYBE_EXECUTED:
-                self._execute(key, request_id)
+                self._execute(key, request)
             raise error_of(ending, f"{self.id} is scripted to fail", retry_after_ms=phase.retry_after_ms)
-        reference = self._execute(key, request_id)
-        return Reply(value=phase.value, reference=reference)
+        if not moves:
+            return Reply(value=phase.value, reference=f"{self.id}-for-{request.request_id}")
+        reference = self._execute(key, request)
+        return Reply(value=phase.value, reference=reference, amount_out=self._paid[key])
 
     def _be_reachable(self, phase: Phase, now_s: Decimal) -> None:
         if any(one.from_s <= now_s < one.until_s for one in self._outages):
@@ -140,14 +163,15 @@ class ScriptedProvider:
         if phase.capacity is not None and self._under_way > phase.capacity:
             raise Transient("overloaded", code="503")
 
-    def _execute(self, key: str, request_id: str) -> str:
+    def _execute(self, key: str, request: Request) -> str:
         """Do what was asked, once more for each time it is asked: finding repeats is the tests' business."""
         if self._units is not None:
             if self._units == 0:
                 raise OutOfStock("none left")
             self._units -= 1
         self.books.executions.setdefault(key, []).append(_now_s())
-        self.books.executed_for[request_id] += 1
+        self.books.executed_for[request.request_id] += 1
+        self._paid[key] = None if self._quotes is None else self._quotes.paid_out(request)
         return self._references.setdefault(key, f"{self.id}-{len(self.books.executions)}")
 
     async def _ping(self) -> str:
@@ -162,6 +186,25 @@ class ScriptedProvider:
                 await asyncio.sleep(_FOREVER_S)
         await asyncio.sleep(0.01)
         return "pong"
+
+    async def _quote(self, request: Request, *, deadline: Deadline) -> Quote:
+        """Quote what the market pays, as the phase of the moment has it."""
+        assert self._quotes is not None  # noqa: S101 - what cannot quote has no such method.
+        self.books.quotes += 1
+        now_s = _now_s()
+        phase = self._phase(now_s)
+        offer = self._quotes.offer(phase, now_s)
+        if phase.quotes == "fail":
+            raise Transient(f"{self.id} gives no quotes", code="503")
+        if phase.quotes == "as_calls":
+            self._be_reachable(phase, now_s)
+            if phase.state == "hangs":
+                await asyncio.sleep(_FOREVER_S)
+        await asyncio.sleep(offer.latency_us / _SECOND_US)
+        ending = _ending(phase, offer.roll) if phase.quotes == "as_calls" else None
+        if ending is not None:
+            raise error_of(ending, f"{self.id} is scripted to fail", retry_after_ms=phase.retry_after_ms)
+        return self._quotes.quote(offer.rate, request, deadline)
 
     async def _stock(self, request: Request, *, deadline: Deadline) -> Reply:  # noqa: ARG002 - all are the same to it
         listed = self._script.listed_units
@@ -178,31 +221,21 @@ class ScriptedProvider:
         await asyncio.sleep(0.05)
         settled_s = _now_s() - Decimal(self._script.settle_ms) / 1000
         if any(at_s <= settled_s for at_s in self.books.executions.get(key, ())):
-            return Found(finding=Finding.SUCCEEDED, value=phase.value, reference=self._references[key])
+            paid, reference = self._paid[key], self._references[key]
+            return Found(finding=Finding.SUCCEEDED, value=phase.value, reference=reference, amount_out=paid)
         return Found(finding=Finding.ABSENT)
 
     def _phase(self, now_s: Decimal) -> Phase:
         return next((one for one in reversed(self._script.phases) if one.covers(now_s)), Phase())
 
-    def _latency_us(self, phase: Phase) -> int:
-        """Rolled in any case, so that one phase does not shift the dice of the next."""
-        roll = (self._dice.getrandbits(31) + 0.5) / _FULL
-        if phase.p95_ms is None:
-            return phase.latency_ms * 1000
-        spread = (phase.p95_ms / phase.latency_ms) ** (_NORMAL.inv_cdf(roll) / _Z95)
-        latency_us: int = round(phase.latency_ms * 1000 * spread)
-        return latency_us
 
-    def _ending(self, phase: Phase) -> FailureKind | None:
-        roll = self._roll()
-        for kind, share in phase.failures.items():
-            if roll < share:
-                return kind
-            roll -= share
-        return None
-
-    def _roll(self) -> Decimal:
-        return Decimal(self._dice.getrandbits(31)) / _FULL
+def _ending(phase: Phase, roll: Decimal) -> FailureKind | None:
+    """How a call fails in a phase, by what was rolled; None if it does not."""
+    for kind, share in phase.failures.items():
+        if roll < share:
+            return kind
+        roll -= share
+    return None
 
 
 def _now_s() -> Decimal:

@@ -12,7 +12,7 @@ NOT_AS_IT_SHOULD_BE: Final = 1
 REFUSED: Final = 2
 """The command could not do its work: wrong usage, no such file, not a log. Click ends wrong usage so, too."""
 WAITS: Final = 3
-"""The command has been put into the inbox, and waits there: nobody has obeyed it yet."""
+"""The end is not known yet: the command waits in the inbox, or a conversion may have been executed, and is held."""
 BUG: Final = 70
 """We are at fault; what went wrong is on standard error."""
 INTERRUPTED: Final = interrupts.INTERRUPTED

@@ -18,6 +18,8 @@ from understudy.events.errors import UnderstudyError
 COMMANDS: Final[Mapping[str, str]] = {
     "demo": "Watch it: provider servers that fail, thousands of requests that do not.",
     "simulate": "Run the real engine on virtual time, over a scenario or recorded traffic.",
+    "quote": "Ask every conversion service what an amount would fetch.",
+    "convert": "Convert coins through the best of several services.",
     "verify": "Recompute a log's hash chain and every decision in it.",
     "requests": "List requests: what became of each, by whom, how soon.",
     "events": "Show the log event by event, and follow it.",
@@ -26,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "Examine the health of a log.",
     "override": "Force a provider open, closed or drained, or take that back.",
     "probe": "Find out now whether a provider is well again.",
+    "release": "Take a provider out of quarantine: its quotes count again.",
     "resolve": "Say what became of a suspended request.",
     "policy": "Check policy files.",
     "completion": "Print the script for completion in a shell.",

@@ -17,6 +17,7 @@ from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.output import answer, answer_json, facts, note
 from understudy.adapters.cli.progress import Progress
+from understudy.adapters.cli.simulated_conversions import tell_conversions
 from understudy.adapters.cli.verify import findings, verified
 from understudy.adapters.cli.what_next import say_what_next
 from understudy.adapters.config import load_policy, policy_from, policy_over
@@ -109,6 +110,9 @@ def simulate(
         else:
             answer(f"{run.title}:")
             _print(report, found)
+            if report.conversions is not None:
+                answer()
+                tell_conversions(report.conversions)
         if with_story:
             answer()
             tell_last_failover(reader)

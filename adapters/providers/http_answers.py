@@ -9,10 +9,12 @@ from typing import Any
 from understudy.adapters.providers.http_description import ReplyDescription
 from understudy.adapters.providers.http_messages import Expect, HttpReply
 from understudy.adapters.providers.http_paths import as_text, find, split
+from understudy.adapters.providers.http_quotes import QUOTED, instant_us, made_quote
 from understudy.adapters.providers.http_templates import Values
 from understudy.adapters.providers.redaction import REDACTED, Secrets
 from understudy.engine.errors import InvalidReply
 from understudy.engine.provider import Found, Reply
+from understudy.events.quotes import Quote
 from understudy.events.vocabulary import Finding
 
 
@@ -39,6 +41,7 @@ class Reading:
         """Errors: Rejected if a place depends on something that the request lacks."""
         self._described = described
         self._expects = expects
+        self._amount = values.amount
         self._places = {path: _place(path, values) for path in described.paths}
 
     def reply(self, reply: HttpReply, *, hide: Secrets) -> Reply:
@@ -47,8 +50,10 @@ class Reading:
         return Reply(
             value=without(hide, self._value(reply, groups)),
             reference=self._reference(reply, groups, hide),
-            cost=_cost(self._share("cost", reply, groups), reply),
+            cost=_amount(self._share("cost", reply, groups), reply),
             stock=_stock(self._share("stock", reply, groups), reply),
+            quote=self._quote(reply, groups, hide),
+            amount_out=_amount(self._share("amount_out", reply, groups), reply),
         )
 
     def found(self, reply: HttpReply, *, by_rule: Finding | None, hide: Secrets) -> Found:
@@ -58,7 +63,12 @@ class Reading:
         if finding is not Finding.SUCCEEDED:
             return Found(finding=finding)
         value = without(hide, self._value(reply, groups))
-        return Found(finding=finding, value=value, reference=self._reference(reply, groups, hide))
+        return Found(
+            finding=finding,
+            value=value,
+            reference=self._reference(reply, groups, hide),
+            amount_out=_amount(self._share("amount_out", reply, groups), reply),
+        )
 
     def _groups(self, reply: HttpReply) -> Mapping[str, str | None]:
         """The named groups of the pattern, if there is one."""
@@ -90,13 +100,40 @@ class Reading:
         if self._described.pattern is not None:
             found = groups.get(name)
             return None if found is None else (name, found)
-        path = getattr(self._described, name)
+        return self._at(getattr(self._described, name), reply)
+
+    def _at(self, path: str | None, reply: HttpReply) -> tuple[str, Any] | None:
         found = None if path is None else self._places[path].within(reply)
-        return None if found is None else (path, found)
+        return None if found is None else (path or "", found)
 
     def _reference(self, reply: HttpReply, groups: Mapping[str, str | None], hide: Secrets) -> str | None:
         share = self._share("reference", reply, groups)
         return None if share is None else hide.hide(_text(share, reply))
+
+    def _quote(self, reply: HttpReply, groups: Mapping[str, str | None], hide: Secrets) -> Quote | None:
+        """The quote that the answer is, if one is described."""
+        if not self._described.has("quote"):
+            return None
+        said = {name: self._quoted(name, reply, groups) for name in QUOTED}
+        expires, reference = said.pop("expires_at"), said.pop("reference")
+        numbers = {name: None if share is None else _number(share, reply) for name, share in said.items()}
+        try:
+            return made_quote(
+                numbers,
+                expires_at_us=None if expires is None else instant_us(_text(expires, reply)),
+                reference=None if reference is None else hide.hide(_text(reference, reply)),
+                amount=self._amount,
+            )
+        except ValueError as error:
+            what = str(error) if expires is None else f"cannot be read as a quote: {error}"
+        raise InvalidReply(f"the answer {what}: {reply.beginning}")
+
+    def _quoted(self, name: str, reply: HttpReply, groups: Mapping[str, str | None]) -> tuple[str, Any] | None:
+        """Where a share of the quote is, and what it is."""
+        described = self._described.quote
+        if described is None:
+            return self._share(name, reply, groups)
+        return self._at(getattr(described, name), reply)
 
     def _finding(self, reply: HttpReply, groups: Mapping[str, str | None]) -> Finding:
         share = self._share("finding", reply, groups)
@@ -140,7 +177,7 @@ def _text(share: tuple[str, Any], reply: HttpReply) -> str:
     return text
 
 
-def _cost(share: tuple[str, Any] | None, reply: HttpReply) -> Decimal | None:
+def _amount(share: tuple[str, Any] | None, reply: HttpReply) -> Decimal | None:
     return None if share is None else _number(share, reply)
 
 

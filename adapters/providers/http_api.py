@@ -51,6 +51,7 @@ class HttpApi(HttpProvider):
         """
         self.id, self.description, self.settle_ms = description.id, description, description.settle_ms
         self.key_header, self.json_types = description.key_header, description.json_types
+        self.two_part = description.two_part
         self._filled = secrets_of(description, credentials)
         super().__init__(
             description.base_url,

@@ -21,6 +21,7 @@ from understudy.adapters.providers.http_fields import (
     Words,
 )
 from understudy.adapters.providers.http_messages import Expect
+from understudy.adapters.providers.http_quotes import QuoteDescription
 from understudy.adapters.providers.http_request import flaw_of_url
 from understudy.adapters.providers.http_templates import Placeholder, placeholders
 from understudy.events.names import did_you_mean
@@ -31,6 +32,8 @@ LOOKUP: Final = "lookup"
 PING: Final = "ping"
 STOCK: Final = "stock"
 QUOTE: Final = "quote"
+TWO_PARTS: Final = frozenset({"create", "commit"})
+"""The operations of a service that has both: the first moves nothing, the second does, once."""
 
 
 class Misplaced(ValueError):
@@ -80,7 +83,8 @@ class ReplyDescription(Settings):
 
     Shape:  `value` is a path, or a table of paths by name; without one it is the whole answer. With a `pattern`, the
             answer is text: groups of that name are reference, cost, stock, finding and value, and without a group
-            `value` all groups together are the value. `findings` says what the words of `finding` mean.
+            `value` all groups together are the value; a group `rate` makes it a quote. `findings` says what the words
+            of `finding` mean. `amount_out` is what arrives of a conversion, net of all fees.
     """
 
     value: ValuePath = None
@@ -89,25 +93,29 @@ class ReplyDescription(Settings):
     stock: ReplyPath | None = None
     finding: ReplyPath | None = None
     findings: dict[str, Finding] = Field(default_factory=dict)
+    quote: QuoteDescription | None = None
+    amount_out: ReplyPath | None = None
     pattern: Pattern | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.pattern is not None and any((self.value, self.reference, self.cost, self.stock, self.finding)):
+        if self.pattern is not None and self.paths:
             raise ValueError("has a pattern, for text, and paths, for JSON; keep one of the two")
         return self
 
     def has(self, share: str) -> bool:
-        """Whether an answer says what is asked for: one of value, reference, cost, stock, finding."""
+        """Whether an answer says what is asked for: one of value, reference, cost, stock, finding, quote."""
         if self.pattern is not None:
-            return share in re.compile(self.pattern).groupindex
+            return ("rate" if share == QUOTE else share) in re.compile(self.pattern).groupindex
         return getattr(self, share) is not None
 
     @property
     def paths(self) -> tuple[str, ...]:
         """All places that are named."""
         values = self.value.values() if isinstance(self.value, dict) else (self.value,)
-        return tuple(one for one in (*values, self.reference, self.cost, self.stock, self.finding) if one is not None)
+        singles = (self.reference, self.cost, self.stock, self.finding, self.amount_out)
+        quoted = () if self.quote is None else self.quote.paths
+        return (*(one for one in (*values, *singles) if one is not None), *quoted)
 
 
 class OperationDescription(Settings):
@@ -199,9 +207,16 @@ class ApiDescription(Settings):
             raise Misplaced("has a finding, and is no look-up: no operation names it", "operations", name)
         if name == STOCK and not operation.reply.has(STOCK):
             raise Misplaced("has no place for the stock: give it a reply.stock", "operations", name)
+        if name == QUOTE and not operation.reply.has(QUOTE):
+            raise Misplaced("has no place for the quote: give it a reply.quote", "operations", name)
         asked = next((one for one in operation.placeholders if one.secret is None and not one.optional), None)
         if name == PING and asked is not None:
             raise Misplaced(f"is about no request, which {{{asked.name}}} would be taken from", "operations", name)
+
+    @property
+    def two_part(self) -> bool:
+        """Whether a conversion is first created, and then committed."""
+        return self.operations.keys() >= TWO_PARTS
 
     @property
     def lookups(self) -> frozenset[str]:

@@ -18,9 +18,11 @@ from urllib.parse import quote
 from understudy.adapters.providers.http_paths import as_text, find
 from understudy.engine.errors import NotOffered, Rejected
 from understudy.engine.provider import Request
+from understudy.events.quotes import Quote
 
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _INSIDE: Final = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(?P<number>:number)?(?P<optional>\?)?")
+_EARLIER: Final = frozenset({"created", "quote"})
 _DOTS: Final = frozenset({".", ".."})
 _SECRET: Final = "secret."  # noqa: S105 - how the names of secrets begin
 
@@ -97,6 +99,11 @@ class Values:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._operation!r})"
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The amount that the request is about."""
+        return None if self._request is None else self._request.amount
 
     def text(self, template: str, *, spelt: Callable[[str], str] = str) -> str | None:
         """The template as text, each value `spelt` in some way; None if what it lacks is optional.
@@ -206,6 +213,8 @@ class Values:
                 return request.request_id or None
             case _ if first == "body":
                 return find(request.body, rest.split(".") if rest else ())
+            case _ if first in _EARLIER:
+                return _of_earlier(getattr(request, first), rest)
             case _ if first == "context" and rest:
                 return request.context.get(rest)
             case _:
@@ -225,6 +234,18 @@ class Values:
 
     def _rejected(self, what: str) -> Rejected:
         return Rejected(f"{self._operation} {what}; nothing was sent", code="BAD_REQUEST")
+
+
+def _of_earlier(said: Any, part: str) -> Any:
+    """What was answered before: a quote, or the first part of the call; None where nothing was.
+
+    Alone it is the reference; `{created.id}` is a place in that answer, `{quote.rate}` a share of the quote.
+    """
+    if isinstance(said, Quote):
+        return getattr(said, part or "reference", None)
+    if part in {"", "reference"}:
+        return getattr(said, "reference", None)
+    return find(getattr(said, "value", said), part.split("."))
 
 
 class _Number(Decimal):

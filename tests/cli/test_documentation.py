@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cli import eventful
 from cli.command_line import run
+from exchange_for_tests import Exchange, exchange
 from repository import ROOT
 
 from understudy.adapters.cli.main import COMMANDS
@@ -25,7 +26,16 @@ GIVEN = {
     "policy.toml": "maxFailuers = 5\n",
     "two.toml": "recovery_time_ms = 5_000\n[providers.alpha]\n[providers.beta]\n",
 }
-"""Files that the page takes to be there, beside `shop.db`, a log with a suspended request."""
+"""Files that the page takes to be there, beside `shop.db`, a log with a suspended request, and what follows."""
+SETTINGS = """// The pool's own settings.
+{ "multiService": { "services": [
+  { "id": "btcpay_lightning", "weight": 0.4, "api": "services.toml" },
+  { "id": "simpleswap", "weight": 0.3, "api": "services.toml" },
+  { "id": "changenow", "weight": 0.3, "fees": { "percent": 0.5 }, "api": "services.toml" }
+] } }
+"""
+RATES = {"btcpay_lightning": "0.0654", "simpleswap": "0.0652", "changenow": "0.0451"}
+"""What the conversion services of `config/default.json` offer: one of them cannot be believed."""
 
 
 def shown(page: str) -> Iterator[tuple[str, str]]:
@@ -37,14 +47,17 @@ def shown(page: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("page")
-    lay_out(folder)
-    return folder
+    with exchange(**RATES) as services:
+        lay_out(folder, services)
+        yield folder
 
 
-def lay_out(folder: Path) -> None:
-    for name, text in GIVEN.items():
+def lay_out(folder: Path, services: Exchange) -> None:
+    (folder / "config").mkdir()
+    given = {**GIVEN, "config/default.json": SETTINGS, "config/services.toml": services.descriptions}
+    for name, text in given.items():
         (folder / name).write_text(text)
     eventful.write(folder / "shop.db")
 
@@ -103,8 +116,8 @@ def renewed(expected: str, answer: str) -> str:
 
 def renew() -> None:
     page = PAGE
-    with tempfile.TemporaryDirectory() as name:
-        lay_out(Path(name))
+    with tempfile.TemporaryDirectory() as name, exchange(**RATES) as services:
+        lay_out(Path(name), services)
         os.chdir(name)
         for command, expected in shown(PAGE):
             page = page.replace(expected, renewed(expected, printed(command)), 1) if expected else page

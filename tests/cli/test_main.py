@@ -32,6 +32,8 @@ from understudy.adapters.cli.main import COMMANDS, Commands, main
 
 EVERY_COMMAND = [
     ("simulate",),
+    ("quote",),
+    ("convert",),
     ("verify",),
     ("requests",),
     ("events",),

@@ -63,3 +63,28 @@ def test_an_account_that_is_not_accepted_counts_until_it_is() -> None:
 
 def test_nobody_configured_is_no_emergency() -> None:
     assert given(policy_for()).standing.mode is Mode.NORMAL
+
+
+def test_a_best_tier_that_fails_on_quotes_alone_degrades_too() -> None:
+    story = given(policy_for(PRIMARY, BACKUP))
+    story.serves("a", succeeds())
+    story.ends(story.starts("a", "quote"), fails(FailureKind.TRANSIENT))
+    assert modes(story) == ["degraded"]
+
+
+def test_an_idle_best_tier_whose_pings_fail_degrades_before_a_request_finds_out() -> None:
+    story = given(policy_for(PRIMARY.model_copy(update={"has_ping": True, "max_failures": 2}), BACKUP))
+    story.ends(story.starts("a", "ping"), fails(FailureKind.TRANSIENT))
+    assert modes(story) == []
+    story.ends(story.starts("a", "ping"), fails(FailureKind.TRANSIENT))
+    assert (modes(story), story.sees("a").verdict) == (["degraded"], "pings_fail")
+    story.ends(story.starts("a", "ping"), succeeds())
+    assert (modes(story), story.sees("a").verdict) == (["degraded", "normal"], "eligible")
+
+
+@pytest.mark.parametrize(("trusted", "then"), [(True, ["degraded", "normal"]), (False, ["degraded"])])
+def test_a_ping_after_the_rest_brings_the_mode_back_where_it_is_trusted(trusted: bool, then: list[str]) -> None:
+    story = given(policy_for(PRIMARY.model_copy(update={"has_ping": True, "trust_ping": trusted}), BACKUP))
+    down(story, "a").later(ms=300_000)
+    story.ends(story.starts("a", "ping"), succeeds())
+    assert modes(story) == then

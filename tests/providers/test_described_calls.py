@@ -376,14 +376,15 @@ async def test_a_cost_is_exact_to_the_digit(digits: str) -> None:
 
 
 async def test_a_quote_is_asked_by_the_engines_side_call_and_as_a_request() -> None:
-    quote = {"path": "/estimates", "query": {"amount": "{amount?}", "to": "{pair}"}, "reply": {"cost": "toAmount"}}
+    reply = {"cost": "fee", "quote": {"amount_out": "toAmount"}}
+    quote = {"path": "/estimates", "query": {"amount": "{amount?}", "to": "{pair}"}, "reply": reply}
     async with (
-        serving(lambda _: json('{"toAmount":0.00151}')) as api,
+        serving(lambda _: json('{"toAmount":0.00150,"fee":0.00001}')) as api,
         described(api.url, operations={"quote": quote}) as shop,
     ):
         one = request(Effect.READ, operation="quote", context={"pair": "btc_usdt"}, amount=Decimal("0.10"))
         replies = [await shop.quote(one, deadline=until()), await bought(shop, one)]
-    assert [one.cost for one in replies] == [Decimal("0.00151")] * 2
+    assert [(one.cost, one.quote and one.quote.rate) for one in replies] == [(Decimal("0.00001"), Decimal("0.015"))] * 2
     assert [one.query for one in api.asked] == [{"amount": "0.10", "to": "btc_usdt"}] * 2
 
 

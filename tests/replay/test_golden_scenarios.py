@@ -12,12 +12,23 @@ from understudy.engine.decide import RULES_VERSION
 from understudy.replay.simulate import bundled_scenario, simulate
 
 GOLDEN = Path(__file__).with_name("golden_scenarios.json")
-SCENARIOS = ("ambiguous-once", "half-open-herd", "local-fault", "outage", "retry-after-honoured")
+SCENARIOS = (
+    "ambiguous-once",
+    "cascading-outage",
+    "half-open-herd",
+    "local-fault",
+    "outage",
+    "rate-anomaly",
+    "retry-after-honoured",
+)
 CHOSEN = {
     "alert_cleared.v1",
     "alert_raised.v1",
     "call_started.v1",
     "decision_made.v1",
+    "quarantine_released.v1",
+    "quarantine_set.v1",
+    "quotes_requested.v1",
     "request_completed.v1",
     "request_failed.v1",
     "request_suspended.v1",

@@ -14,7 +14,15 @@ import pytest
 from repository import ROOT
 
 VERSIONS = ("3.11", "3.12", "3.13")
-SCENARIOS = ("ambiguous-once", "brown-out", "lost-half-open-probe", "outage", "phantom-stock", "throttling")
+SCENARIOS = (
+    "ambiguous-once",
+    "brown-out",
+    "lost-half-open-probe",
+    "outage",
+    "phantom-stock",
+    "rate-anomaly",
+    "throttling",
+)
 NEEDED = ("aiosqlite", "blinker", "pydantic")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 CONSTRAINTS = ROOT / "constraints.txt"

@@ -4,67 +4,19 @@ Judged from the log and from the providers' own books, never from the engine's o
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from functools import cache
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
 
 import pytest
+from scenarios_for_tests import Told, told
 
-from understudy.adapters.stores import MemoryLog
 from understudy.events.calls import CallFailed, CallStarted, CallSucceeded
-from understudy.events.codec import recorded
-from understudy.events.decisions import Candidate, DecisionMade
-from understudy.events.fact import Fact
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.requests import RequestAccepted, RequestCompleted, RequestFailed, RequestSuspended
-from understudy.events.row import Recorded
-from understudy.replay.report import Report
-from understudy.replay.scripted import Books
-from understudy.replay.simulate import bundled_scenario, bundled_scenarios, play
-from understudy.replay.verify import verify
-from understudy.replay.virtual_system import START_US
+from understudy.events.vocabulary import SIDE_OPERATIONS
+from understudy.replay.simulate import bundled_scenarios
 
 # One worker plays each scenario once.
 pytestmark = pytest.mark.xdist_group("scenarios")
-
-F = TypeVar("F", bound=Fact)
-
-
-class Told(NamedTuple):
-    """A scenario that was played: its log, its figures, and what the providers say of it."""
-
-    events: Sequence[Recorded]
-    report: Report
-    books: dict[str, Books]
-
-    def of(self, kind: type[F]) -> list[tuple[float, F]]:
-        """The events of a kind, each with the second in which it happened."""
-        return [((one.at_us - START_US) / 1_000_000, one.event) for one in self.events if isinstance(one.event, kind)]
-
-    def verdicts(self, provider: str, *, from_s: float = 0, until_s: float = 1e9) -> Counter[str]:
-        """What decisions of a span said of a provider, and how often."""
-        return Counter(
-            candidate(one, provider).verdict for at_s, one in self.of(DecisionMade) if from_s <= at_s < until_s
-        )
-
-    def served_by(self, provider: str, *, from_s: float, until_s: float = 1e9) -> float:
-        """The share of the requests completed in a span that a provider served."""
-        served = [one.provider for at_s, one in self.of(RequestCompleted) if from_s <= at_s < until_s]
-        return served.count(provider) / len(served)
-
-
-def candidate(decision: DecisionMade, provider: str) -> Candidate:
-    return next(one for one in decision.candidates if one.provider == provider)
-
-
-@cache
-def told(name: str) -> Told:
-    log = MemoryLog(salt=bytes(32))
-    played = play(bundled_scenario(name), log=log, verify=verify)
-    with log.reader() as reader:
-        events = [recorded(row) for row in reader.rows()]
-    return Told(events, played.report, {one: provider.books for one, provider in played.providers.items()})
 
 
 @pytest.mark.parametrize("name", bundled_scenarios())
@@ -87,9 +39,7 @@ def test_every_request_of_a_scenario_ends(name: str) -> None:
 @pytest.mark.parametrize("name", bundled_scenarios())
 def test_the_log_has_every_call_that_a_provider_has_seen(name: str) -> None:
     run = told(name)
-    serving = Counter(
-        one.provider for _, one in run.of(CallStarted) if one.operation not in {"ping", "stock", "lookup"}
-    )
+    serving = Counter(one.provider for _, one in run.of(CallStarted) if one.operation not in SIDE_OPERATIONS)
     assert serving == Counter({provider: len(books.calls) for provider, books in run.books.items() if books.calls})
 
 
@@ -168,17 +118,12 @@ def test_one_request_at_a_time_tries_a_half_open_provider() -> None:
 
 def test_an_order_is_never_executed_twice_whatever_breaks() -> None:
     run = told("ambiguous-once")
-    executed = executions(run)
+    executed = run.executions
     completed = {one.request_id for _, one in run.of(RequestCompleted)}
     assert set(executed.values()) == {1}
     assert executed.keys() == completed
     assert [one for _, one in run.of(RequestCompleted) if one.via == "lookup"]
     assert sum(books.lookups for books in run.books.values()) > 0
-
-
-def executions(run: Told) -> Counter[str]:
-    """How often each request was executed, by whomsoever."""
-    return sum((books.executed_for for books in run.books.values()), Counter())
 
 
 def test_retries_do_not_become_a_storm() -> None:
@@ -250,8 +195,8 @@ def test_a_pause_that_was_asked_for_is_given_in_full() -> None:
 def test_a_late_success_is_found_and_not_repeated_elsewhere() -> None:
     run = told("late-success-after-failover")
     assert [one.reason for _, one in run.of(RequestSuspended)]
-    assert set(executions(run).values()) == {1}
-    assert len(executions(run)) == len(run.of(RequestAccepted)) == len(run.of(RequestCompleted))
+    assert set(run.executions.values()) == {1}
+    assert len(run.executions) == len(run.of(RequestAccepted)) == len(run.of(RequestCompleted))
     assert [one.provider for _, one in run.of(RequestCompleted) if one.via == "lookup"] == ["alpha"] * 3
 
 

@@ -1,0 +1,95 @@
+"""A converter from a file: described services over HTTP, objects beside them, and everything closed in the end."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conversion.exchanges import ETH_TO_BTC, three
+from exchange_for_tests import Exchange, exchange
+
+from understudy.adapters.conversion import MultiServiceConverter, SettingsError
+from understudy.adapters.providers import GivenCredentials, HttpApi
+from understudy.adapters.stores import MemoryLog
+from understudy.events.vocabulary import Strategy
+
+
+@pytest.fixture
+def services() -> Iterator[Exchange]:
+    with exchange(alpha="0.0654", beta="0.0652", gamma="0.0651") as found:
+        yield found
+
+
+def laid_out(folder: Path, services: Exchange, entries: list[dict[str, Any]], **settings: Any) -> Path:
+    (folder / "apis").mkdir(exist_ok=True)
+    (folder / "apis" / "services.toml").write_text(services.descriptions)
+    path = folder / "pool.json"
+    path.write_text(json.dumps({"multiService": {"services": entries, **settings}}))
+    return path
+
+
+def api(name: str, **more: Any) -> dict[str, Any]:
+    return {"id": name, "api": "apis/services.toml", **more}
+
+
+async def test_described_services_convert_and_are_closed_in_the_end(tmp_path: Path, services: Exchange) -> None:
+    path = laid_out(tmp_path, services, [api("alpha"), api("beta", priority="SECONDARY"), api("gamma")])
+    converter = MultiServiceConverter.from_file(path, log=MemoryLog(), watch=False)
+    made = converter._closes
+    assert [(type(one), one.id) for one in made] == [(HttpApi, name) for name in ("alpha", "beta", "gamma")]
+    async with converter:
+        done = await converter.convert(**ETH_TO_BTC, amount="1.5")
+        assert made[0]._session is not None
+    assert (done.service, done.reference, done.amount_out) == ("alpha", "alpha-1", Decimal("0.09810"))
+    assert all(one._session is None for one in made)
+
+
+async def test_objects_may_stand_beside_described_services(tmp_path: Path, services: Exchange) -> None:
+    btcpay, simpleswap, _ = three()
+    for one in (btcpay, simpleswap):
+        one.latency_s = 0
+    entries = [{"id": "btcpay", "weight": 0.7}, api("gamma"), {"id": "simpleswap"}]
+    path = laid_out(tmp_path, services, entries, loadBalancing="best-rate", maxFailures=7, deadlineMs=9000)
+    converter = MultiServiceConverter.from_file(path, log=MemoryLog(), services=[simpleswap, btcpay], watch=False)
+    policy = converter.policy
+    assert [one.id for one in policy.providers] == ["btcpay", "gamma", "simpleswap"]
+    assert (policy.strategy, policy.max_failures, policy.deadline_ms) == (Strategy.BEST_RATE, 7, 9000)
+    assert (policy.trust_ping, policy.retry_attempts) == (True, 0)
+    assert policy.by_id["btcpay"].weight == Decimal("0.7")
+    async with converter:
+        done = await converter.convert(**ETH_TO_BTC, amount=1)
+    assert (done.service, len(services.quotes)) == ("btcpay", 1)
+
+
+def test_secrets_come_from_the_credentials_that_are_given(tmp_path: Path, services: Exchange) -> None:
+    path = laid_out(tmp_path, services, [api("alpha")])
+    described = services.descriptions.replace("key_header", 'headers = { X-Key = "{secret.POOL}" }\nkey_header')
+    (tmp_path / "apis" / "services.toml").write_text(described)
+    with pytest.raises(SettingsError, match="secret POOL of provider alpha is not among the credentials"):
+        MultiServiceConverter.from_file(path, log=MemoryLog())
+    MultiServiceConverter.from_file(path, log=MemoryLog(), credentials=GivenCredentials({"POOL": "a-key-of-ours"}))
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ([{"id": "alpha"}], "service 'alpha': has no \"api\""),
+        ([api("alfa")], "service 'alfa' is not described in"),
+        ([{"id": "alpha", "api": "apis/none.toml"}], "none.toml: there is no such file"),
+        ([], "services is empty"),
+    ],
+)
+def test_services_that_nobody_has_are_refused(
+    tmp_path: Path, services: Exchange, entries: list[dict[str, Any]], told: str
+) -> None:
+    with pytest.raises((SettingsError, ValueError)) as caught:
+        MultiServiceConverter.from_file(laid_out(tmp_path, services, entries), log=MemoryLog())
+    assert told.replace("':", "'") in str(caught.value).replace("':", "'")
+
+
+def test_an_object_that_no_settings_name_is_refused(tmp_path: Path, services: Exchange) -> None:
+    path = laid_out(tmp_path, services, [{"id": "btcpay"}])
+    with pytest.raises(SettingsError, match="service 'simpleswap' is given, and not in the settings"):
+        MultiServiceConverter.from_file(path, log=MemoryLog(), services=three()[:2])

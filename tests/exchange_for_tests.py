@@ -1,0 +1,122 @@
+"""Conversion services on a loopback port that keep books: each is a folder of the server, and all speak one language.
+
+A thread serves them, so that commands which run an event loop of their own can ask them, too.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+DESCRIBED = """
+[providers.{name}]
+base_url = "{url}/{name}"
+key_header = "Idempotency-Key"
+
+[providers.{name}.operations.quote]
+path = "/estimates"
+query = {{ from = "{{body.from_coin}}", to = "{{body.to_coin}}", amount = "{{amount}}" }}
+reply.quote = {{ rate = "rate", amount_out = "toAmount", reference = "id" }}
+
+[providers.{name}.operations.convert]
+method = "POST"
+path = "/orders"
+body = {{ from = "{{body.from_coin}}", to = "{{body.to_coin}}", amount = "{{amount}}", address = "{{body.address}}" }}
+reply.reference = "id"
+reply.amount_out = "toAmount"
+reply.value = {{ from_coin = "from", to_coin = "to", amount = "amount", address = "address" }}
+
+[providers.{name}.operations.lookup]
+path = "/orders/{{key}}"
+reply = {{ reference = "id", finding = "state" }}
+rules = [{{ status = 404, finding = "absent" }}]
+"""
+
+
+@dataclass
+class Service:
+    """One of them: what it takes, and what it has done. `fails` is a status that it answers orders with."""
+
+    rate: Decimal
+    down: bool = False
+    fails: int | None = None
+    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    twists: dict[str, Any] = field(default_factory=dict)
+    """What its answers to orders say instead of the truth."""
+
+
+@dataclass
+class Exchange:
+    """All of them."""
+
+    services: dict[str, Service]
+    url: str = ""
+    quotes: list[str] = field(default_factory=list)
+
+    @property
+    def descriptions(self) -> str:
+        return "\n".join(DESCRIBED.format(name=name, url=self.url) for name in self.services)
+
+    def answer(self, method: str, target: str, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        url = urlsplit(target)
+        _, name, *way = url.path.split("/")
+        service = self.services[name]
+        if service.down:
+            return 503, {"error": "maintenance"}
+        match method, way:
+            case "GET", ["estimates"]:
+                self.quotes.append(name)
+                amount = Decimal(parse_qs(url.query)["amount"][0])
+                return 200, {"rate": f"{service.rate}", "toAmount": f"{amount * service.rate}", "id": f"{name}-q"}
+            case "POST", ["orders"] if service.fails is not None:
+                return service.fails, {"error": "no"}
+            case "POST", ["orders"]:
+                asked = json.loads(body)
+                arrives = f"{Decimal(asked['amount']) * service.rate}"
+                made = {"id": f"{name}-{len(service.orders) + 1}", "toAmount": arrives, "state": "succeeded", **asked}
+                return 200, {**service.orders.setdefault(key, made), **service.twists}
+            case "GET", ["orders", asked_for] if asked_for in service.orders:
+                return 200, service.orders[asked_for]
+            case _:
+                return 404, {"error": "no such order"}
+
+
+@contextmanager
+def exchange(**rates: str) -> Iterator[Exchange]:
+    """Services by name, each with its rate, until the end of the block."""
+    books = Exchange({name: Service(Decimal(rate)) for name, rate in rates.items()})
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            key = self.headers.get("Idempotency-Key", "")
+            status, content = books.answer(self.command, self.path, key, body)
+            encoded = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(encoded)))
+            self.end_headers()
+            self.wfile.write(encoded)
+
+        do_GET = do_POST = serve  # noqa: N815 - as the base class has it
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    books.url = f"http://127.0.0.1:{server.server_address[1]}"
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    serving.start()
+    try:
+        yield books
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
