@@ -21,6 +21,7 @@ from understudy.engine import (
     Found,
     InvalidRequest,
     NoHonestQuote,
+    NotOffered,
     NoProviderAvailable,
     Operation,
     OutcomeUnknown,
@@ -229,6 +230,15 @@ def test_who_is_persistently_off_goes_into_quarantine_and_comes_out_again(stage:
     assert put.evidence[0] == "rate_outlier: quoted 0.06, reference 0.0501"
     assert [one.reason for one in events(log, QuarantineReleased)] == ["its time is over"]
     assert ("quarantine", "liar ETH/BTC") in {(one.alert, one.subject) for one in events(log, AlertRaised)}
+
+
+def test_who_gives_no_quote_is_asked_once_and_the_request_refused_when_the_only_quote_is_not_to_be_trusted(
+    stage: Any,
+) -> None:
+    lone, silent = Quoter("lone", "0.0500"), Quoter("silent", NotOffered("no trade"))
+    with pytest.raises(NoHonestQuote, match="lone: nothing_to_compare"):
+        played(stage, lone, silent)
+    assert (lone.asked, silent.asked) == (1, 1)
 
 
 def test_an_old_quote_is_asked_for_again(stage: Any) -> None:
