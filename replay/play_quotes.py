@@ -91,16 +91,21 @@ class QuotedProvider:
         return Reply(value={"executed": True}, reference=f"{self._id}-{self._stage.minute.at_us}")
 
 
+def turned_pair(pair: str, side: Side) -> str:
+    """The pair of a conversion: what is sold, and what is bought."""
+    base, _, money = pair.partition("/")
+    return pair if side is Side.SELL else f"{money}/{base}"
+
+
 def turned(quotes: RecordedQuotes, side: Side) -> RecordedQuotes:
     """The quotes as a conversion needs them: who buys BTC/USD converts by USD/BTC, at one over the rate."""
     if side is Side.SELL:
         return quotes
-    base, _, money = quotes.pair.partition("/")
     minutes = [
         QuotedMinute(at_us, {name: _RATE.divide(Decimal(1), rate) for name, rate in rates.items()})
         for at_us, rates in quotes.minutes
     ]
-    return RecordedQuotes(pair=f"{money}/{base}", providers=quotes.providers, minutes=tuple(minutes))
+    return RecordedQuotes(pair=turned_pair(quotes.pair, side), providers=quotes.providers, minutes=tuple(minutes))
 
 
 def simulate_quotes(

@@ -1,7 +1,7 @@
 """What conversions over recorded quotes came to: read off the log, and held against what was recorded.
 
-An honest quote is one within 50 basis points of the median of the others of its instant; one that stands alone is neither
-honest nor not. Providers are compared by what they pay out, net of the fees that are configured.
+An honest quote is one within 50 basis points of the median of the others of its instant; one that stands alone is
+neither honest nor not. Providers are compared by what they pay out, net of the fees that are configured.
 """
 
 from collections import Counter
@@ -90,7 +90,7 @@ class QuoteReport:
     exclusions: tuple[Exclusion, ...]
     taken: tuple[str | None, ...] = field(repr=False)
     """By whom each conversion was served, in order; None for one that was not."""
-    verify: VerifiedCounts = VerifiedCounts()
+    verify: VerifiedCounts = field(default_factory=VerifiedCounts)
 
     def as_json(self) -> dict[str, object]:
         """The figures as JSON has them, every exclusion with its reason among them."""
@@ -149,13 +149,13 @@ def report_of(reader: LogReader, quotes: RecordedQuotes, *, policy: Policy, amou
 
 def _requests(reader: LogReader) -> Iterator[tuple[DecisionMade | None, str | None]]:
     """The last decision of each request, and by whom it was served, as they ended."""
-    decision = None
+    decision: DecisionMade | None = None
     for row in reader.rows():
         if row.kind not in _READ:
             continue
         match decode(row):
-            case DecisionMade() as decision:
-                pass
+            case DecisionMade() as made:
+                decision = made
             case RequestCompleted(provider=provider):
                 yield decision, provider
                 decision = None

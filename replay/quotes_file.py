@@ -1,7 +1,7 @@
 """Recorded quotes as a file: what every provider asked for a pair at each instant, one row a provider.
 
-CSV, plain or gzipped, with the columns `t_unix,provider,pair` and one with the rate (`close` unless another is named), in
-any order, and rows in any order, too. `t_unix` is in seconds since 1970, the rate in units of the pair's second coin for
+CSV, plain or gzipped, with the columns `t_unix,provider,pair` and one with the rate (`close` unless another is named).
+Columns and rows may be in any order. `t_unix` is in seconds since 1970, the rate in units of the pair's second coin for
 one of its first. A provider without a row at an instant quotes nothing then.
 """
 
@@ -85,7 +85,8 @@ def _expect_found(path: Path, pairs: Mapping[str, int], *, wanted: str | None) -
     if wanted is None and len(pairs) > 1:
         raise TraceError(f"{path} has {len(pairs)} pairs; name one of them with --pair: {there}")
     if wanted is not None and wanted not in pairs:
-        raise TraceError(f"{path}: there is no pair {wanted!r}{did_you_mean(wanted, list(pairs))}; there are {there}")
+        meant = did_you_mean(wanted, list(pairs)) or "."
+        raise TraceError(f"{path}: there is no pair {wanted!r}{meant}\nThere are {there}.")
 
 
 def _rate(path: Path, line: int, name: str, text: str) -> Decimal:
