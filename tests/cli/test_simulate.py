@@ -110,13 +110,15 @@ def test_the_exclusions_are_listed_with_their_reasons(quotes: Path, tmp_path: Pa
     (line,) = [one for one in text.splitlines() if one.startswith("1970-01-01T00:02:00Z")]
     assert line.split()[1:4] == ["beta", "rate_outlier", "150"]
     rows = "".join(
-        f"{minute * 60},{name},A/B,{rate}\n" for minute in range(1, 13) for name, rate in zip("abc", (1, 1, 2), strict=True)
+        f"{minute * 60},{name},A/B,{rate}\n"
+        for minute in range(1, 13)
+        for name, rate in zip("abc", (1, 1, 2), strict=True)
     )
     (tmp_path / "many.csv").write_text("t_unix,provider,pair,close\n" + rows)
     cut = said("simulate", "--quotes", tmp_path / "many.csv")
     assert cut.endswith("… and 2 more: --list shows all, and --json has them, too\n")
     every = said("simulate", "--quotes", tmp_path / "many.csv", "--list").splitlines()
-    assert [line.split()[2] for line in every[-12:]] == ["rate_outlier"] * 5 + ["quarantined"] * 7
+    assert [line.split()[2] for line in every[-12:]] == ["rate_outlier"] * 3 + ["quote_stuck"] * 2 + ["quarantined"] * 7
 
 
 def test_another_column_and_a_policy_may_be_named(quotes: Path, tmp_path: Path) -> None:

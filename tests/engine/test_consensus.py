@@ -154,6 +154,18 @@ def test_what_has_not_changed_for_long_is_stuck_only_where_it_is_away_from_the_o
     assert verdicts(judged(together, unchanged_us=ten_minutes))["alpha"] is None
 
 
+@given(market=rates, lie=lies, count=st.integers(2, 4), known=st.booleans())
+def test_a_liar_makes_nobody_stuck_who_is_quiet_and_true(
+    market: Decimal, lie: Decimal, count: int, *, known: bool
+) -> None:
+    quiet = dict.fromkeys(NAMES[: count - 1], market)
+    everybody = {**quiet, NAMES[count - 1]: near(market, lie)}
+    # Of two, it takes what was agreed before to tell which one lies.
+    history = [market] if known or count % 2 == 0 else []
+    told = verdicts(judged(everybody, history=history, unchanged_us=dict.fromkeys(quiet, 10 * MINUTE_US)))
+    assert told == {**dict.fromkeys(quiet), NAMES[count - 1]: "rate_outlier"}
+
+
 @given(
     rate=rates,
     amount=st.decimals("0.00000001", 1_000_000, places=8),
