@@ -3,7 +3,8 @@
 A reference is the median, which one liar among three cannot move. Of two quotes neither can speak against the other, so
 the pair's history has a vote where their number is even, and stands alone beside a single one. Without history two
 quotes must agree. Who is beyond bounds at first sight has no say in who is stuck: beside a liar, one that is quiet and
-true would be away from "the others". Rates are compared before fees, because a fee is no lie; what is paid out is compared after them.
+true would be away from "the others". Rates are compared before fees, because a fee is no lie; what is paid out is
+compared after them.
 """
 
 from collections.abc import Mapping, Sequence
