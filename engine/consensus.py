@@ -108,15 +108,19 @@ def _plausible(rates: Mapping[str, Decimal], past: Sequence[Decimal], limit: Dec
 def _stuck(
     standing: Standing, pair: str, rates: Mapping[str, Decimal], *, among: Mapping[str, Decimal], now_us: int
 ) -> frozenset[str]:
-    """Whose rate has not changed for long and is away from the others: unchanged alone is normal on a thin pair."""
+    """Whose rate has not changed for long and is away from those who have moved since.
+
+    Unchanged alone is normal on a thin pair, and of two that both stand still, it is the older that may be stuck.
+    """
     policy = standing.policy
+    offers = {provider: standing.quotes.offers.get(quote_key(provider, pair)) for provider in rates}
+    since_us = {provider: now_us if offer is None else offer.since_us for provider, offer in offers.items()}
     found = set()
     for provider, rate in rates.items():
-        offer = standing.quotes.offers.get(quote_key(provider, pair))
-        others = [other for name, other in among.items() if name != provider]
-        if offer is None or not others or now_us - offer.since_us < policy.stuck_after_ms * 1000:
+        if now_us - since_us[provider] < policy.stuck_after_ms * 1000:
             continue
-        if EXACT.abs(share_off(rate, median(others))) > policy.max_stuck_difference:
+        others = [other for name, other in among.items() if since_us[name] > since_us[provider]]
+        if others and EXACT.abs(share_off(rate, median(others))) > policy.max_stuck_difference:
             found.add(provider)
     return frozenset(found)
 

@@ -118,7 +118,7 @@ def test_the_exclusions_are_listed_with_their_reasons(quotes: Path, tmp_path: Pa
     cut = said("simulate", "--quotes", tmp_path / "many.csv")
     assert cut.endswith("… and 2 more: --list shows all, and --json has them, too\n")
     every = said("simulate", "--quotes", tmp_path / "many.csv", "--list").splitlines()
-    assert [line.split()[2] for line in every[-12:]] == ["rate_outlier"] * 3 + ["quote_stuck"] * 2 + ["quarantined"] * 7
+    assert [line.split()[2] for line in every[-12:]] == ["rate_outlier"] * 5 + ["quarantined"] * 7
 
 
 def test_another_column_and_a_policy_may_be_named(quotes: Path, tmp_path: Path) -> None:

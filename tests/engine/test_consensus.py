@@ -154,6 +154,16 @@ def test_what_has_not_changed_for_long_is_stuck_only_where_it_is_away_from_the_o
     assert verdicts(judged(together, unchanged_us=ten_minutes))["alpha"] is None
 
 
+@given(market=rates, off=st.decimals("0.0051", "0.0199", places=4), older=st.integers(3, 60), newer=st.integers(0, 59))
+def test_of_two_that_stand_still_apart_only_the_older_is_stuck(
+    market: Decimal, off: Decimal, older: int, newer: int
+) -> None:
+    apart = {"alpha": near(market, off), "beta": market}
+    minutes = {"alpha": max(older, newer) * MINUTE_US, "beta": min(older, newer) * MINUTE_US}
+    told = verdicts(judged(apart, history=[market], unchanged_us=minutes))
+    assert told == {"alpha": None if older == newer else "quote_stuck", "beta": None}
+
+
 @given(market=rates, lie=lies, count=st.integers(2, 4), known=st.booleans())
 def test_a_liar_makes_nobody_stuck_who_is_quiet_and_true(
     market: Decimal, lie: Decimal, count: int, *, known: bool

@@ -1,16 +1,21 @@
 """Conversions over the recorded quotes of a crisis: what is false is not taken, and what is true is not refused."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 
 import pytest
-from replay.labelled_quotes import Labelled, left, with_faults
+from replay.labelled_quotes import Fault, Labelled, left, with_faults
 from repository import SHARED_DATA
 
 from understudy.adapters.stores import MemoryLog
+from understudy.engine.eligibility import ELIGIBLE
 from understudy.events.calls import CallStarted
+from understudy.events.codec import decode
+from understudy.events.decisions import Candidate, DecisionMade
+from understudy.replay.quote_report import HONEST_WITHIN, off_others
 from understudy.replay.quotes_file import QuotedMinute, RecordedQuotes
 from understudy.replay.simulate import QuoteReport, Side, read_quotes, simulate_quotes
 from understudy.replay.verify import verify
@@ -70,19 +75,34 @@ def test_an_exchange_that_is_silent_for_hours_costs_no_conversion_is_asked_now_a
 
 def judged(labelled: Labelled, side: Side) -> tuple[QuoteReport, list[str]]:
     """What came of it, and what was wrongly believed: each spike that was, and each freeze that was for too long."""
-    report = simulate_quotes(labelled.quotes, log=MemoryLog(), side=side)
-    excluded = {(one.at_us, one.provider) for one in report.exclusions}
-
-    def believed(provider: str, minute: int) -> bool:
-        return (labelled.quotes.minutes[minute].at_us, provider) not in excluded
-
-    wrong = [f"{one} was believed" for one in labelled.spikes if believed(one.provider, one.minute)]
-    wrong += [f"{one} was taken" for one in labelled.spikes if report.taken[one.minute] == one.provider]
+    log = MemoryLog()
+    report = simulate_quotes(labelled.quotes, log=log, side=side)
+    seen = decisions(log)
+    wrong = [f"{one} was believed" for one in labelled.spikes if seen[one.minute][one.provider].verdict == ELIGIBLE]
     for freeze in labelled.freezes:
         minutes = left(labelled, freeze)
-        late = [at for at, is_off in minutes.items() if is_off and at >= min(minutes) + 10]
-        wrong += [f"{freeze} was believed at {at}" for at in late if believed(freeze.provider, at)]
+        if not minutes:
+            continue
+        tenth = min(minutes) + 10
+        believed = [at for at in minutes if seen[at][freeze.provider].verdict == ELIGIBLE]
+        if all(at in believed and minutes[at] for at in range(min(minutes), tenth)) and tenth in minutes:
+            wrong.append(f"{freeze} was not told within ten minutes")
+        wrong += [f"{freeze} was believed at {at}" for at in believed if at >= tenth and is_off(seen[at], freeze)]
     return report, wrong
+
+
+def decisions(log: MemoryLog) -> list[Mapping[str, Candidate]]:
+    """What each conversion was decided on."""
+    with log.reader() as reader:
+        made = [decode(row) for row in reader.rows() if row.kind == DecisionMade.kind]
+    return [{one.provider: one for one in each.candidates} for each in made if isinstance(each, DecisionMade)]
+
+
+def is_off(candidates: Mapping[str, Candidate], freeze: Fault) -> bool:
+    """Whether what is frozen was more than 50 bp off the others that were there to be compared with it."""
+    heard = {name: one.quote.rate for name, one in candidates.items() if one.quote is not None}
+    off = off_others(heard)[freeze.provider]
+    return off is not None and abs(off) > HONEST_WITHIN
 
 
 def test_what_is_frozen_and_what_is_nonsense_is_excluded() -> None:
