@@ -111,7 +111,7 @@ def _tell(report: QuoteReport, found: Verification, *, listed: int | None) -> No
             ("success rate", f"{report.success_rate * 100:.3f} %"),
             ("excluded", excluded),
             ("honest among them", _share(report.false_exclusions, of=report.honest_quotes)),
-            ("taken, not honest", f"{report.taken_not_honest:,}"),
+            ("taken beyond 50 bp", f"{report.taken_not_honest:,}"),
             ("best honest quote", f"{_bp(report.bp_to_best_honest)} bp on average"),
             ("", f"{_bp(report.worst_bp_to_best_honest)} bp at worst"),
             ("events", f"{found.events:,}"),
