@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from understudy.engine import recovery
 from understudy.engine.alerts import CONTRADICTION
@@ -11,13 +12,16 @@ from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
+from understudy.engine.quarantine import RULES
 from understudy.engine.steps import Fail, Finish
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
 from understudy.events.operations import AlertCleared, AlertRaised, OverrideCleared, OverrideSet, ProbeRequested
+from understudy.events.quotes import QuarantineReleased
 from understudy.events.requests import RequestResumed
 from understudy.events.vocabulary import ForcedState
 from understudy.projections import lane_step as lane
+from understudy.projections.quote_book import quote_key
 from understudy.projections.standing import Standing
 
 COMMAND_REFUSED: Final = "command_refused"
@@ -31,6 +35,13 @@ class _Wish(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     actor: str = Field(min_length=1, max_length=200)
     reason: str = Field(min_length=1, max_length=_LONGEST)
+
+    @field_validator("actor")
+    @classmethod
+    def _somebody(cls, actor: str) -> str:
+        if actor == RULES:
+            raise PydanticCustomError("reserved", f"{RULES!r} is the name that the engine's own rules go by")
+        return actor
 
 
 class SetOverride(_Wish):
@@ -65,8 +76,16 @@ class Resolve(_Wish):
     reference: str | None = Field(default=None, max_length=_LONGEST)
 
 
-Wish = SetOverride | ClearOverride | Probe | Resolve
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve)
+class Release(_Wish):
+    """Take a provider out of quarantine for a pair."""
+
+    command: Literal["release"] = "release"
+    provider: str
+    pair: str
+
+
+Wish = SetOverride | ClearOverride | Probe | Resolve | Release
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -140,8 +159,22 @@ def _event(ledger: Ledger, wish: Wish, now_us: int) -> Fact:
         case Probe():
             expect_probeable(ledger.standing, wish.provider, now_us=now_us)
             return ProbeRequested(**wish.model_dump(exclude={"command"}))
+        case Release():
+            why_not = not_in_quarantine(ledger.standing, wish.provider, wish.pair)
+            if why_not is not None:
+                raise InvalidRequest(why_not)
+            return QuarantineReleased(**wish.model_dump(exclude={"command"}))
         case _:
             assert_never(wish)
+
+
+def not_in_quarantine(standing: Standing, provider: str, pair: str) -> str | None:
+    """Why a provider cannot be released, in a sentence; None if it can."""
+    if quote_key(provider, pair) in standing.quotes.quarantines:
+        return None
+    there = [key.partition("|")[2] for key in standing.quotes.quarantines if key.partition("|")[0] == provider]
+    known = f"it is for {', '.join(there)}" if there else "it is in none"
+    return f"{provider!r} is not in quarantine for {pair!r}; {known}"
 
 
 def is_contradicted(ledger: Ledger, request_id: str) -> bool:

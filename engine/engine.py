@@ -9,7 +9,7 @@ from blinker import Namespace
 
 from understudy.engine import acceptance, background, commands, recovery, room
 from understudy.engine.aftercare import watched_tickets
-from understudy.engine.commands import ClearOverride, Probe, Resolve, SetOverride
+from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride
 from understudy.engine.cut_off import cut_off
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.effective import effective
@@ -252,6 +252,10 @@ class Engine:
         Errors: InvalidRequest if there is nothing to probe, or if it is forced open or drained.
         """
         self._wish(Probe, provider=provider, actor=actor, reason=reason)
+
+    def release(self, provider: str, pair: str, *, actor: str, reason: str) -> None:
+        """Take a provider out of quarantine: its quotes for a pair are asked for again."""
+        self._wish(Release, provider=provider, pair=pair, actor=actor, reason=reason)
 
     def resolve(
         self, request_id: str, *, executed: bool, actor: str, reason: str, reference: str | None = None

@@ -243,6 +243,7 @@ def _accepted(standing: "Standing", _: Recorded, __: RequestAccepted) -> None:
 def _completed(standing: "Standing", recorded: Recorded, event: RequestCompleted) -> None:
     totals = standing.totals
     totals.completed += 1
+    totals.served[event.provider] = totals.served.get(event.provider, 0) + 1
     if event.failovers:
         totals.failovers += 1
     if standing.spared:

@@ -37,6 +37,8 @@ class Totals:
     failovers: int = 0
     """Requests that were completed by another provider than the first."""
     decisions: int = 0
+    served: dict[str, int] = field(default_factory=dict)
+    """Completed requests by who served them."""
 
 
 @dataclass(slots=True)

@@ -107,15 +107,15 @@ def _quoted_cells(one: Candidate) -> Sequence[str]:
         one.provider,
         str(one.tier),
         _BRIEFLY.get(verdict, verdict.replace("_", " ")),
-        "-" if quote is None else _short(quote.rate),
-        "-" if quote is None else _short(quote.net),
+        "-" if quote is None else short(quote.rate),
+        "-" if quote is None else short(quote.net),
         "-" if quote is None or quote.off_bp is None else f"{quote.off_bp:+} bp",
         "-" if quote is None or quote.fade_ppm is None else f"{Decimal(quote.fade_ppm) / 100:+.1f} bp",
         f"{Decimal(one.propensity_ppm) / 10_000:.2f} %",
     )
 
 
-def _short(value: Decimal) -> str:
+def short(value: Decimal) -> str:
     """A rate or an amount with as many digits as a person compares."""
     digits = len(value.as_tuple().digits)
     shown = value if digits <= _DIGITS else EXACT.quantize(value, Decimal(1).scaleb(value.adjusted() - _DIGITS + 1))

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic_core import to_jsonable_python
 
 from understudy.engine.eligibility import is_eligible
+from understudy.engine.quote_verdicts import NOT_ASKED
 from understudy.events.codec import recorded
 from understudy.events.decisions import DecisionMade
 from understudy.events.errors import UnderstudyError
@@ -97,6 +98,8 @@ class Story:
         left_us = accepted.deadline_at_us - recorded.at_us if isinstance(accepted, RequestAccepted) else 0
         policy = self.policies.get(seq, Policy())
         for one in decision.candidates:
+            if one.verdict == NOT_ASKED:
+                continue  # The table says so, and there may be many.
             if not is_eligible(one.verdict):
                 yield f"{one.provider} was out: {veto(one, left_us=left_us)}"
             elif standing := below_par(one, policy):

@@ -8,7 +8,7 @@ from understudy.engine.eligibility import ALREADY_TRIED, is_eligible
 from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Strategy
-from understudy.replay.decision_table import points
+from understudy.replay.decision_table import points, short
 from understudy.replay.story import ms
 
 _FULL_RATE = 100_000
@@ -65,7 +65,7 @@ def _by_quotes(one: Candidate, winner: Candidate, decision: DecisionMade, policy
         return f"{winner.provider} had an honest quote"
     if policy.always_use_best_rate or decision.strategy is Strategy.BEST_RATE:
         faded = " (less what each has paid out short of its quotes of late)" if _fades(one) or _fades(winner) else ""
-        return f"pays out {one.quote.net}; it would have won with more than {winner.quote.net}{faded}"
+        return f"pays out {short(one.quote.net)}; it would have won with more than {short(winner.quote.net)}{faded}"
     if decision.strategy is Strategy.CHEAPEST:
         return f"{winner.provider} takes less in fees"
     return f"{winner.provider} came before it in the order of asking"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from understudy.engine import eligibility
 from understudy.engine.assess import SUCCESS_RATE
+from understudy.engine.parts import COMMIT, CREATE
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.policy import Policy
@@ -131,7 +132,8 @@ def _started(event: CallStarted) -> str:
         return f"asks {event.provider} for a quote"
     again = f", try {event.retry + 1} there" if event.retry else ""
     due = f", which promises {event.amount_due}" if event.amount_due is not None else ""
-    return f"calls {event.provider} (call {event.attempt}{again}){due}"
+    part = f" to {event.operation}" if event.operation in {CREATE, COMMIT} else ""
+    return f"calls {event.provider}{part} (call {event.attempt}{again}){due}"
 
 
 def _succeeded(event: CallSucceeded) -> str:

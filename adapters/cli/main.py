@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "Examine the health of a log.",
     "override": "Force a provider open, closed or drained, or take that back.",
     "probe": "Find out now whether a provider is well again.",
+    "release": "Take a provider out of quarantine: its quotes count again.",
     "resolve": "Say what became of a suspended request.",
     "policy": "Check policy files.",
     "completion": "Print the script for completion in a shell.",

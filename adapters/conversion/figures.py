@@ -7,6 +7,7 @@ from typing import Any
 from understudy.engine.health import ProviderHealth, Status
 from understudy.events.names import did_you_mean, snake_case
 from understudy.events.policy import ProviderSettings
+from understudy.projections.lanes import CIRCUITS
 from understudy.projections.standing import Standing
 from understudy.projections.views import LaneView, provider_view
 
@@ -17,7 +18,7 @@ _SERVING = "serve"
 class Stats:
     """What has been done, over the whole log.
 
-    Shape:  `service_usage` counts the successful calls of each service; `failovers` the conversions that another
+    Shape:  `service_usage` counts the conversions that each service has done; `failovers` the conversions that another
             service served than the first who was tried. `healthy_services` are those that may be asked now. Each can be
             read under the documents' key, too: `stats["totalConversions"]`.
     Units:  `average_response_time_ms` is over the calls that services' records remember; None without any.
@@ -44,7 +45,7 @@ def stats(standing: Standing, health: list[ProviderHealth], *, now_us: int) -> S
     lanes = {one.provider: _serving(standing, one.provider, now_us=now_us) for one in health}
     return Stats(
         total_conversions=standing.totals.completed,
-        service_usage={name: sum(lane.succeeded for lane in its) for name, its in lanes.items()},
+        service_usage={name: standing.totals.served.get(name, 0) for name in lanes},
         failovers=standing.totals.failovers,
         average_response_time_ms=_average([lane for its in lanes.values() for lane in its]),
         healthy_services=_available(health),
@@ -58,10 +59,7 @@ def status(standing: Standing, health: list[ProviderHealth], *, now_us: int) -> 
     """
     settings = standing.policy.by_id
     return {
-        "services": {
-            one.provider: _service(one, settings[one.provider], _serving(standing, one.provider, now_us=now_us))
-            for one in health
-        },
+        "services": {one.provider: _service(one, settings[one.provider], standing, now_us=now_us) for one in health},
         "healthyServices": _available(health),
         "totalConversions": standing.totals.completed,
         "failovers": standing.totals.failovers,
@@ -69,8 +67,11 @@ def status(standing: Standing, health: list[ProviderHealth], *, now_us: int) -> 
     }
 
 
-def _service(judged: ProviderHealth, settings: ProviderSettings, lanes: list[LaneView]) -> dict[str, Any]:
-    last_failure_us = max((lane.last_failure_us for lane in lanes), default=0)
+def _service(judged: ProviderHealth, settings: ProviderSettings, standing: Standing, *, now_us: int) -> dict[str, Any]:
+    """One service; that it could not be asked for a quote is a failure of its, too."""
+    lanes = _serving(standing, judged.provider, now_us=now_us)
+    asked = _lanes(standing, judged.provider, CIRCUITS, now_us=now_us)
+    last_failure_us = max((lane.last_failure_us for lane in asked), default=0)
     return {
         "available": judged.status is not Status.UNAVAILABLE,
         "priority": int(settings.priority),
@@ -78,15 +79,19 @@ def _service(judged: ProviderHealth, settings: ProviderSettings, lanes: list[Lan
         "totalRequests": sum(lane.started for lane in lanes),
         "successRate": None if judged.success_bp is None else judged.success_bp / 10_000,
         "averageResponseTime": _average(lanes),
-        "failures": max((lane.streak for lane in lanes), default=0),
+        "failures": max((lane.streak for lane in asked), default=0),
         "lastFailure": last_failure_us // 1000 or None,
     }
 
 
 def _serving(standing: Standing, provider: str, *, now_us: int) -> list[LaneView]:
     """The records of a service's conversions: one, unless the policy splits them."""
+    return _lanes(standing, provider, (_SERVING,), now_us=now_us)
+
+
+def _lanes(standing: Standing, provider: str, classes: tuple[str, ...], *, now_us: int) -> list[LaneView]:
     seen = provider_view(standing, provider, now_us=now_us)
-    return [lane for lane in seen.lanes if lane.operation_class == _SERVING]
+    return [lane for lane in seen.lanes if lane.operation_class in classes]
 
 
 def _average(lanes: list[LaneView]) -> int | None:

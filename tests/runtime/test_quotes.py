@@ -450,3 +450,24 @@ def test_where_nobody_gives_a_quote_none_is_said_not_to_be_trusted(stage: Any) -
         played(stage, Quoter("alpha", Transient("down")), Quoter("beta", Transient("down")))
     assert not isinstance(told.value, NoHonestQuote)
     assert events(stage.logs[0], AlertRaised) == []
+
+
+def test_an_operator_takes_a_provider_out_of_quarantine(stage: Any) -> None:
+    liar = Quoter("liar", "0.06")
+
+    async def act(engine: Engine) -> None:
+        for _ in range(5):
+            await convert(engine)
+        with pytest.raises(InvalidRequest, match="'liar' is not in quarantine for 'ETH/USD'; it is for ETH/BTC"):
+            engine.release("liar", "ETH/USD", actor="ann", reason="fixed")
+        with pytest.raises(InvalidRequest, match="the engine's own rules go by"):
+            engine.release("liar", "ETH/BTC", actor="rules", reason="fixed")
+        engine.release("liar", "ETH/BTC", actor="ann", reason="fixed")
+        liar.rate = "0.0502"
+        assert (await convert(engine)).provider == "liar"
+        assert engine.standing.alerts == {}
+        assert engine.standing.totals.served == {"beta": 5, "liar": 1}
+
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), act=act)
+    (released,) = events(stage.logs[0], QuarantineReleased)
+    assert (released.actor, released.reason) == ("ann", "fixed")
