@@ -29,7 +29,8 @@ def next_round(
     eligible = [one for one in assess_all(standing, asked) if one.eligible]
     _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
     honest = {provider for provider, one in judged.items() if one.verdict is None}
-    good = {one.provider for one in progress.quotes if one.quote is not None and now_us < one.good_until_us}
+    # Who gave none is not asked again: once for each request, or a single one would open a circuit.
+    done = {one.provider for one in progress.quotes if one.quote is None or now_us < one.good_until_us}
     places: list[str] = []
     for tier in sorted({one.tier for one in eligible}):
         members = [one for one in eligible if one.tier == tier]
@@ -37,7 +38,7 @@ def next_round(
             return None
         if places and tier == ServicePriority.EMERGENCY:
             break
-        left = [one for one in members if one.provider not in good and one.provider not in progress.spent]
+        left = [one for one in members if one.provider not in done and one.provider not in progress.spent]
         places += _picked(standing, progress, left, tried=tried, draw=draw)
     if not places:
         return None

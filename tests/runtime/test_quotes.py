@@ -471,3 +471,19 @@ def test_an_operator_takes_a_provider_out_of_quarantine(stage: Any) -> None:
     played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), act=act)
     (released,) = events(stage.logs[0], QuarantineReleased)
     assert (released.actor, released.reason) == ("ann", "fixed")
+
+
+def test_who_gives_no_quote_is_asked_once_for_each_request(stage: Any) -> None:
+    down, second = Quoter("down", Transient("down")), Quoter("second", priority=2)
+    policy = POLICY.model_copy(update={"trust_lone_quote": True, "max_parallel_requests": 1})
+
+    async def act(engine: Engine) -> list[tuple[str, int]]:
+        return [((await convert(engine)).provider, down.asked) for _ in range(5)]
+
+    assert played(stage, down, second, policy=policy, act=act) == [
+        ("second", 1),
+        ("second", 2),
+        ("second", 3),  # Three failed requests, and its circuit is open.
+        ("second", 3),
+        ("second", 3),
+    ]
