@@ -3,8 +3,9 @@
     .venv/bin/python examples/mining_pool_payouts.py
 
 It shows who serves, failovers, changes of mode, and a payout of which nobody can say for a while whether it was made:
-that one is held, and asked of nobody else. The hierarchy is `multi_service.json` beside this file. It leaves `payouts.db`; ask `understudy explain payouts.db
-last-failover` how a payout found its way, or `understudy verify payouts.db` whether the log is in order.
+that one is held, and asked of nobody else. The hierarchy is `multi_service.json` beside this file. It leaves
+`payouts.db`; ask `understudy explain payouts.db last-failover` how a payout found its way, or `understudy verify
+payouts.db` whether the log is in order.
 """
 
 import asyncio
@@ -124,7 +125,7 @@ async def pay_out(
 async def settled(converter: MultiServiceConverter) -> None:
     """Wait until it is known of every payout what has become of it."""
     async with asyncio.timeout(30):
-        while converter.engine.unsettled:
+        while converter.engine.unsettled:  # noqa: ASYNC110 - a look-up settles it, in its own time
             await asyncio.sleep(0.05)
 
 
