@@ -1,42 +1,30 @@
 """Carries a round of quotes out: asks, listens to all at once, and gives up those who are not waited for any more."""
 
 import asyncio
-from collections.abc import Callable
 
 from understudy.engine import steps
 from understudy.engine.calling import Caller
-from understudy.engine.errors import BrokenRule
+from understudy.engine.quoting import ask_on
 from understudy.engine.request_state import Quoting
 from understudy.engine.ticket import Ticket
 
 _Asking = set[asyncio.Task[object]]
 
 
-async def take_quotes(
-    caller: Caller,
-    step: steps.Deed | steps.End,
-    ticket: Ticket,
-    now_us: int,
-    following: Callable[[], tuple[steps.Deed | steps.End, int]],
-) -> None:
-    """Have quotes asked for until the round is over; whoever is given up has that on record then.
-
-    `following` tells the next step and its instant.
-    """
+async def take_quotes(caller: Caller, ticket: Ticket) -> None:
+    """Have quotes asked for until the rules want something else; whoever is given up has that on record then."""
+    journal = caller.journal
     asking = _Asking()
     try:
-        while True:
-            match step:
+        while isinstance(state := journal.ledger.requests[ticket.request_id], Quoting):
+            now_us = journal.now_us()
+            match ask_on(state, journal.ledger.standing, now_us=now_us):
                 case steps.TakeQuote(event=call):
                     asking.add(asyncio.create_task(caller.quote(call, ticket, now_us), name=f"ask {call.provider}"))
                 case steps.AwaitQuotes(until_us=until_us):
                     await _listen(asking, None if until_us is None else max(0, until_us - now_us))
                 case _:
-                    raise BrokenRule(f"{step} in a round of quotes")
-            state = caller.journal.ledger.requests[ticket.request_id]
-            if not isinstance(state, Quoting) or state.over:
-                return
-            step, now_us = following()
+                    return
     finally:
         await _give_up(asking)
 

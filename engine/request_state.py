@@ -114,11 +114,6 @@ class Quoting:
     good: int = 0
     second_us: int = 0
 
-    @property
-    def over(self) -> bool:
-        """Whether everybody has answered, or been given up."""
-        return not self.to_ask and not self.open
-
 
 @record
 class Chosen:

@@ -187,7 +187,7 @@ class Runner:
             case steps.LookUp(event=call):
                 await self.caller.look_up(call, ticket, now_us)
             case steps.TakeQuote() | steps.AwaitQuotes():
-                await take_quotes(self.caller, step, ticket, now_us, partial(self._next, ticket))
+                await take_quotes(self.caller, ticket)
                 self.look_again()
             case steps.Wait(event=wait):
                 self.journal.note(wait, at_us=now_us)

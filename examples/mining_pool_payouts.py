@@ -93,9 +93,11 @@ async def main() -> None:
         services["dex"].quotes = services["dex"].breaks_off = True
         await pay_out(converter, "the last one is back, and breaks off in the middle of an order", payouts=PAYOUTS[:1])
         services["dex"].breaks_off = False
-        for one in services.values():
-            one.quotes = one.converts = True
-            converter.engine.probe(one.id, actor="pool", reason="it says that it is back")  # Else: when it has rested.
+        for service in services.values():
+            service.quotes = service.converts = True
+            converter.engine.probe(
+                service.id, actor="pool", reason="it says that it is back"
+            )  # Else: when it has rested.
         await settled(converter)
         await pay_out(converter, "all are back, and the payout that was held is settled")
         stats = converter.get_stats()

@@ -18,6 +18,8 @@ DISHONEST: Final = frozenset({RATE_OUTLIER, QUOTE_STUCK})
 HISTORY: Final = 3
 """Agreed rates that make up a pair's history: the market moves, and what was true long ago is no measure."""
 _EVIDENCE: Final = 10
+_APART_US: Final = 1_000_000
+"""Bad quotes closer together count as one: a hundred callers at once are no evidence of persistence."""
 _MILLION: Final = 1_000_000
 _FADE_SHARE: Final = 8
 """One conversion moves what is known of a provider's fade by an eighth of the way."""
@@ -29,14 +31,15 @@ class Offer:
     """A provider's quotes of one pair.
 
     Units:  `rate` was quoted last at `at_us`, and for the first time in a row at `since_us`. `bad` counts quotes in a
-            row that were not to be trusted, `evidence` tells of the latest. `fade_ppm` is how much less than quoted
-            was paid out of late, in parts per million; None before the first conversion.
+            row that were not to be trusted, the latest of them given at `bad_us`; `evidence` tells of them. `fade_ppm`
+            is how much less than quoted was paid out of late, in parts per million; None before the first conversion.
     """
 
     rate: Decimal
     since_us: int
     at_us: int
     bad: int = 0
+    bad_us: int = 0
     evidence: tuple[str, ...] = ()
     fade_ppm: int | None = None
 
@@ -70,8 +73,8 @@ class QuoteBook:
                 offer.bad, offer.evidence = 0, ()
         for provider, verdict in consensus.excluded.items():
             offer = self.offers.get(quote_key(provider, pair))
-            if offer is not None and verdict in DISHONEST:
-                offer.bad += 1
+            if offer is not None and verdict in DISHONEST and offer.at_us >= offer.bad_us + _APART_US:
+                offer.bad, offer.bad_us = offer.bad + 1, offer.at_us
                 told = f"{verdict}: quoted {offer.rate}, reference {consensus.reference}"
                 offer.evidence = (*offer.evidence, told)[-_EVIDENCE:]
         if consensus.agreed is not None:

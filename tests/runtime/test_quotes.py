@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from providers_for_tests import Told
 from quoters import CONVERT, ETH_BTC, Findable, Quoter
 
 from understudy.adapters import MemoryLog
 from understudy.engine import (
+    AllProvidersFailed,
     Ambiguous,
     Answer,
     Engine,
@@ -19,6 +21,8 @@ from understudy.engine import (
     Found,
     InvalidRequest,
     NoHonestQuote,
+    NoProviderAvailable,
+    Operation,
     OutcomeUnknown,
     Policy,
     ProviderSettings,
@@ -194,12 +198,24 @@ def test_a_stuck_quote_is_excluded_once_it_is_away_from_the_others(stage: Any) -
     assert {who for who, _ in seen[3:]} == {"beta"}
 
 
+def test_a_crowd_that_is_lied_to_at_once_is_no_evidence_of_persistence(stage: Any) -> None:
+    liar = Quoter("liar", "0.06")
+
+    async def act(engine: Engine) -> None:
+        await asyncio.gather(*(convert(engine) for _ in range(20)))
+        assert engine.standing.quotes.offers["liar|ETH/BTC"].bad == 1
+        assert engine.standing.quotes.quarantines == {}
+
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), act=act)
+
+
 def test_who_is_persistently_off_goes_into_quarantine_and_comes_out_again(stage: Any) -> None:
     liar = Quoter("liar", "0.06")
 
     async def act(engine: Engine) -> None:
         for _ in range(7):
             await convert(engine)
+            await asyncio.sleep(1)
         assert verdicts(stage.logs[0])["liar"] == "quarantined"
         assert liar.asked == 5
         liar.rate = "0.0502"
@@ -458,6 +474,7 @@ def test_an_operator_takes_a_provider_out_of_quarantine(stage: Any) -> None:
     async def act(engine: Engine) -> None:
         for _ in range(5):
             await convert(engine)
+            await asyncio.sleep(1)
         with pytest.raises(InvalidRequest, match="'liar' is not in quarantine for 'ETH/USD'; it is for ETH/BTC"):
             engine.release("liar", "ETH/USD", actor="ann", reason="fixed")
         with pytest.raises(InvalidRequest, match="the engine's own rules go by"):
@@ -487,3 +504,136 @@ def test_who_gives_no_quote_is_asked_once_for_each_request(stage: Any) -> None:
         ("second", 3),
         ("second", 3),
     ]
+
+
+def test_a_late_success_of_a_request_that_was_given_up_is_an_alert_too(stage: Any) -> None:
+    alpha = Findable("alpha", acts=[Ambiguous("reset")])
+
+    async def act(engine: Engine) -> None:
+        with pytest.raises(AllProvidersFailed):
+            await convert(engine)
+        alpha.findings = [Found(finding=Finding.ABSENT), Found(finding=Finding.SUCCEEDED, reference="tx-late")]
+        await asyncio.sleep(601)
+
+    played(stage, alpha, act=act)
+    (alert,) = events(stage.logs[0], AlertRaised)
+    assert "reference tx-late), and its caller was told that it had failed" in alert.message
+
+
+@pytest.mark.parametrize("found", [[Finding.ABSENT] * 3, [Finding.FAILED]])
+def test_an_absence_is_believed_for_good_in_the_end(stage: Any, found: list[Finding]) -> None:
+    alpha = Findable("alpha", "0.0501", acts=[Ambiguous("reset")])
+
+    async def act(engine: Engine) -> None:
+        await convert(engine)
+        asked = len(lookups(stage))
+        alpha.findings = [Found(finding=one) for one in found]
+        await asyncio.sleep(10_000)
+        assert len(lookups(stage)) == asked + len(found)
+        assert engine.standing.leftovers.watched == {}
+        assert engine.standing.alerts == {}
+
+    played(stage, alpha, Quoter("beta", "0.0500"), act=act)
+
+
+def lookups(stage: Any) -> list[CallStarted]:
+    return [one for one in events(stage.logs[0], CallStarted) if one.operation == "lookup"]
+
+
+def test_what_is_watched_is_looked_up_after_a_restart_too(stage: Any) -> None:
+    alpha, beta = Findable("alpha", "0.0501", acts=[Ambiguous("reset")]), Quoter("beta", "0.0500")
+    log = MemoryLog()
+    played(stage, alpha, beta, log=log)
+    alpha.findings = [Transient("busy"), Found(finding=Finding.SUCCEEDED, reference="tx-late")]
+
+    async def wait(_: Engine) -> None:
+        await asyncio.sleep(4_000)
+
+    played(stage, alpha, beta, log=log, act=wait)
+    assert [one.alert for one in events(log, AlertRaised)] == ["late_success"]
+
+
+def test_who_is_no_longer_there_is_not_looked_up(stage: Any) -> None:
+    alpha, beta = Findable("alpha", "0.0501", acts=[Ambiguous("reset")]), Quoter("beta", "0.0500")
+    log = MemoryLog()
+    played(stage, alpha, beta, log=log)
+
+    async def wait(engine: Engine) -> None:
+        await asyncio.sleep(4_000)
+        assert engine.standing.leftovers.watched.keys() != set()
+
+    played(stage, beta, log=log, act=wait)
+    assert len(lookups(stage)) == 1
+
+
+def test_who_could_not_be_asked_waits_for_a_ping_and_then_for_one_probe(stage: Any) -> None:
+    policy = POLICY.model_copy(update={"trust_lone_quote": True, "max_failures": 1, "recovery_time_ms": 1_000})
+    alpha, down = Quoter("alpha"), Quoter("down", Transient("down"), quote_s=0.5)
+
+    async def act(engine: Engine) -> list[str]:
+        await convert(engine)
+        await asyncio.sleep(2)
+        down.rate = "0.0501"
+        first, second = await asyncio.gather(convert(engine), convert(engine))
+        return sorted([first.provider, second.provider])
+
+    assert played(stage, alpha, down, policy=policy, act=act) == ["alpha", "down"]
+    assert down.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("quote", "verdict"),
+    [
+        (Quote(rate=Decimal("0.05"), min_amount=Decimal(3)), "amount_below_minimum"),
+        (Quote(rate=Decimal("0.05"), max_amount=Decimal(1)), "amount_above_maximum"),
+    ],
+)
+def test_limits_and_fees_keep_a_true_rate_from_being_taken(stage: Any, quote: Quote, verdict: str) -> None:
+    alpha, beta = Quoter("alpha", quote), Quoter("beta", "0.0499")
+    assert played(stage, alpha, beta).provider == "beta"
+    assert verdicts(stage.logs[0])["alpha"] == verdict
+    assert events(stage.logs[0], DecisionMade)[-1].consensus.agreed == Decimal("0.04995")
+
+
+def test_fees_that_eat_the_amount_up_leave_nobody(stage: Any) -> None:
+    dear = ProviderSettings(id="dear", fees=Fees(withdrawal={"BTC": Decimal(1)}))
+    with pytest.raises(NoProviderAvailable, match="dear: fees_exceed_amount"):
+        played(stage, Quoter("dear", settings=dear))
+
+
+TEXT: Any = "soon"
+NUMBER: Any = 7
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        Quote(rate=Decimal("0.05"), amount_out=Decimal(-1)),
+        Quote(rate=Decimal("0.05"), min_amount=Decimal(-1)),
+        Quote(rate=Decimal("0.05"), expires_at_us=TEXT),
+        Quote(rate=Decimal("1e50")),
+    ],
+)
+def test_a_quote_with_nonsense_in_it_is_an_invalid_reply(stage: Any, quote: Quote) -> None:
+    played(stage, Quoter("bad", quote), Quoter("alpha"), policy=POLICY.model_copy(update={"trust_lone_quote": True}))
+    assert [one.outcome for one in events(stage.logs[0], CallFailed)] == ["invalid_reply"]
+
+
+def test_a_reference_that_is_no_text_becomes_one(stage: Any) -> None:
+    answer = played(stage, Quoter("alpha", Quote(rate=Decimal("0.05"), reference=NUMBER)))
+    assert answer.quote.reference == "7"
+
+
+def test_where_nobody_can_quote_that_is_said_at_once(stage: Any) -> None:
+    async def act(engine: Engine) -> None:
+        with pytest.raises(InvalidRequest, match="none of the providers has `quote`"):
+            await convert(engine)
+        with pytest.raises(InvalidRequest, match="pay is not declared as quoted"):
+            await engine.quotes("pay", context=ETH_BTC, amount=1)
+
+    async def play() -> None:
+        engine = stage.engine(Told("alpha"), operations=(CONVERT, Operation(name="pay")))
+        async with engine:
+            await act(engine)
+
+    stage.play(play)

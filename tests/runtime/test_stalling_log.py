@@ -4,15 +4,26 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moving_clock import MovingClock
 from providers_for_tests import Pingable, Told
+from quoters import CONVERT, ETH_BTC, Quoter
 
 from understudy.adapters import MemoryLog, SqliteLog, put_command
-from understudy.engine import AllProvidersFailed, Engine, EngineClosed, OutcomeUnknown, Policy, Strategy, Transient
+from understudy.engine import (
+    AllProvidersFailed,
+    Engine,
+    EngineClosed,
+    OutcomeUnknown,
+    Policy,
+    Quote,
+    Strategy,
+    Transient,
+)
 from understudy.events.errors import LogUnavailable
 from understudy.replay.verify import verify
 
@@ -84,6 +95,26 @@ async def test_an_intent_that_is_on_record_too_late_is_not_sent_and_the_request_
     told = kinds(patient)
     assert told.count("call_started") == 2
     assert told.count("call_abandoned") == 1
+
+
+async def test_an_intent_that_is_on_record_too_late_for_its_quote_is_not_sent_and_quotes_are_asked_for_anew(
+    patient: SqliteLog,
+) -> None:
+    clock = MovingClock()
+    alpha = Quoter("alpha", lambda: Quote(rate=Decimal("0.05"), expires_at_us=clock.now_us() + 1_000_000), quote_s=0)
+    async with Engine(
+        providers=[alpha], log=patient, policy=IN_ORDER, operations=[CONVERT], system=clock, watch=False
+    ) as engine:
+        with closing(Stranger(patient.path)) as stranger:
+            stranger.take()
+            call = asyncio.create_task(engine.call("convert", context=ETH_BTC, amount=1))
+            await until(lambda: patient.head.seq >= 8 and patient.busy)
+            clock.pass_by(2)
+            stranger.let_go()
+        assert (await call).provider == "alpha"
+    assert (alpha.asked, len(alpha.calls)) == (2, 1)
+    assert kinds(patient).count("quotes_requested") == 2
+    assert kinds(patient).count("call_abandoned") == 1
 
 
 async def test_an_intent_that_cannot_be_written_is_not_sent_and_its_request_ends(impatient: SqliteLog) -> None:
