@@ -637,3 +637,28 @@ def test_where_nobody_can_quote_that_is_said_at_once(stage: Any) -> None:
             await act(engine)
 
     stage.play(play)
+
+
+def limited(name: str, rate: str, **more: Any) -> Quoter:
+    """A service that we may call once in ten seconds, three times at once."""
+    settings = ProviderSettings(id=name, max_calls_per_second=Decimal("0.1"), **more)
+    return Quoter(name, rate, settings=settings)
+
+
+def test_a_service_at_its_rate_limit_is_passed_over_with_the_time_at_which_it_ends(stage: Any) -> None:
+    async def act(engine: Engine) -> list[str]:
+        return [(await convert(engine)).provider for _ in range(3)]
+
+    others = Quoter("beta", "0.0500"), Quoter("gamma", "0.0499")
+    assert played(stage, limited("alpha", "0.0501"), *others, act=act) == ["alpha", "beta", "beta"]
+    passed_over = events(stage.logs[0], DecisionMade)[-1].candidates[0]
+    assert passed_over.verdict == "rate_limit"
+    assert passed_over.until_us is not None
+
+
+def test_the_only_service_there_is_is_waited_for_at_its_rate_limit(stage: Any) -> None:
+    async def act(engine: Engine) -> float:
+        await convert(engine)
+        return (await timed(engine))[0]
+
+    assert 9 < played(stage, limited("alpha", "0.0501"), act=act) < 21
