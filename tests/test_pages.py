@@ -90,7 +90,7 @@ def test_an_answer_in_other_words_is_not_taken_for_one_in_other_numbers() -> Non
 def test_the_commands_of_the_readme_that_show_no_answer_run(folder: Path) -> None:
     (folder / "trace.csv.gz").write_bytes(gzip.compress(TRACE.encode()))
     commands = [line for block in blocks(README, "") for line in block.splitlines() if line.startswith("understudy ")]
-    assert len(commands) == 2
+    assert len(commands) == 4
     for command in commands:
         assert run(*command.split()[1:]).exit_code == 0, command
 
