@@ -31,15 +31,16 @@ def next_round(
     honest = {provider for provider, one in judged.items() if one.verdict is None}
     # Who gave none is not asked again: once for each request, or a single one would open a circuit.
     done = {one.provider for one in progress.quotes if one.quote is None or now_us < one.good_until_us}
-    places: list[str] = []
+    left = [one for one in eligible if one.provider not in done and one.provider not in progress.spent]
+    preferred = accepted.preferred or policy.preferred_provider
+    places = [one.provider for one in left if one.provider == preferred]  # It goes first, whatever its tier.
     for tier in sorted({one.tier for one in eligible}):
-        members = [one for one in eligible if one.tier == tier]
-        if not places and any(one.provider in honest for one in members):
+        if not places and any(one.provider in honest for one in eligible if one.tier == tier):
             return None
         if places and tier == ServicePriority.EMERGENCY:
             break
-        left = [one for one in members if one.provider not in done and one.provider not in progress.spent]
-        places += _picked(standing, progress, left, tried=tried, draw=draw)
+        members = [one for one in left if one.tier == tier and one.provider != preferred]
+        places += _picked(standing, progress, members, tried=tried, draw=draw)
     if not places:
         return None
     return QuotesRequested(

@@ -662,3 +662,23 @@ def test_the_only_service_there_is_is_waited_for_at_its_rate_limit(stage: Any) -
         return (await timed(engine))[0]
 
     assert 9 < played(stage, limited("alpha", "0.0501"), act=act) < 21
+
+
+@pytest.mark.parametrize("priority", [1, 2])
+def test_the_preferred_service_is_asked_and_taken_whatever_its_rate_and_tier(stage: Any, priority: int) -> None:
+    others = [Quoter(name, "0.0502") for name in ("alpha", "beta", "gamma")]
+    favourite = Quoter("favourite", "0.0500", priority=priority)
+
+    async def act(engine: Engine) -> Answer:
+        return await convert(engine, preferred="favourite")
+
+    assert played(stage, *others, favourite, act=act).provider == "favourite"
+    assert sum(one.asked for one in others) == 2
+    decision = events(stage.logs[0], DecisionMade)[-1]
+    assert (decision.pinned, decision.consensus.reference) == (True, Decimal("0.0502"))
+
+
+def test_a_preferred_service_that_lies_is_not_taken(stage: Any) -> None:
+    policy = POLICY.model_copy(update={"preferred_provider": "favourite"})
+    others = [Quoter("alpha", "0.0500"), Quoter("beta", "0.0501")]
+    assert played(stage, *others, Quoter("favourite", "0.06"), policy=policy).provider == "beta"
