@@ -29,17 +29,18 @@ def next_round(
     eligible = [one for one in assess_all(standing, asked) if one.eligible]
     _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
     honest = {provider for provider, one in judged.items() if one.verdict is None}
-    # Whoever gave none is not asked twice for a request; whose has only grown old is.
-    heard = {one.provider for one in progress.quotes if one.quote is None or now_us < one.good_until_us}
-    places: list[str] = []
+    # Who gave none is not asked again: once for each request, or a single one would open a circuit.
+    done = {one.provider for one in progress.quotes if one.quote is None or now_us < one.good_until_us}
+    left = [one for one in eligible if one.provider not in done and one.provider not in progress.spent]
+    preferred = accepted.preferred or policy.preferred_provider
+    places = [one.provider for one in left if one.provider == preferred]  # It goes first, whatever its tier.
     for tier in sorted({one.tier for one in eligible}):
-        members = [one for one in eligible if one.tier == tier]
-        if not places and any(one.provider in honest for one in members):
+        if not places and any(one.provider in honest for one in eligible if one.tier == tier):
             return None
         if places and tier == ServicePriority.EMERGENCY:
             break
-        left = [one for one in members if one.provider not in heard and one.provider not in progress.spent]
-        places += _picked(standing, progress, left, tried=tried, draw=draw)
+        members = [one for one in left if one.tier == tier and one.provider != preferred]
+        places += _picked(standing, progress, members, tried=tried, draw=draw)
     if not places:
         return None
     return QuotesRequested(

@@ -99,7 +99,7 @@ class ProviderSettings(Settings):
     request_timeout_ms: PositiveMilliseconds | None = Field(default=None, description="Limit of one call.")
     trust_ping: bool | None = Field(default=None, description="A successful ping alone closes the circuit.")
     max_calls_per_second: Decimal | None = Field(default=None, gt=0, le=10**6, description="Our own rate limit.")
-    burst: int | None = Field(default=None, ge=1, description="Calls that may go at once under the rate limit.")
+    burst: int | None = Field(default=None, ge=1, description="Calls at once under it; none: 1, or 3 for quotes.")
     max_in_flight: int | None = Field(default=None, ge=1, description="Calls under way at once.")
     fees: Fees = Field(default_factory=Fees, description="What it takes for a conversion.")
     has_ping: bool = False

@@ -101,15 +101,7 @@ def simulate(
     """
     if as_json and with_story:
         raise click.UsageError("--json has no story; run `understudy explain DB last-failover --json` on the log")
-    asked = QuoteOptions(**of_quotes)
-    _expect_one(scenario, trace, asked)
-    choose = partial(_policy, policy, strategy)
-    if asked.quotes is not None:
-        run = quotes_run(asked, choose, seed=seed or 0)
-    elif trace is not None:
-        run = _trace_run(trace, choose, seed=seed or 0)
-    else:
-        run = _scenario_run(scenario or "", choose, seed=seed)
+    run = _prepared(scenario, trace, QuoteOptions(**of_quotes), choose=partial(_policy, policy, strategy), seed=seed)
     log = KeptLog(salt=_SALT)
     if log_file is not None:
         _expect_free(log_file)
@@ -133,12 +125,20 @@ def simulate(
     ctx.exit(FINE if found.ok else NOT_AS_IT_SHOULD_BE)
 
 
-def _expect_one(scenario: str | None, trace: Path | None, asked: QuoteOptions) -> None:
+def _prepared(
+    scenario: str | None, trace: Path | None, asked: QuoteOptions, *, choose: Choose, seed: int | None
+) -> Run:
+    """The run that was asked for: one of the three."""
     if [scenario, trace, asked.quotes].count(None) != 2:  # noqa: PLR2004 - of three.
         bundled = ", ".join(bundled_scenarios())
         raise click.UsageError(f"name either a --scenario, a --trace or --quotes; bundled scenarios: {bundled}")
-    if asked.quotes is None and asked.said:
+    if asked.quotes is not None:
+        return quotes_run(asked, choose, seed=seed or 0)
+    if asked.said:
         raise click.UsageError(f"{', '.join(asked.said)}: only of --quotes")
+    if trace is not None:
+        return _trace_run(trace, choose, seed=seed or 0)
+    return _scenario_run(scenario or "", choose, seed=seed)
 
 
 def _trace_run(trace: Path, choose: Choose, *, seed: int) -> Run:

@@ -49,6 +49,54 @@ def test_the_json_has_exactly_the_figures_that_runs_are_compared_by(scenario: Pa
     assert found["failovers"] == 3, "after three failures the circuit is open"
 
 
+CONVERTING = """
+name = "converting"
+description = "One of two services gives no quotes for a while."
+duration_s = 40
+operation = "convert"
+effect = "once"
+arrivals = { per_second = 0.5 }
+conversion = { pair = "ETH/BTC", amounts = ["1", "9"], rate = 0.05 }
+
+[policy]
+strategy = "in_order"
+retry_attempts = 0
+trust_lone_quote = true
+max_emergency_amount = 5
+
+[[providers]]
+id = "alpha"
+quotes = {}
+phases = [{ latency_ms = 80 }, { from_s = 10, quotes = "fail" }]
+
+[[providers]]
+id = "dex"
+settings = { priority = 4 }
+quotes = { takes_bp = 50 }
+"""
+
+
+def test_of_conversions_the_steps_are_told_and_what_became_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "converting.toml"
+    path.write_text(CONVERTING)
+    found = answered("simulate", "--scenario", path)
+    assert list(found) == [*KEYS, "conversions"]
+    told = found["conversions"]
+    assert (told["served"], told["refused"], told["suspended"], told["executed_twice"]) == (12, 8, 0, 0)
+    assert told["shares"] == {"served": 0.6, "refused": 0.4, "suspended": 0.0}
+    assert (told["refusals"], told["by_service"]) == ({"no_provider": 8}, {"dex": 7, "alpha": 5})
+    assert [(one["step"], one["subject"]) for one in told["steps"]] == [
+        ("circuit:opened", "alpha"),
+        ("mode:emergency", ""),
+        ("alert:raised", ""),
+    ]
+    text = said("simulate", "--scenario", path)
+    assert "  refused         8 (40.00 %)" in text
+    assert "  executed twice  0, so say the services' own books" in text
+    lines = [line.split() for line in text.splitlines() if "mode:emergency" in line or "circuit:opened" in line]
+    assert [line[2] for line in lines] == ["circuit:opened", "mode:emergency"]
+
+
 def test_the_same_seed_gives_the_same_log_and_another_one_another(scenario: Path, tmp_path: Path) -> None:
     def head(seed: int, *words: str | Path) -> str:
         text = said("simulate", "--scenario", scenario, "--seed", str(seed), *words)
