@@ -249,6 +249,11 @@ def test_a_setting_of_a_file_that_cannot_be_used_is_told_with_its_line(tmp_path:
     ]
 
 
+def test_a_misspelt_fee_is_told_by_its_name() -> None:
+    told = refused(services=[{"id": "kraken", "fees": {"precent": "0.16"}}])
+    assert "provider 'kraken': fees has the unknown setting precent; did you mean percent?" in told
+
+
 def test_tables_by_coin_know_a_coin_however_it_is_written() -> None:
     told = of(maxEmergencyAmount={"eth": "2"}, services=[{"id": "kraken", "fees": {"withdrawal": {"btc": "0.0001"}}}])
     assert told.policy.max_emergency_amount == {"ETH": Decimal(2)}
