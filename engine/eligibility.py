@@ -7,7 +7,7 @@ from understudy.engine.patience import is_late, needed_us, usual_us
 from understudy.engine.quote_vetoes import of_the_quotes
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
-from understudy.events.vocabulary import ForcedState, Strategy
+from understudy.events.vocabulary import ForcedState, ServicePriority, Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.provider_record import ProviderRecord, stock_key
 from understudy.projections.standing import Standing, call_context
@@ -139,14 +139,19 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
 def free_at_us(
     standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int
 ) -> int | None:
-    """When to look again, while all who are left are at a limit; None if a decision has something to say now."""
+    """When to look again, while all who are left are at a limit; None if a decision has something to say now.
+
+    Where quotes are asked for, the emergency tier is nobody, as long as waiting for somebody else may help.
+    """
     asked = asking(standing, accepted, tried=tried, since_us=since_us, now_us=now_us)
     ends_us = []
     for settings in standing.policy.providers:
         name, until_us = verdict(standing, settings, asked, standing.serving_lane(settings.id, asked.context))
         if is_eligible(name):
+            if accepted.quoted and settings.priority == ServicePriority.EMERGENCY:
+                continue
             return None
-        if name in PASSING and until_us is not None:
+        if name in PASSING and until_us is not None and (until_us < accepted.deadline_at_us or not accepted.quoted):
             ends_us.append(until_us)
     return min(ends_us, default=None)
 

@@ -6,18 +6,27 @@ emergency tier is no witness; it is asked when nobody else is left.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from understudy.engine.assess import Assessed, assess_all
 from understudy.engine.consensus import judge
-from understudy.engine.eligibility import asking
+from understudy.engine.eligibility import PASSING, asking
 from understudy.engine.endings import fail
 from understudy.engine.request_state import QUOTE, Progress, Quoting
 from understudy.engine.steps import AwaitQuotes, Step, TakeQuote
 from understudy.engine.strategies import order
 from understudy.events.calls import CallStarted
+from understudy.events.policy import Policy
 from understudy.events.quotes import QuotesRequested
 from understudy.events.vocabulary import EndReason, ServicePriority
 from understudy.projections.standing import Standing
+
+_MORE_ROUNDS: Final = 3
+
+
+def most_rounds(policy: Policy) -> int:
+    """Rounds within one request: each provider may need one of its own, and quotes that grow old a few more."""
+    return len(policy.providers) + _MORE_ROUNDS
 
 
 def next_round(
@@ -25,20 +34,24 @@ def next_round(
 ) -> QuotesRequested | None:
     """The round that is due before a decision can be made; None if it can be made on what is there."""
     accepted, policy = progress.accepted, standing.policy
+    if progress.rounds >= most_rounds(policy):
+        return None
     asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us)
-    eligible = [one for one in assess_all(standing, asked) if one.eligible]
+    every = assess_all(standing, asked)
     _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
     honest = {provider for provider, one in judged.items() if one.verdict is None}
-    good = {one.provider for one in progress.quotes if one.quote is not None and now_us < one.good_until_us}
-    places: list[str] = []
-    for tier in sorted({one.tier for one in eligible}):
-        members = [one for one in eligible if one.tier == tier]
+    places = _preferred(every, policy, progress, now_us=now_us)
+    for tier in sorted({one.tier for one in every if one.eligible}):
+        members = [one for one in every if one.eligible and one.tier == tier and one.provider not in places]
         if not places and any(one.provider in honest for one in members):
             return None
-        if places and tier == ServicePriority.EMERGENCY:
+        if tier == ServicePriority.EMERGENCY and (places or _somebody_is_only_busy(every, progress)):
             break
-        left = [one for one in members if one.provider not in good and one.provider not in progress.spent]
+        left = [one for one in members if _may_give_one(one.provider, progress, now_us=now_us)]
         places += _picked(standing, progress, left, tried=tried, draw=draw)
+        if places:  # Somebody else is asked: who could not be compared, or not be trusted, is heard once more.
+            again = [one for one in members if _has_grown_old(one.provider, progress, now_us=now_us)]
+            places += _picked(standing, progress, [one for one in again if one not in left], tried=tried, draw=draw)
     if not places:
         return None
     return QuotesRequested(
@@ -48,6 +61,40 @@ def next_round(
         max_age_us=policy.quote_max_age_ms * 1000,
         grace_us=None if policy.quote_grace_ms is None else policy.quote_grace_ms * 1000,
         draw=draw,
+    )
+
+
+def _may_give_one(provider: str, progress: Progress, *, now_us: int) -> bool:
+    """Whether a provider is asked that has not been asked yet, or whose quote has grown old and was no bad one."""
+    is_new = all(one.provider != provider for one in progress.quotes)
+    return provider not in progress.spent and (is_new or _has_grown_old(provider, progress, now_us=now_us))
+
+
+def _has_grown_old(provider: str, progress: Progress, *, now_us: int) -> bool:
+    """Whether it has given a quote that was good for a while. One that came too late would come too late again."""
+    taken = next((one for one in progress.quotes if one.provider == provider), None)
+    return taken is not None and taken.quote is not None and taken.at_us < taken.good_until_us <= now_us
+
+
+def _preferred(every: Sequence[Assessed], policy: Policy, progress: Progress, *, now_us: int) -> list[str]:
+    """Who goes first whatever its tier, if it may and has not been asked yet: without a quote it could not."""
+    preferred = progress.accepted.preferred or policy.preferred_provider
+    found = [one.provider for one in every if one.eligible and one.provider == preferred]
+    return [one for one in found if _may_give_one(one, progress, now_us=now_us)]
+
+
+def _somebody_is_only_busy(every: Sequence[Assessed], progress: Progress) -> bool:
+    """Whether anybody above the emergency tier is only at a limit that ends in time: then nothing is lost by waiting.
+
+    The limit may have been used up by having asked for this very quote.
+    """
+    deadline_us = progress.accepted.deadline_at_us
+    return any(
+        one.verdict in PASSING
+        and one.tier < ServicePriority.EMERGENCY
+        and one.provider not in progress.spent
+        and (one.until_us or 0) < deadline_us
+        for one in every
     )
 
 
