@@ -105,8 +105,8 @@ def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Al
 def _late_success(standing: Standing, event: CallSucceeded) -> AlertRaised | None:
     """A look-up finds, after a request has ended, what an earlier one did not."""
     request_id = event.request_id or ""
-    left = standing.leftovers.watched[request_id]
-    if event.finding is not Finding.SUCCEEDED or event.provider != left.provider:
+    left = standing.leftovers.watched[request_id].get(event.provider)
+    if event.finding is not Finding.SUCCEEDED or left is None:
         return None
     if left.served_by is None:
         others = "its caller was told that it had failed"
@@ -115,7 +115,9 @@ def _late_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Non
     message = (
         f"{event.provider} has executed request {request_id} after all ({_referenced(event.reference)}), and {others}"
     )
-    return _raise(standing, LATE_SUCCESS, request_id, message)
+    # A request may have left something behind at several: each has an alert of its own.
+    subject = f"{request_id} {event.provider}" if f"{LATE_SUCCESS}|{request_id}" in standing.alerts else request_id
+    return _raise(standing, LATE_SUCCESS, subject, message)
 
 
 def _referenced(reference: str | None) -> str:

@@ -354,6 +354,23 @@ def test_a_late_success_after_a_failover_is_an_alert_with_both_references(stage:
     assert "tx-beta" in alert.message
 
 
+def test_late_successes_at_two_services_are_two_alerts(stage: Any) -> None:
+    alpha = Findable("alpha", "0.0502", acts=[Ambiguous("reset")])
+    beta = Findable("beta", "0.0501", acts=[Ambiguous("reset")])
+
+    async def act(engine: Engine) -> None:
+        assert (await convert(engine)).provider == "gamma"
+        beta.findings = [Found(finding=Finding.SUCCEEDED, reference="tx-b")]
+        alpha.findings = [Found(finding=Finding.ABSENT), Found(finding=Finding.SUCCEEDED, reference="tx-a")]
+        await asyncio.sleep(10_000)
+        assert engine.standing.leftovers.watched == {}
+
+    played(stage, alpha, beta, Quoter("gamma", "0.0500"), act=act)
+    first, second = events(stage.logs[0], AlertRaised)
+    assert ("tx-b" in first.message, "tx-a" in second.message) == (True, True)
+    assert (first.alert, second.alert) == ("late_success", "late_success")
+
+
 def test_what_was_paid_out_short_of_the_quote_counts_against_the_next_one(stage: Any) -> None:
     fades, honest = Quoter("fades", "0.0501", pays=Decimal("0.0990")), Quoter("honest", "0.0500")
 
