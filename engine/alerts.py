@@ -99,7 +99,15 @@ def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Al
         return _late_success(standing, event)
     if event.operation == LOOKUP and standing.spoken and (contradiction := _contradiction(standing, event)):
         return contradiction
-    return _clear(standing, MISCONFIGURED, event.provider) or _clear(standing, INSUFFICIENT_FUNDS, event.provider)
+    return _accounted(standing, event.provider)
+
+
+def _accounted(standing: Standing, provider: str) -> AlertCleared | None:
+    """What an answer says of an account there: the fold knows whether it was one that needs a key, or funds."""
+    record = standing.providers[provider]
+    if not record.misconfigured_us and (cleared := _clear(standing, MISCONFIGURED, provider)):
+        return cleared
+    return None if record.unfunded_us else _clear(standing, INSUFFICIENT_FUNDS, provider)
 
 
 def _late_success(standing: Standing, event: CallSucceeded) -> AlertRaised | None:
