@@ -21,6 +21,7 @@ from understudy.engine import (
     Finding,
     Found,
     InvalidRequest,
+    Misconfigured,
     NoHonestQuote,
     NoProviderAvailable,
     NotOffered,
@@ -731,3 +732,32 @@ def test_nobody_waits_in_line_behind_a_smaller_one_that_fewer_can_serve(stage: A
         return large_s, asyncio.get_running_loop().time() - began_s
 
     assert played(stage, *providers, act=act) == (pytest.approx(1.2), pytest.approx(16.3))
+
+
+@pytest.mark.parametrize("paid", ["9E+999999", "-9E+999999"])
+def test_whatever_a_provider_says_to_have_paid_out_the_log_can_be_folded(stage: Any, paid: str) -> None:
+    alpha, log = Quoter("alpha", pays=Decimal(paid)), MemoryLog()
+    assert played(stage, alpha, log=log).provider == "alpha"
+    assert played(stage, alpha, log=log).provider == "alpha"
+
+
+@pytest.mark.parametrize("reference", ["\ud800", "x" * 501])
+def test_an_offer_whose_id_cannot_be_kept_is_no_quote(stage: Any, reference: str) -> None:
+    odd = Quoter("odd", Quote(rate=Decimal("0.0501"), reference=reference))
+    assert played(stage, odd, Quoter("alpha"), Quoter("beta")).provider == "alpha"
+    assert verdicts(stage.logs[0])["odd"] == "no_quote"
+
+
+def test_a_quote_says_nothing_of_an_account_that_is_out(stage: Any) -> None:
+    alpha = Quoter("alpha", "0.0501", quote_s=1, acts=[Misconfigured("no key")])
+    gate = Quoter("beta", quote_s=1)
+
+    async def act(engine: Engine) -> None:
+        first = asyncio.create_task(convert(engine))
+        await asyncio.sleep(0.5)
+        second = asyncio.create_task(convert(engine))  # Its quotes come after the first one has been turned away.
+        await asyncio.gather(first, second)
+        assert engine.standing.alerts.keys() == {"misconfigured|alpha"}
+
+    played(stage, alpha, gate, act=act)
+    assert len(alpha.calls) == 1
