@@ -40,6 +40,8 @@ OUT_OF_STOCK: Final = "out_of_stock"
 
 PASSING: Final = frozenset({THROTTLED, SLOW_START, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
 """Vetoes about load: when nobody else is left, a request waits for their end, if its deadline allows."""
+OUR_LIMITS: Final = PASSING - {THROTTLED, SLOW_START}
+"""Those of them that we have set ourselves, and keep to."""
 OPEN_ENDED: Final = frozenset({IN_FLIGHT, GLOBAL_IN_FLIGHT})
 """Vetoes that end with some call: what stands as their end is when to look again at the latest."""
 _NO_CONTEXT: Final[Mapping[str, str | None]] = {}
@@ -141,19 +143,21 @@ def free_at_us(
 ) -> int | None:
     """When to look again, while all who are left are at a limit; None if a decision has something to say now.
 
-    Where quotes are asked for, the emergency tier is nobody, as long as waiting for somebody else may help.
+    Where quotes are asked for, the emergency tier is nobody, as long as somebody else is only at a limit of ours.
     """
     asked = asking(standing, accepted, tried=tried, since_us=since_us, now_us=now_us)
-    ends_us = []
+    ends_us: list[int] = []
+    last, ours = False, False
     for settings in standing.policy.providers:
         name, until_us = verdict(standing, settings, asked, standing.serving_lane(settings.id, asked.context))
         if is_eligible(name):
-            if accepted.quoted and settings.priority == ServicePriority.EMERGENCY:
-                continue
-            return None
-        if name in PASSING and until_us is not None and (until_us < accepted.deadline_at_us or not accepted.quoted):
+            if not accepted.quoted or settings.priority < ServicePriority.EMERGENCY:
+                return None
+            last = True
+        if name in PASSING and until_us is not None:
             ends_us.append(until_us)
-    return min(ends_us, default=None)
+            ours = ours or (name in OUR_LIMITS and until_us < accepted.deadline_at_us)
+    return None if last and not ours else min(ends_us, default=None)
 
 
 def too_late_for(

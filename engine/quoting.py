@@ -10,7 +10,7 @@ from typing import Final
 
 from understudy.engine.assess import Assessed, assess_all
 from understudy.engine.consensus import judge
-from understudy.engine.eligibility import PASSING, asking
+from understudy.engine.eligibility import OUR_LIMITS, asking
 from understudy.engine.endings import fail
 from understudy.engine.request_state import QUOTE, Progress, Quoting
 from understudy.engine.steps import AwaitQuotes, Step, TakeQuote
@@ -84,13 +84,13 @@ def _preferred(every: Sequence[Assessed], policy: Policy, progress: Progress, *,
 
 
 def _somebody_is_only_busy(every: Sequence[Assessed], progress: Progress) -> bool:
-    """Whether anybody above the emergency tier is only at a limit that ends in time: then nothing is lost by waiting.
+    """Whether anybody above the emergency tier is only at a limit of ours that ends in time: it is waited for.
 
     The limit may have been used up by having asked for this very quote.
     """
     deadline_us = progress.accepted.deadline_at_us
     return any(
-        one.verdict in PASSING
+        one.verdict in OUR_LIMITS
         and one.tier < ServicePriority.EMERGENCY
         and one.provider not in progress.spent
         and (one.until_us or 0) < deadline_us

@@ -761,3 +761,9 @@ def test_a_quote_says_nothing_of_an_account_that_is_out(stage: Any) -> None:
 
     played(stage, alpha, gate, act=act)
     assert len(alpha.calls) == 1
+
+
+def test_the_emergency_tier_is_asked_where_the_others_have_asked_for_patience(stage: Any) -> None:
+    alpha, dex = Quoter("alpha", throttled_once(for_ms=16_000)), Quoter("dex", priority=4)
+    policy = POLICY.model_copy(update={"trust_lone_quote": True})
+    assert played(stage, alpha, dex, policy=policy, act=timed) == (pytest.approx(0.3), "dex")
