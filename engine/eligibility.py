@@ -44,6 +44,8 @@ OUR_LIMITS: Final = PASSING - {THROTTLED, SLOW_START}
 """Those of them that we have set ourselves, and keep to."""
 OPEN_ENDED: Final = frozenset({IN_FLIGHT, GLOBAL_IN_FLIGHT})
 """Vetoes that end with some call: what stands as their end is when to look again at the latest."""
+QUOTED_BURST: Final = 3
+"""Calls that may go at once to whoever gives quotes, unless it is set: a quote, and a conversion in two parts."""
 _NO_CONTEXT: Final[Mapping[str, str | None]] = {}
 ASK_AGAIN_US: Final = 100_000
 """When to look again after a veto whose end is not known: calls under way at their limit. An end wakes who waits."""
@@ -238,7 +240,8 @@ def _of_the_load(standing: Standing, record: ProviderRecord, settings: ProviderS
         if now_us < next_us:
             return (SLOW_START, min(next_us, now_us + ASK_AGAIN_US))
     if record.rate_interval_us:
-        free_us = record.rate_used_us - ((settings.burst or 1) - 1) * record.rate_interval_us
+        burst = settings.burst or (QUOTED_BURST if settings.has_quote else 1)
+        free_us = record.rate_used_us - (burst - 1) * record.rate_interval_us
         if now_us < free_us:
             return (RATE_LIMIT, free_us)
     if settings.max_in_flight is not None and record.in_flight >= settings.max_in_flight:

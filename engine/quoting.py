@@ -38,20 +38,24 @@ def next_round(
         return None
     asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us)
     every = assess_all(standing, asked)
+    eligible = [one for one in every if one.eligible]
     _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
     honest = {provider for provider, one in judged.items() if one.verdict is None}
-    places = _preferred(every, policy, progress, now_us=now_us)
-    for tier in sorted({one.tier for one in every if one.eligible}):
-        members = [one for one in every if one.eligible and one.tier == tier and one.provider not in places]
-        if not places and any(one.provider in honest for one in members):
+    done = _done(progress, now_us=now_us)
+    left = [one for one in eligible if one.provider not in done and one.provider not in progress.spent]
+    preferred = accepted.preferred or policy.preferred_provider
+    places = [one.provider for one in left if one.provider == preferred]  # It goes first, whatever its tier.
+    for tier in sorted({one.tier for one in eligible}):
+        if not places and any(one.provider in honest for one in eligible if one.tier == tier):
             return None
         if tier == ServicePriority.EMERGENCY and (places or _somebody_is_only_busy(every, progress)):
             break
-        left = [one for one in members if _may_give_one(one.provider, progress, now_us=now_us)]
-        places += _picked(standing, progress, left, tried=tried, draw=draw)
+        members = [one for one in left if one.tier == tier and one.provider != preferred]
+        places += _picked(standing, progress, members, tried=tried, draw=draw)
         if places:  # Somebody else is asked: who could not be compared, or not be trusted, is heard once more.
-            again = [one for one in members if _has_grown_old(one.provider, progress, now_us=now_us)]
-            places += _picked(standing, progress, [one for one in again if one not in left], tried=tried, draw=draw)
+            again = [one for one in eligible if one.tier == tier and one.provider in progress.spent]
+            again = [one for one in again if one.provider not in done]
+            places += _picked(standing, progress, again, tried=tried, draw=draw)
     if not places:
         return None
     return QuotesRequested(
@@ -64,23 +68,16 @@ def next_round(
     )
 
 
-def _may_give_one(provider: str, progress: Progress, *, now_us: int) -> bool:
-    """Whether a provider is asked that has not been asked yet, or whose quote has grown old and was no bad one."""
-    is_new = all(one.provider != provider for one in progress.quotes)
-    return provider not in progress.spent and (is_new or _has_grown_old(provider, progress, now_us=now_us))
+def _done(progress: Progress, *, now_us: int) -> set[str]:
+    """Who is not asked again: whose quote is still good, and who gave none, or a single one would open a circuit.
 
-
-def _has_grown_old(provider: str, progress: Progress, *, now_us: int) -> bool:
-    """Whether it has given a quote that was good for a while. One that came too late would come too late again."""
-    taken = next((one for one in progress.quotes if one.provider == provider), None)
-    return taken is not None and taken.quote is not None and taken.at_us < taken.good_until_us <= now_us
-
-
-def _preferred(every: Sequence[Assessed], policy: Policy, progress: Progress, *, now_us: int) -> list[str]:
-    """Who goes first whatever its tier, if it may and has not been asked yet: without a quote it could not."""
-    preferred = progress.accepted.preferred or policy.preferred_provider
-    found = [one.provider for one in every if one.eligible and one.provider == preferred]
-    return [one for one in found if _may_give_one(one, progress, now_us=now_us)]
+    A quote that had grown old when it came is none: the next one would come too late again.
+    """
+    return {
+        one.provider
+        for one in progress.quotes
+        if one.quote is None or now_us < one.good_until_us or one.good_until_us <= one.at_us
+    }
 
 
 def _somebody_is_only_busy(every: Sequence[Assessed], progress: Progress) -> bool:

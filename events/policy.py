@@ -99,7 +99,7 @@ class ProviderSettings(Settings):
     request_timeout_ms: PositiveMilliseconds | None = Field(default=None, description="Limit of one call.")
     trust_ping: bool | None = Field(default=None, description="A successful ping alone closes the circuit.")
     max_calls_per_second: Decimal | None = Field(default=None, gt=0, le=10**6, description="Our own rate limit.")
-    burst: int | None = Field(default=None, ge=1, description="Calls that may go at once under the rate limit.")
+    burst: int | None = Field(default=None, ge=1, description="Calls at once under it; none: 1, or 3 for quotes.")
     max_in_flight: int | None = Field(default=None, ge=1, description="Calls under way at once.")
     fees: Fees = Field(default_factory=Fees, description="What it takes for a conversion.")
     has_ping: bool = False
@@ -174,7 +174,7 @@ class Policy(Settings):
     )
     trust_lone_quote: bool = Field(default=False, description="Take a quote that nothing can be compared with.")
     quarantine_after: int = Field(default=5, ge=1, description="Bad quotes in a row that put a provider in quarantine.")
-    quarantine_ms: PositiveMilliseconds = Field(default=1_800_000, description="How long a quarantine lasts.")
+    quarantine_ms: PositiveMilliseconds = Field(default=600_000, description="How long a quarantine lasts.")
     max_emergency_amount: EmergencyLimit = Field(
         default=None, description="Most that goes through an emergency provider, alike or by the coin sold."
     )

@@ -12,6 +12,7 @@ _ONE_OF: Final = {
     "phases": "phase",
     "bursts": "burst",
     "local_faults": "local fault",
+    "amounts": "conversion amount",
 }
 """What an entry of each list is called."""
 _BOUNDS: Final = {

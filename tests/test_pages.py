@@ -90,7 +90,7 @@ def test_an_answer_in_other_words_is_not_taken_for_one_in_other_numbers() -> Non
 def test_the_commands_of_the_readme_that_show_no_answer_run(folder: Path) -> None:
     (folder / "trace.csv.gz").write_bytes(gzip.compress(TRACE.encode()))
     commands = [line for block in blocks(README, "") for line in block.splitlines() if line.startswith("understudy ")]
-    assert len(commands) == 2
+    assert len(commands) == 4
     for command in commands:
         assert run(*command.split()[1:]).exit_code == 0, command
 
@@ -188,7 +188,16 @@ async def test_the_described_shops_of_the_page_rent_a_number_where_there_is_one(
     assert [name for name, secret in SECRETS.items() if secret.encode() in content] == []
 
 
-def test_the_scenario_of_the_page_can_be_played(folder: Path) -> None:
-    (scenario,) = blocks(SCENARIOS, "toml")
-    (folder / "bad-monday.toml").write_text(scenario)
-    assert answered("simulate", "--scenario", "bad-monday.toml")["success_rate"] > 0.9
+def test_the_scenarios_of_the_page_can_be_played(folder: Path) -> None:
+    played = []
+    for number, scenario in enumerate(blocks(SCENARIOS, "toml")):
+        path = folder / f"scenario-{number}.toml"
+        path.write_text(scenario)
+        played.append(answered("simulate", "--scenario", path))
+    assert [one["success_rate"] > 0.9 for one in played] == [True, True]
+    assert played[1]["conversions"]["executed_twice"] == 0
+
+
+def test_the_cascading_outage_is_told_as_the_page_shows_it() -> None:
+    for command, expected in shown(SCENARIOS):
+        assert is_like(expected, said(*command.split()[1:])), f"$ {command}"

@@ -56,9 +56,14 @@ def test_the_mining_pool_pays_out_through_the_whole_hierarchy_and_twice_to_nobod
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(ROOT / "examples" / "mining_pool_payouts.py"), run_name="__main__")
     told = capsys.readouterr().out
-    assert told.count(" BTC by ") == 25
-    assert "** mode:degraded" in told
-    assert "** mode:emergency" in told
-    assert "25 conversions, 5 failovers" in told
-    assert told.endswith("the services' own books have 25 conversions\n")
+    assert told.count(" BTC by ") == 30
+    assert [line.split()[1] for line in told.splitlines() if "**" in line] == [
+        "mode:degraded,",
+        "mode:emergency,",
+        "mode:normal,",
+    ]
+    assert told.count(" refused, and nothing has moved: ") == 1
+    assert told.count(" held: it may have been executed, ") == 1
+    assert "31 conversions, 5 failovers" in told
+    assert told.endswith("the services' own books have 31 conversions\n")
     assert answered("verify", "payouts.db")["ok"]

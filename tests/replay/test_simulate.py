@@ -39,6 +39,18 @@ id = "beta"
 phases = [{ latency_ms = 200 }]
 """
 
+CONVERTS = """
+[conversion]
+pair = "ETH/BTC"
+amounts = ["1"]
+rate = 0.05
+"""
+QUOTES = """
+[[providers]]
+id = "gamma"
+quotes = {}
+"""
+
 
 def small(more: str = "") -> Scenario:
     return parse_scenario(SMALL % more, source="small.toml")
@@ -77,6 +89,21 @@ def small(more: str = "") -> Scenario:
             r"provider 'beta': settings\.colour is unknown; known here: burst",
         ),
         (SMALL.replace('id = "beta"', 'id = "beta"\nsettings = { id = "x" }') % "", r"settings\.id is not set here"),
+        (SMALL % QUOTES, r"provider 'gamma' quotes, but nothing is converted; add a table named conversion"),
+        (SMALL % CONVERTS, r"nobody could convert anything; give providers a table named quotes"),
+        (SMALL % CONVERTS.replace("ETH/BTC", "eth"), r"conversion\.pair is 'eth'; it must be what is sold and what is"),
+        (SMALL % CONVERTS.replace('"1"', ""), r"conversion\.amounts is .*; it must be a list of at least 1"),
+        (SMALL % CONVERTS.replace('"1"', '"0"'), r"conversion amount 1 is '0'; it must be above 0"),
+        (SMALL % f"{CONVERTS}volatility = 3", r"conversion\.volatility is unknown; did you mean 'volatility_bp'\?"),
+        (SMALL % f"{CONVERTS}step_s = 0.00001{QUOTES}", r"the market would move more than 1,000,000 times"),
+        (
+            SMALL % f'context = {{ pair = "a/b" }}\n{CONVERTS}{QUOTES}',
+            r"context\.pair is not set here; see conversion\.pair",
+        ),
+        (
+            SMALL % QUOTES.replace("{}", "{ p95_ms = 9 }"),
+            r"provider 'gamma', quotes: p95_ms 9 must not be below latency",
+        ),
         (SMALL % "duration_s = 5", r"not valid TOML"),
     ],
 )

@@ -235,6 +235,15 @@ def test_who_is_persistently_off_goes_into_quarantine_and_comes_out_again(stage:
     assert ("quarantine", "liar ETH/BTC") in {(one.alert, one.subject) for one in events(log, AlertRaised)}
 
 
+def test_who_gives_no_quote_is_asked_once_and_the_request_refused_when_the_only_quote_is_not_to_be_trusted(
+    stage: Any,
+) -> None:
+    lone, silent = Quoter("lone", "0.0500"), Quoter("silent", NotOffered("no trade"))
+    with pytest.raises(NoHonestQuote, match="lone: nothing_to_compare"):
+        played(stage, lone, silent)
+    assert (lone.asked, silent.asked) == (1, 1)
+
+
 def test_an_old_quote_is_asked_for_again(stage: Any) -> None:
     alpha = Quoter("alpha", lambda: Quote(rate=Decimal("0.05"), expires_at_us=stage_us() + 200_000))
     beta = Quoter("beta", "0.0501", call_s=1, acts=[Transient("no")])
@@ -511,6 +520,22 @@ def test_an_operator_takes_a_provider_out_of_quarantine(stage: Any) -> None:
     assert (released.actor, released.reason) == ("ann", "fixed")
 
 
+def test_who_gives_no_quote_is_asked_once_for_each_request(stage: Any) -> None:
+    down, second = Quoter("down", Transient("down")), Quoter("second", priority=2)
+    policy = POLICY.model_copy(update={"trust_lone_quote": True, "max_parallel_requests": 1})
+
+    async def act(engine: Engine) -> list[tuple[str, int]]:
+        return [((await convert(engine)).provider, down.asked) for _ in range(5)]
+
+    assert played(stage, down, second, policy=policy, act=act) == [
+        ("second", 1),
+        ("second", 2),
+        ("second", 3),  # Three failed requests, and its circuit is open.
+        ("second", 3),
+        ("second", 3),
+    ]
+
+
 def test_a_late_success_of_a_request_that_was_given_up_is_an_alert_too(stage: Any) -> None:
     alpha = Findable("alpha", acts=[Ambiguous("reset")])
 
@@ -704,15 +729,15 @@ def test_the_preferred_one_is_asked_for_a_quote_whatever_its_tier(stage: Any) ->
 
 
 def test_asking_for_quotes_up_to_a_limit_does_not_send_conversions_to_the_emergency_tier(stage: Any) -> None:
-    limited = [ProviderSettings(id=name, max_calls_per_second=Decimal(1)) for name in ("alpha", "beta")]
-    alpha, beta = [Quoter(one.id, settings=one) for one in limited]
+    once = [ProviderSettings(id=name, max_calls_per_second=Decimal(1), burst=1) for name in ("alpha", "beta")]
+    alpha, beta = [Quoter(one.id, settings=one) for one in once]
     dex = Quoter("dex", priority=4)
     assert played(stage, alpha, beta, dex, act=timed)[0] == pytest.approx(1.1)
     assert dex.asked == 0
 
 
 def test_the_emergency_tier_is_asked_where_the_others_limits_end_too_late(stage: Any) -> None:
-    slow = ProviderSettings(id="slow", max_calls_per_second=Decimal("0.01"))
+    slow = ProviderSettings(id="slow", max_calls_per_second=Decimal("0.01"), burst=1)
     dex = Quoter("dex", priority=4)
     policy = POLICY.model_copy(update={"trust_lone_quote": True})
     assert played(stage, Quoter("slow", settings=slow), dex, policy=policy).provider == "dex"
@@ -767,3 +792,48 @@ def test_the_emergency_tier_is_asked_where_the_others_have_asked_for_patience(st
     alpha, dex = Quoter("alpha", throttled_once(for_ms=16_000)), Quoter("dex", priority=4)
     policy = POLICY.model_copy(update={"trust_lone_quote": True})
     assert played(stage, alpha, dex, policy=policy, act=timed) == (pytest.approx(0.3), "dex")
+
+
+def limited(name: str, rate: str, **more: Any) -> Quoter:
+    """A service that we may call once in ten seconds, three times at once."""
+    settings = ProviderSettings(id=name, max_calls_per_second=Decimal("0.1"), **more)
+    return Quoter(name, rate, settings=settings)
+
+
+def test_a_service_at_its_rate_limit_is_passed_over_with_the_time_at_which_it_ends(stage: Any) -> None:
+    async def act(engine: Engine) -> list[str]:
+        return [(await convert(engine)).provider for _ in range(3)]
+
+    others = Quoter("beta", "0.0500"), Quoter("gamma", "0.0499")
+    assert played(stage, limited("alpha", "0.0501"), *others, act=act) == ["alpha", "beta", "beta"]
+    passed_over = events(stage.logs[0], DecisionMade)[-1].candidates[0]
+    assert passed_over.verdict == "rate_limit"
+    assert passed_over.until_us is not None
+
+
+def test_the_only_service_there_is_is_waited_for_at_its_rate_limit(stage: Any) -> None:
+    async def act(engine: Engine) -> float:
+        await convert(engine)
+        return (await timed(engine))[0]
+
+    assert 9 < played(stage, limited("alpha", "0.0501"), act=act) < 21
+
+
+@pytest.mark.parametrize("priority", [1, 2])
+def test_the_preferred_service_is_asked_and_taken_whatever_its_rate_and_tier(stage: Any, priority: int) -> None:
+    others = [Quoter(name, "0.0502") for name in ("alpha", "beta", "gamma")]
+    favourite = Quoter("favourite", "0.0500", priority=priority)
+
+    async def act(engine: Engine) -> Answer:
+        return await convert(engine, preferred="favourite")
+
+    assert played(stage, *others, favourite, act=act).provider == "favourite"
+    assert sum(one.asked for one in others) == 2
+    decision = events(stage.logs[0], DecisionMade)[-1]
+    assert (decision.pinned, decision.consensus.reference) == (True, Decimal("0.0502"))
+
+
+def test_a_preferred_service_that_lies_is_not_taken(stage: Any) -> None:
+    policy = POLICY.model_copy(update={"preferred_provider": "favourite"})
+    others = [Quoter("alpha", "0.0500"), Quoter("beta", "0.0501")]
+    assert played(stage, *others, Quoter("favourite", "0.06"), policy=policy).provider == "beta"
