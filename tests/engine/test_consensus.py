@@ -102,6 +102,15 @@ def test_one_liar_among_honest_ones_is_told_and_moves_the_agreed_rate_nowhere_be
     assert min(true) <= consensus.agreed <= max(true)
 
 
+@given(market=rates, lie=lies)
+def test_of_two_against_two_what_was_agreed_before_tells_who_lies(market: Decimal, lie: Decimal) -> None:
+    liars = near(market, lie)
+    split = {"alpha": market, "beta": liars, "gamma": market, "delta": liars}
+    told = verdicts(judged(split, history=[market]))
+    assert told == {"alpha": None, "beta": "rate_outlier", "gamma": None, "delta": "rate_outlier"}
+    assert set(verdicts(judged(split)).values()) == {"nothing_to_compare"}
+
+
 @given(data=st.data(), factor=st.decimals("0.001", 1_000, places=4))
 def test_another_unit_changes_no_verdict(data: st.DataObject, factor: Decimal) -> None:
     quotes = data.draw(rounds())

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache
 
 import pytest
-from replay.labelled_quotes import Fault, Labelled, left, with_faults
+from labelled_quotes import Fault, Labelled, left, with_faults
 from repository import SHARED_DATA
 
 from understudy.adapters.stores import MemoryLog
