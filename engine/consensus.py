@@ -2,7 +2,9 @@
 
 A reference is the median, which one liar among three cannot move. Of two quotes neither can speak against the other, so
 the pair's history has a vote where their number is even, and stands alone beside a single one. Without history two
-quotes must agree. Rates are compared before fees, because a fee is no lie; what is paid out is compared after them.
+quotes must agree. Who is beyond bounds at first sight has no say in who is stuck: beside a liar, one that is quiet and
+true would be away from "the others". Rates are compared before fees, because a fee is no lie; what is paid out is
+compared after them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,9 +55,10 @@ def judge(
     """The consensus of the quotes that a request was given, and what it says of each, by provider."""
     policy, pair = standing.policy, accepted.pair or ""
     fresh = {one.provider: one.quote for one in taken if one.quote is not None and now_us < one.good_until_us}
-    stuck = _stuck(standing, pair, fresh, now_us=now_us)
-    live = [quote.rate for provider, quote in fresh.items() if provider not in stuck]
     past = standing.quotes.history(pair, since_us=now_us - policy.rate_history_ms * 1000)
+    rates = {provider: quote.rate for provider, quote in fresh.items()}
+    stuck = _stuck(standing, pair, rates, among=_plausible(rates, past, policy.max_rate_difference), now_us=now_us)
+    live = [rate for provider, rate in rates.items() if provider not in stuck]
     basis, reference = _reference(live, past, policy.max_rate_difference)
     lone = reference is None and len(live) == 1 and _is_trusted_alone(policy)
     found = {}
@@ -94,16 +97,30 @@ def _less(percent: Decimal) -> Decimal:
     return EXACT.subtract(_ONE, EXACT.divide(percent, _HUNDRED))
 
 
-def _stuck(standing: Standing, pair: str, fresh: Mapping[str, Quote], *, now_us: int) -> frozenset[str]:
-    """Whose rate has not changed for long and is away from the others: unchanged alone is normal on a thin pair."""
+def _plausible(rates: Mapping[str, Decimal], past: Sequence[Decimal], limit: Decimal) -> Mapping[str, Decimal]:
+    """The rates that are within bounds at first sight, whoever of them may be stuck; all where there is no telling."""
+    _, reference = _reference([*rates.values()], past, limit)
+    if reference is None:
+        return rates
+    return {provider: rate for provider, rate in rates.items() if _against(rate, reference, limit) is None}
+
+
+def _stuck(
+    standing: Standing, pair: str, rates: Mapping[str, Decimal], *, among: Mapping[str, Decimal], now_us: int
+) -> frozenset[str]:
+    """Whose rate has not changed for long and is away from those who have moved since.
+
+    Unchanged alone is normal on a thin pair, and of two that both stand still, it is the older that may be stuck.
+    """
     policy = standing.policy
+    offers = {provider: standing.quotes.offers.get(quote_key(provider, pair)) for provider in rates}
+    since_us = {provider: now_us if offer is None else offer.since_us for provider, offer in offers.items()}
     found = set()
-    for provider, quote in fresh.items():
-        offer = standing.quotes.offers.get(quote_key(provider, pair))
-        others = [other.rate for name, other in fresh.items() if name != provider]
-        if offer is None or not others or now_us - offer.since_us < policy.stuck_after_ms * 1000:
+    for provider, rate in rates.items():
+        if now_us - since_us[provider] < policy.stuck_after_ms * 1000:
             continue
-        if EXACT.abs(share_off(quote.rate, median(others))) > policy.max_stuck_difference:
+        others = [other for name, other in among.items() if since_us[name] > since_us[provider]]
+        if others and EXACT.abs(share_off(rate, median(others))) > policy.max_stuck_difference:
             found.add(provider)
     return frozenset(found)
 
@@ -152,6 +169,8 @@ def _judged(
     if verdict is None:
         verdict = _of_the_amount(quote, amount, net)
     gross = EXACT.multiply(amount, quote.rate)
+    if verdict is None and quote.amount_out is not None and _is_too_good(net, gross, standing.policy):
+        verdict = RATE_OUTLIER
     return Judgement(
         verdict=verdict,
         quote=JudgedQuote(
@@ -164,6 +183,11 @@ def _judged(
         worth=EXACT.multiply(net, EXACT.subtract(_ONE, EXACT.divide(Decimal(fade_ppm or 0), _MILLION))),
         fees=EXACT.minus(share_off(net, gross)) if gross else Decimal(0),
     )
+
+
+def _is_too_good(net: Decimal, gross: Decimal, policy: Policy) -> bool:
+    """Whether more is promised than the rate can make of the amount: an honest rate beside it proves nothing."""
+    return net > EXACT.multiply(gross, EXACT.add(_ONE, policy.max_rate_difference))
 
 
 def _of_the_amount(quote: Quote, amount: Decimal, net: Decimal) -> str | None:

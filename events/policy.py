@@ -174,7 +174,7 @@ class Policy(Settings):
     )
     trust_lone_quote: bool = Field(default=False, description="Take a quote that nothing can be compared with.")
     quarantine_after: int = Field(default=5, ge=1, description="Bad quotes in a row that put a provider in quarantine.")
-    quarantine_ms: PositiveMilliseconds = Field(default=1_800_000, description="How long a quarantine lasts.")
+    quarantine_ms: PositiveMilliseconds = Field(default=600_000, description="How long a quarantine lasts.")
     max_emergency_amount: EmergencyLimit = Field(
         default=None, description="Most that goes through an emergency provider, alike or by the coin sold."
     )

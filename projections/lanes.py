@@ -137,7 +137,8 @@ class Lanes:
             policy.window,
             (settings.max_failures or policy.max_failures) if has_circuit else NEVER,
             recovery_ms * 1000,
-            policy.recovery_time_cap_ms * 1000,
+            # A quote commits to nothing: whoever is silent is asked once a rest, and heard soon when it is back.
+            recovery_ms * 1000 if key[1] == "quote" else policy.recovery_time_cap_ms * 1000,
             basis_points(policy.max_failure_rate) if serving else -1,
             -1 if policy.slow_call_ms is None else policy.slow_call_ms * 1000,
             basis_points(policy.max_slow_rate) if serving else -1,

@@ -6,31 +6,17 @@ failure kinds, and is empty for a success; a failure that names none counts as `
 a slot does not offer what the slot asks for: it answers `not_offered` at once, which says nothing about its health.
 """
 
-import csv
-import gzip
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
-
-from understudy.events.errors import UnderstudyError
-from understudy.events.policy import ProviderId
 from understudy.events.vocabulary import FailureKind
-from understudy.replay.files import unreadable
+from understudy.replay.csv_file import TraceError, number_in, provider_in, read_columns, wrong
 
 COLUMNS: Final = ("slot", "at_s", "provider", "ok", "latency_ms", "failure")
 _YES: Final = {"1": True, "true": True, "0": False, "false": False}
 _LONGEST_LATENCY_MS: Final = 10_000_000.0
-_BEYOND_MEASURE: Final = 1e12
-_ID: Final = TypeAdapter[str](ProviderId)
-
-
-class TraceError(UnderstudyError):
-    """A trace cannot be read; the message names the file, the line, and what is wrong there."""
 
 
 class Outcome(NamedTuple):
@@ -93,97 +79,44 @@ def read_trace(path: Path) -> Iterator[Slot]:
     slot: str | None = None
     at_us = 0
     outcomes: dict[str, Outcome] = {}
-    for line in _lines(path):
+    for number, values in read_columns(path, COLUMNS, what="a trace"):
+        line = _line(path, number, values)
         if line.slot != slot:
             if slot is not None:
                 yield Slot(slot, at_us, outcomes)
             if line.slot in seen:
-                raise _wrong(path, line.number, f"slot {line.slot!r} has ended before; its rows must stand together")
+                raise wrong(path, line.number, f"slot {line.slot!r} has ended before; its rows must stand together")
             seen.add(line.slot)
             slot, at_us, outcomes = line.slot, line.at_us, {}
         if line.provider in outcomes:
-            raise _wrong(path, line.number, f"{line.provider!r} has a row in slot {line.slot!r} already")
+            raise wrong(path, line.number, f"{line.provider!r} has a row in slot {line.slot!r} already")
         outcomes[line.provider] = line.outcome
     if slot is not None:
         yield Slot(slot, at_us, outcomes)
 
 
-def _lines(path: Path) -> Iterator[_Line]:
-    try:
-        with _opened(path) as file:
-            rows = csv.reader(file)
-            places = _places(path, next(rows, []))
-            for number, row in enumerate(rows, start=2):
-                if row:
-                    yield _line(path, number, row, places)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
-        raise TraceError(unreadable(path, error)) from error
-
-
-def _opened(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open("rt", encoding="utf-8-sig", newline="")
-
-
-def _places(path: Path, header: list[str]) -> tuple[int, ...]:
-    names = [name.strip() for name in header]
-    missing = [name for name in COLUMNS if name not in names]
-    if missing:
-        raise _wrong(path, 1, f"there is no column {missing[0]!r}; a trace has {','.join(COLUMNS)}")
-    return tuple(names.index(name) for name in COLUMNS)
-
-
-def _line(path: Path, number: int, row: list[str], places: tuple[int, ...]) -> _Line:
-    if len(row) <= max(places):
-        raise _wrong(path, number, f"there are {len(row)} fields where {max(places) + 1} are needed")
-    slot, at_s, provider, ok, latency_ms, failure = (row[place].strip() for place in places)
+def _line(path: Path, number: int, values: list[str]) -> _Line:
+    slot, at_s, provider, ok, latency_ms, failure = values
     if ok.lower() not in _YES:
-        raise _wrong(path, number, f"ok is {ok!r}; it must be 1 or 0")
-    if not slot or not provider:
-        raise _wrong(path, number, f"the {'provider' if slot else 'slot'} is empty")
-    if not _is_id(provider):
-        what = "1 to 100 letters, digits and any of _ . : -, beginning with a letter or a digit"
-        raise _wrong(path, number, f"provider is {provider!r}; it must be {what}")
-    latency = _number(path, number, "latency_ms", latency_ms)
+        raise wrong(path, number, f"ok is {ok!r}; it must be 1 or 0")
+    if not slot:
+        raise wrong(path, number, "the slot is empty")
+    provider = provider_in(path, number, provider)
+    latency = number_in(path, number, "latency_ms", latency_ms)
     if not 0 <= latency <= _LONGEST_LATENCY_MS:
-        raise _wrong(path, number, f"latency_ms is {latency_ms}; it must be from 0 to {_LONGEST_LATENCY_MS:.0f}")
-    at_us = round(_number(path, number, "at_s", at_s) * 1_000_000)
+        raise wrong(path, number, f"latency_ms is {latency_ms}; it must be from 0 to {_LONGEST_LATENCY_MS:.0f}")
+    at_us = round(number_in(path, number, "at_s", at_s) * 1_000_000)
     kind = _kind(path, number, failure, ok=_YES[ok.lower()])
     return _Line(number, slot, at_us, provider, Outcome(round(latency * 1000), kind))
-
-
-@lru_cache(maxsize=1_000)
-def _is_id(text: str) -> bool:
-    """Whether a provider may have this id; remembered, because a trace has few of them and many lines."""
-    try:
-        _ID.validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
-def _number(path: Path, number: int, name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise _wrong(path, number, f"{name} is {text!r}; it must be a number") from None
-    if not -_BEYOND_MEASURE < value < _BEYOND_MEASURE:  # Neither is NaN in between.
-        raise _wrong(path, number, f"{name} is {text!r}, which is beyond all measure")
-    return value
 
 
 def _kind(path: Path, number: int, failure: str, *, ok: bool) -> FailureKind | None:
     if ok:
         if failure:
-            raise _wrong(path, number, f"ok is 1, and yet failure is {failure!r}")
+            raise wrong(path, number, f"ok is 1, and yet failure is {failure!r}")
         return None
     try:
         return FailureKind(failure) if failure else FailureKind.TRANSIENT
     except ValueError:
         known = ", ".join(FailureKind)
-        raise _wrong(path, number, f"failure {failure!r} is unknown; the kinds are {known}") from None
-
-
-def _wrong(path: Path, number: int, what: str) -> TraceError:
-    return TraceError(f"{path}:{number}: {what}")
+        raise wrong(path, number, f"failure {failure!r} is unknown; the kinds are {known}") from None

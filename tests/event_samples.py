@@ -329,7 +329,12 @@ def _quoted_examples(alpha: ProviderSettings, chosen: Candidate) -> list[Fact]:
     )
     return [
         PolicyActivated(
-            policy=Policy(max_emergency_amount={"ETH": Decimal(2)}, quote_grace_ms=500, providers=(converter,)),
+            policy=Policy(
+                max_emergency_amount={"ETH": Decimal(2)},
+                quote_grace_ms=500,
+                quarantine_ms=1_800_000,
+                providers=(converter,),
+            ),
             policy_hash="1e" * 32,
         ),
         accepted,

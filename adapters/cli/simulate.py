@@ -1,9 +1,9 @@
-"""`understudy simulate`: the real engine on virtual time, over a scenario or over recorded traffic."""
+"""`understudy simulate`: the real engine on virtual time, over a scenario, recorded traffic or recorded quotes."""
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.output import answer, answer_json, facts, note
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.simulated_conversions import tell_conversions
+from understudy.adapters.cli.simulated_quotes import QuoteOptions, quote_options, quotes_run
+from understudy.adapters.cli.simulation_run import Choose, Run, expect_known
 from understudy.adapters.cli.verify import findings, verified
 from understudy.adapters.cli.what_next import say_what_next
 from understudy.adapters.config import load_policy, policy_from, policy_over
@@ -53,6 +55,7 @@ class StrategyName(OneOf):
 @click.command()
 @click.option("--scenario", metavar="NAME|FILE", help="A bundled scenario by name, or one of yours by its path.")
 @click.option("--trace", type=click.Path(path_type=Path), metavar="FILE", help="Recorded traffic, .csv or .csv.gz.")
+@quote_options
 @click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="A policy in place of the scenario's.")
 @click.option(
     "--strategy", type=StrategyName([one.value for one in Strategy]), help="A strategy in place of the policy's."
@@ -74,19 +77,23 @@ def simulate(
     log_file: Path | None,
     with_story: bool,
     as_json: bool,
+    **of_quotes: Any,
 ) -> None:
-    """Run the real engine on virtual time, over a scenario or over recorded traffic, then verify the log it wrote.
+    """Run the real engine on virtual time, over a scenario or what was recorded, then verify the log it wrote.
 
     A bundled scenario is named without a path: --scenario outage. In a trace each slot is one request, and its rows
     are what every provider would have answered: columns slot,at_s,provider,ok,latency_ms,failure.
 
-    Without --policy a scenario's own policy decides, or the defaults for a trace. Either way UNDERSTUDY_... variables
-    of the environment come before it, setting by setting, and --strategy before all.
+    Of quotes an amount is converted at each instant, at the best honest rate: columns t_unix,provider,pair and close.
+
+    Without --policy a scenario's own policy decides, or the defaults; for quotes, those of a converter. Either way
+    UNDERSTUDY_... variables of the environment come before it, setting by setting, and --strategy before all.
 
     \b
     Example:
       understudy simulate --scenario outage --log outage.db --explain
       understudy simulate --trace traffic.csv.gz --strategy fastest --seed 3 --json
+      understudy simulate --quotes quotes.csv.gz --pair BTC/USD --side buy --amount 1000
 
     \b
     Exit codes: 0 run, and its log verified; 1 run, and its log does not verify;
@@ -94,7 +101,7 @@ def simulate(
     """
     if as_json and with_story:
         raise click.UsageError("--json has no story; run `understudy explain DB last-failover --json` on the log")
-    run = _prepared(scenario=scenario, trace=trace, policy=policy, strategy=strategy, seed=seed)
+    run = _prepared(scenario, trace, QuoteOptions(**of_quotes), choose=partial(_policy, policy, strategy), seed=seed)
     log = KeptLog(salt=_SALT)
     if log_file is not None:
         _expect_free(log_file)
@@ -109,49 +116,52 @@ def simulate(
             answer_json(replace(report, verify=counts).as_json())
         else:
             answer(f"{run.title}:")
-            _print(report, found)
-            if report.conversions is not None:
-                answer()
-                tell_conversions(report.conversions)
+            run.tell(report, found)
         if with_story:
             answer()
             tell_last_failover(reader)
         if log_file is not None and not as_json:
-            say_what_next(log_file, reader, failovers=report.failovers)
+            say_what_next(log_file, reader, failovers=report.failovers if isinstance(report, Report) else 0)
     ctx.exit(FINE if found.ok else NOT_AS_IT_SHOULD_BE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A simulation that is ready to go: `play` takes the log and the progress."""
-
-    title: str
-    play: Callable[..., Report]
-
-
 def _prepared(
-    *, scenario: str | None, trace: Path | None, policy: Path | None, strategy: str | None, seed: int | None
+    scenario: str | None, trace: Path | None, asked: QuoteOptions, *, choose: Choose, seed: int | None
 ) -> Run:
-    if (scenario is None) == (trace is None):
+    """The run that was asked for: one of the three."""
+    if [scenario, trace, asked.quotes].count(None) != 2:  # noqa: PLR2004 - of three.
         bundled = ", ".join(bundled_scenarios())
-        raise click.UsageError(f"name either a --scenario or a --trace; bundled scenarios: {bundled}")
+        raise click.UsageError(f"name either a --scenario, a --trace or --quotes; bundled scenarios: {bundled}")
+    if asked.quotes is not None:
+        return quotes_run(asked, choose, seed=seed or 0)
+    if asked.said:
+        raise click.UsageError(f"{', '.join(asked.said)}: only of --quotes")
     if trace is not None:
-        readable_again(trace)
-        chosen, dice = _policy(policy, strategy, otherwise=Policy(), source=str(trace)), seed or 0
-        if chosen.preferred_provider is not None:
-            _expect_known(chosen, outline(trace).providers, where="trace")
-        title = f"{trace}, strategy {chosen.strategy}, seed {dice}"
-        return Run(
-            title=title,
-            play=lambda **given: simulate_trace(trace, policy=chosen, seed=dice, **given),
-        )
-    weather = _scenario(scenario or "")
-    chosen = _policy(policy, strategy, otherwise=weather.policy, source=weather.name)
+        return _trace_run(trace, choose, seed=seed or 0)
+    return _scenario_run(scenario or "", choose, seed=seed)
+
+
+def _trace_run(trace: Path, choose: Choose, *, seed: int) -> Run:
+    readable_again(trace)
+    chosen = choose(otherwise=Policy(), source=str(trace))
+    if chosen.preferred_provider is not None:
+        expect_known(chosen, outline(trace).providers, where="trace")
+    return Run(
+        title=f"{trace}, strategy {chosen.strategy}, seed {seed}",
+        play=lambda **given: simulate_trace(trace, policy=chosen, seed=seed, **given),
+        tell=_tell,
+    )
+
+
+def _scenario_run(name: str, choose: Choose, *, seed: int | None) -> Run:
+    weather = _scenario(name)
+    chosen = choose(otherwise=weather.policy, source=weather.name)
     dice = weather.seed if seed is None else seed
-    _expect_known(chosen, [one.id for one in weather.providers], where="scenario")
+    expect_known(chosen, [one.id for one in weather.providers], where="scenario")
     return Run(
         title=f"{weather.name}, strategy {chosen.strategy}, seed {dice}",
         play=lambda **given: simulate_scenario(weather, policy=chosen, seed=dice, **given),
+        tell=_tell,
     )
 
 
@@ -164,16 +174,6 @@ def _policy(file: Path | None, strategy: str | None, *, otherwise: Policy, sourc
     if variables := sorted(one for one in set(loaded.provenance.values()) if one in os.environ):
         note(f"{', '.join(variables)} of the environment count{'s' if len(variables) == 1 else ''}")
     return loaded.policy if strategy is None else loaded.policy.model_copy(update={"strategy": Strategy(strategy)})
-
-
-def _expect_known(policy: Policy, providers: Sequence[str], *, where: str) -> None:
-    """Refuse a policy that is about providers which nobody plays."""
-    named = [one.id for one in policy.providers]
-    if policy.preferred_provider is not None:
-        named.append(policy.preferred_provider)
-    for one in named:
-        if one not in providers:
-            raise Refused(f"the policy names {one!r}, which is not in the {where}; there are {', '.join(providers)}")
 
 
 def _scenario(name: str) -> Scenario:
@@ -196,7 +196,7 @@ def _expect_free(path: Path) -> None:
         raise Refused(f"{path} exists already, and a simulation begins a new log; name another file or remove this one")
 
 
-def _print(report: Report, found: Verification) -> None:
+def _tell(report: Report, found: Verification) -> None:
     facts(
         [
             ("requests", f"{report.requests:,}"),
@@ -209,3 +209,6 @@ def _print(report: Report, found: Verification) -> None:
             *findings(found),
         ]
     )
+    if report.conversions is not None:
+        answer()
+        tell_conversions(report.conversions)

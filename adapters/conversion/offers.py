@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
 
 from understudy.adapters.conversion.conversion import Conversion, Offer, withheld
 from understudy.adapters.conversion.wish import Wish
@@ -12,9 +11,8 @@ from understudy.engine.in_doubt import provider_settings
 from understudy.engine.operation import Answer
 from understudy.engine.quote_verdicts import ABOVE_MAXIMUM, BELOW_MINIMUM
 from understudy.engine.quotes import QuoteVerdict
+from understudy.events.exact import basis_points, share_off
 from understudy.events.policy import Policy
-
-_BP: Final = 10_000
 
 
 def offers(verdicts: Iterable[QuoteVerdict], asked: Wish) -> tuple[Offer, ...]:
@@ -26,7 +24,7 @@ def offers(verdicts: Iterable[QuoteVerdict], asked: Wish) -> tuple[Offer, ...]:
 
 def _offer(one: QuoteVerdict, asked: Wish, best: Decimal | None) -> Offer:
     rate = None if one.quote is None else one.quote.rate
-    off_bp = None if best is None or one.net is None else round((best - one.net) / best * _BP)
+    off_bp = None if best is None or one.net is None else -basis_points(share_off(one.net, best))
     return Offer(
         service=one.provider,
         tier=one.tier,

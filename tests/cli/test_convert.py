@@ -118,7 +118,7 @@ def test_all_quotes_are_shown_with_what_arrives_and_the_best_first(folder: Path,
     assert header.split("  ")[0] == "service"
     assert "arrives, BTC" in header
     assert first.split() == ["alpha", "1", "eligible", "0.0654", "0.0981", "0", "0", "bp"]
-    assert second.split() == ["beta", "1", "eligible", "0.0652", "0.0978", "0", "31", "bp"]
+    assert second.split() == ["beta", "1", "eligible", "0.0652", "0.0978", "0", "30", "bp"]
     assert result.stderr == "settings from config/default.json\n"
     assert sorted(folder.rglob("*.db")) == []
     assert [len(one.orders) for one in services.services.values()] == [0, 0, 0]

@@ -24,6 +24,14 @@ pytestmark = pytest.mark.xdist_group("demo")  # It plays one, in real time: not 
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 GIVEN = {
     "policy.toml": "maxFailuers = 5\n",
+    "quotes.csv": """t_unix,provider,pair,close
+1678803780,alpha,BTC/USDC,26030
+1678803780,beta,BTC/USDC,26012
+1678803780,gamma,BTC/USDC,26021
+1678803840,alpha,BTC/USDC,31000
+1678803840,beta,BTC/USDC,26034
+1678803840,gamma,BTC/USDC,26050
+""",
     "two.toml": "recovery_time_ms = 5_000\n[providers.alpha]\n[providers.beta]\n",
 }
 """Files that the page takes to be there, beside `shop.db`, a log with a suspended request, and what follows."""
