@@ -127,6 +127,8 @@ def _described(draft: Draft, one: Any, *, source: str) -> tuple[Origin, str]:
         return origin, f"is {shown(value)}: {one['msg']}"
     if one["type"] == "missing":
         return origin, f"has no {about.name}; it must be {about.allowed}"
+    if one["type"] == "unknown_setting":
+        return origin, f"has the {one['msg']}"
     either = " or none" if about.optional else ""
     hint = did_you_mean(value, about.choices) if isinstance(value, str) else ""
     return origin, f"is {shown(value)}; it must be {about.allowed}{either}{hint}"

@@ -4,14 +4,17 @@ JSON may have comments.
 """
 
 import json
+import re
 import tomllib
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from understudy.adapters.config_comments import without_comments
 from understudy.adapters.config_faults import Fault, PolicyFileError
 from understudy.replay.files import TEXT_LIMIT, TooLarge, read_text
+
+_LAST_COMMA: Final = re.compile(r",\s*[}\]]")
 
 
 def read_values(path: Path) -> dict[str, object]:
@@ -36,9 +39,20 @@ def json_values(text: str) -> object:
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_without_repetition)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg} (at line {error.lineno}, column {error.colno})") from error
+        raise ValueError(_in_words(error)) from error
     except (InvalidOperation, RecursionError) as error:
         raise ValueError("a number or a nesting is beyond all measure") from error
+
+
+def _in_words(error: json.JSONDecodeError) -> str:
+    """What is wrong with a JSON text, and where; for the commonest mistakes also what to do."""
+    if not error.doc.strip():
+        return "it is empty"
+    comma = error.doc.rfind(",", 0, error.pos + 1)
+    if comma >= 0 and _LAST_COMMA.match(error.doc, comma):
+        line = error.doc.count("\n", 0, comma) + 1
+        return f"a comma stands behind the last entry, before the closing bracket; take it out (at line {line})"
+    return f"{error.msg} (at line {error.lineno}, column {error.colno})"
 
 
 def _text(path: Path) -> str:

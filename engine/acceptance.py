@@ -185,11 +185,7 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
     """
     log, now_us = journal.log, journal.now_us()
     request_id = journal.system.new_id()
-    names = asked.operation.sensitive
-    hidden: Any = {"body": asked.body, "labels": asked.labels}
-    taken: Mapping[str, str] = _NOTHING
-    if names:
-        hidden, taken = conceal(hidden, names, log.salt)
+    hidden, taken = _hidden(asked, log.salt)
     body_hash = None if asked.key is None else asked.fingerprint(log.salt)
     event = _accepted(asked, request_id, hidden, now_us=now_us, body_hash=body_hash)
     subject = asked.subject or request_id
@@ -216,8 +212,24 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
         amount=asked.amount,
         body=asked.body,
     )
-    discretion = Discretion(names, log.salt, frozenset(taken.values())) if names else NOTHING_HIDDEN
-    return Ticket(request, discretion, subject)
+    return Ticket(request, _discretion(asked, taken, log.salt), subject)
+
+
+def discretion_of(journal: Journal, asked: Asked) -> Discretion:
+    """What must not be told in clear of a question that is no request."""
+    salt = journal.log.salt
+    return _discretion(asked, _hidden(asked, salt)[1], salt)
+
+
+def _discretion(asked: Asked, taken: Mapping[str, str], salt: bytes) -> Discretion:
+    names = asked.operation.sensitive
+    return Discretion(names, salt, frozenset(taken.values())) if names else NOTHING_HIDDEN
+
+
+def _hidden(asked: Asked, salt: bytes) -> tuple[Any, Mapping[str, str]]:
+    """The body and the labels with sensitive values concealed, and these values by token."""
+    told: Any = {"body": asked.body, "labels": asked.labels}
+    return conceal(told, asked.operation.sensitive, salt) if asked.operation.sensitive else (told, _NOTHING)
 
 
 def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_hash: str | None) -> RequestAccepted:

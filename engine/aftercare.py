@@ -20,6 +20,7 @@ from understudy.events.calls import CallStarted
 from understudy.events.codec import decode
 from understudy.events.errors import LogUnavailable
 from understudy.events.requests import RequestAccepted
+from understudy.projections.leftovers import Left
 
 PAUSES_US: Final = (60_000_000, 600_000_000, 3_600_000_000)
 """How long after its end a request is looked up again where it was believed not to have been executed."""
@@ -29,22 +30,20 @@ async def look_after(caller: Caller, ticket: Ticket) -> None:
     """Look up again, until somebody has to be told or the absence is believed for good."""
     journal, watched = caller.journal, caller.journal.ledger.standing.leftovers.watched
     for pause_us in PAUSES_US:
-        left = watched.get(ticket.request_id)
-        if left is None:
+        lefts = watched.get(ticket.request_id)
+        if lefts is None:
             return
-        due_us = left.ended_us + pause_us
+        due_us = max(left.ended_us for left in lefts.values()) + pause_us
         if due_us > journal.now_us():
             await journal.system.sleep_until(due_us)
-        with suppress(ProviderError, LogUnavailable):  # It is on record, or could not be; there is another time.
-            journal.log.check()
-            await _look_up(caller, ticket)
+        for left in list(watched.get(ticket.request_id, {}).values()):
+            with suppress(ProviderError, LogUnavailable):  # It is on record, or could not be; there is another time.
+                journal.log.check()
+                await _look_up(caller, ticket, left)
 
 
-async def _look_up(caller: Caller, ticket: Ticket) -> None:
+async def _look_up(caller: Caller, ticket: Ticket, left: Left) -> None:
     journal = caller.journal
-    left = journal.ledger.standing.leftovers.watched.get(ticket.request_id)
-    if left is None:
-        return
     lookup: Any = getattr(caller.providers.get(left.provider), "lookup", None)
     if lookup is None:
         return

@@ -99,14 +99,22 @@ def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Al
         return _late_success(standing, event)
     if event.operation == LOOKUP and standing.spoken and (contradiction := _contradiction(standing, event)):
         return contradiction
-    return _clear(standing, MISCONFIGURED, event.provider) or _clear(standing, INSUFFICIENT_FUNDS, event.provider)
+    return _accounted(standing, event.provider)
+
+
+def _accounted(standing: Standing, provider: str) -> AlertCleared | None:
+    """What an answer says of an account there: the fold knows whether it was one that needs a key, or funds."""
+    record = standing.providers[provider]
+    if not record.misconfigured_us and (cleared := _clear(standing, MISCONFIGURED, provider)):
+        return cleared
+    return None if record.unfunded_us else _clear(standing, INSUFFICIENT_FUNDS, provider)
 
 
 def _late_success(standing: Standing, event: CallSucceeded) -> AlertRaised | None:
     """A look-up finds, after a request has ended, what an earlier one did not."""
     request_id = event.request_id or ""
-    left = standing.leftovers.watched[request_id]
-    if event.finding is not Finding.SUCCEEDED or event.provider != left.provider:
+    left = standing.leftovers.watched[request_id].get(event.provider)
+    if event.finding is not Finding.SUCCEEDED or left is None:
         return None
     if left.served_by is None:
         others = "its caller was told that it had failed"
@@ -115,7 +123,9 @@ def _late_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Non
     message = (
         f"{event.provider} has executed request {request_id} after all ({_referenced(event.reference)}), and {others}"
     )
-    return _raise(standing, LATE_SUCCESS, request_id, message)
+    # A request may have left something behind at several: each has an alert of its own.
+    subject = f"{request_id} {event.provider}" if f"{LATE_SUCCESS}|{request_id}" in standing.alerts else request_id
+    return _raise(standing, LATE_SUCCESS, subject, message)
 
 
 def _referenced(reference: str | None) -> str:

@@ -169,6 +169,8 @@ def _judged(
     if verdict is None:
         verdict = _of_the_amount(quote, amount, net)
     gross = EXACT.multiply(amount, quote.rate)
+    if verdict is None and quote.amount_out is not None and _is_too_good(net, gross, standing.policy):
+        verdict = RATE_OUTLIER
     return Judgement(
         verdict=verdict,
         quote=JudgedQuote(
@@ -181,6 +183,11 @@ def _judged(
         worth=EXACT.multiply(net, EXACT.subtract(_ONE, EXACT.divide(Decimal(fade_ppm or 0), _MILLION))),
         fees=EXACT.minus(share_off(net, gross)) if gross else Decimal(0),
     )
+
+
+def _is_too_good(net: Decimal, gross: Decimal, policy: Policy) -> bool:
+    """Whether more is promised than the rate can make of the amount: an honest rate beside it proves nothing."""
+    return net > EXACT.multiply(gross, EXACT.add(_ONE, policy.max_rate_difference))
 
 
 def _of_the_amount(quote: Quote, amount: Decimal, net: Decimal) -> str | None:

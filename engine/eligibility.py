@@ -7,7 +7,7 @@ from understudy.engine.patience import is_late, needed_us, usual_us
 from understudy.engine.quote_vetoes import of_the_quotes
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
-from understudy.events.vocabulary import ForcedState, Strategy
+from understudy.events.vocabulary import ForcedState, ServicePriority, Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.provider_record import ProviderRecord, stock_key
 from understudy.projections.standing import Standing, call_context
@@ -40,6 +40,8 @@ OUT_OF_STOCK: Final = "out_of_stock"
 
 PASSING: Final = frozenset({THROTTLED, SLOW_START, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
 """Vetoes about load: when nobody else is left, a request waits for their end, if its deadline allows."""
+OUR_LIMITS: Final = PASSING - {THROTTLED, SLOW_START}
+"""Those of them that we have set ourselves, and keep to."""
 OPEN_ENDED: Final = frozenset({IN_FLIGHT, GLOBAL_IN_FLIGHT})
 """Vetoes that end with some call: what stands as their end is when to look again at the latest."""
 QUOTED_BURST: Final = 3
@@ -141,16 +143,23 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
 def free_at_us(
     standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int
 ) -> int | None:
-    """When to look again, while all who are left are at a limit; None if a decision has something to say now."""
+    """When to look again, while all who are left are at a limit; None if a decision has something to say now.
+
+    Where quotes are asked for, the emergency tier is nobody, as long as somebody else is only at a limit of ours.
+    """
     asked = asking(standing, accepted, tried=tried, since_us=since_us, now_us=now_us)
-    ends_us = []
+    ends_us: list[int] = []
+    last, ours = False, False
     for settings in standing.policy.providers:
         name, until_us = verdict(standing, settings, asked, standing.serving_lane(settings.id, asked.context))
         if is_eligible(name):
-            return None
+            if not accepted.quoted or settings.priority < ServicePriority.EMERGENCY:
+                return None
+            last = True
         if name in PASSING and until_us is not None:
             ends_us.append(until_us)
-    return min(ends_us, default=None)
+            ours = ours or (name in OUR_LIMITS and until_us < accepted.deadline_at_us)
+    return None if last and not ours else min(ends_us, default=None)
 
 
 def too_late_for(

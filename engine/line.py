@@ -10,7 +10,8 @@ from heapq import nsmallest
 from typing import Final
 
 from understudy.engine.eligibility import too_late_for
-from understudy.engine.request_state import Chosen, OpenState
+from understudy.engine.request_state import Chosen, OpenState, Progress
+from understudy.events.policy import Policy
 from understudy.projections.open_call import call_context
 from understudy.projections.standing import Standing
 
@@ -29,8 +30,18 @@ def waited_for(state: OpenState, standing: Standing, *, now_us: int) -> Hashable
     here = then.turn.provider if isinstance(then, Chosen) else None
     context = call_context(accepted) if policy.lane_by else {}
     wares = (accepted.service, accepted.country) if standing.stock else ()
+    asked = _quoted(progress, policy)
     late = too_late_for(standing, accepted, tried=progress.tried, since_us=progress.since_us, now_us=now_us)
-    return here, progress.tried, tuple([context[name] for name in policy.lane_by]), wares, late
+    return here, progress.tried, tuple([context[name] for name in policy.lane_by]), wares, asked, late
+
+
+def _quoted(progress: Progress, policy: Policy) -> Hashable:
+    """What else decides who may serve where quotes are asked for: quarantines, limits, and who gave no good one."""
+    accepted = progress.accepted
+    if not accepted.quoted:
+        return None
+    amount = None if policy.max_emergency_amount is None else accepted.amount
+    return accepted.pair, amount, progress.spent
 
 
 class Line:

@@ -10,6 +10,7 @@ from understudy.events.quotes import Quote
 
 _MOST_DIGITS: Final = 40
 _LATEST_US: Final = 1 << 60
+_LONGEST_REFERENCE: Final = 500
 
 
 def checked_quote(answer: Reply, *, wanted: bool) -> Reply:
@@ -33,9 +34,12 @@ def checked_quote(answer: Reply, *, wanted: bool) -> Reply:
     reference: object = quote.reference
     if expires_us is not None and not (type(expires_us) is int and 0 <= expires_us < _LATEST_US):
         raise InvalidReply(f"the quote's expires_at_us is {expires_us!r}, and must be microseconds since 1970")
-    if reference is None or isinstance(reference, str):
+    if reference is None:
         return answer
-    return replace(answer, quote=replace(quote, reference=str(reference)))
+    text = str(reference)
+    if len(text) > _LONGEST_REFERENCE or text != text.encode(errors="replace").decode():
+        raise InvalidReply(f"the quote's reference is none that can be kept: {len(text)} characters")
+    return answer if text is reference else replace(answer, quote=replace(quote, reference=text))
 
 
 def _check(name: str, value: object, *, above_zero: bool) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from understudy.engine.acceptance import NOTHING_HIDDEN, Asked, check, declared
+from understudy.engine.acceptance import Asked, check, declared, discretion_of
 from understudy.engine.assess import Assessed, assess_all
 from understudy.engine.consensus import Judgement, judge
 from understudy.engine.eligibility import asking
@@ -132,7 +132,7 @@ async def _ask(runner: Runner, provider: str, asked: Asked) -> tuple[TakenQuote,
         request_id=_NOBODY, operation=QUOTE, effect=Effect.READ, context=context, amount=asked.amount, body=asked.body
     )
     deadline = Deadline(event.deadline_at_us, journal.now_us)
-    ticket = Ticket(request, NOTHING_HIDDEN, "")
+    ticket = Ticket(request, discretion_of(journal, asked), "")
     quote = runner.caller.providers[provider].quote  # type: ignore[attr-defined] # Who has none is not eligible.
     try:
         await runner.side_call(event, ticket, lambda: quote(request, deadline=deadline))

@@ -1,9 +1,12 @@
-"""What a round of quotes becomes when a provider has answered, or will not."""
+"""What becomes of a round of quotes when a provider has answered, or will not."""
 
 from dataclasses import replace
 
+from understudy.engine.eligibility import THROTTLED
+from understudy.engine.quote_verdicts import NO_QUOTE
 from understudy.engine.request_state import Quoting, TakenQuote
-from understudy.events.quotes import Quote
+from understudy.events.decisions import Decided
+from understudy.events.quotes import Consensus, Quote
 
 
 def took(state: Quoting, provider: str, at_us: int, quote: Quote | None) -> Quoting:
@@ -20,3 +23,11 @@ def took(state: Quoting, provider: str, at_us: int, quote: Quote | None) -> Quot
     second_us = at_us if quote is not None and good == 2 else state.second_us  # noqa: PLR2004 - See its name.
     left = tuple([one for one in state.open if one != provider])
     return replace(state, progress=progress, open=left, good=good, second_us=second_us)
+
+
+def put_off(event: Decided, consensus: Consensus) -> frozenset[str]:
+    """Those who gave no quote because we are to wait: they are asked again when their time has come."""
+    silent = {name for name, verdict in consensus.excluded.items() if verdict == NO_QUOTE}
+    if not silent:
+        return frozenset()
+    return frozenset(one.provider for one in event.candidates if one.verdict == THROTTLED and one.provider in silent)

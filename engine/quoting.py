@@ -6,18 +6,27 @@ emergency tier is no witness; it is asked when nobody else is left.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from understudy.engine.assess import Assessed, assess_all
 from understudy.engine.consensus import judge
-from understudy.engine.eligibility import asking
+from understudy.engine.eligibility import OUR_LIMITS, asking
 from understudy.engine.endings import fail
 from understudy.engine.request_state import QUOTE, Progress, Quoting
 from understudy.engine.steps import AwaitQuotes, Step, TakeQuote
 from understudy.engine.strategies import order
 from understudy.events.calls import CallStarted
+from understudy.events.policy import Policy
 from understudy.events.quotes import QuotesRequested
 from understudy.events.vocabulary import EndReason, ServicePriority
 from understudy.projections.standing import Standing
+
+_MORE_ROUNDS: Final = 3
+
+
+def most_rounds(policy: Policy) -> int:
+    """Rounds within one request: each provider may need one of its own, and quotes that grow old a few more."""
+    return len(policy.providers) + _MORE_ROUNDS
 
 
 def next_round(
@@ -25,22 +34,28 @@ def next_round(
 ) -> QuotesRequested | None:
     """The round that is due before a decision can be made; None if it can be made on what is there."""
     accepted, policy = progress.accepted, standing.policy
+    if progress.rounds >= most_rounds(policy):
+        return None
     asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us)
-    eligible = [one for one in assess_all(standing, asked) if one.eligible]
+    every = assess_all(standing, asked)
+    eligible = [one for one in every if one.eligible]
     _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
     honest = {provider for provider, one in judged.items() if one.verdict is None}
-    # Who gave none is not asked again: once for each request, or a single one would open a circuit.
-    done = {one.provider for one in progress.quotes if one.quote is None or now_us < one.good_until_us}
+    done = _done(progress, now_us=now_us)
     left = [one for one in eligible if one.provider not in done and one.provider not in progress.spent]
     preferred = accepted.preferred or policy.preferred_provider
     places = [one.provider for one in left if one.provider == preferred]  # It goes first, whatever its tier.
     for tier in sorted({one.tier for one in eligible}):
         if not places and any(one.provider in honest for one in eligible if one.tier == tier):
             return None
-        if places and tier == ServicePriority.EMERGENCY:
+        if tier == ServicePriority.EMERGENCY and (places or _somebody_is_only_busy(every, progress)):
             break
         members = [one for one in left if one.tier == tier and one.provider != preferred]
         places += _picked(standing, progress, members, tried=tried, draw=draw)
+        if places:  # Somebody else is asked: who could not be compared, or not be trusted, is heard once more.
+            again = [one for one in eligible if one.tier == tier and one.provider in progress.spent]
+            again = [one for one in again if one.provider not in done]
+            places += _picked(standing, progress, again, tried=tried, draw=draw)
     if not places:
         return None
     return QuotesRequested(
@@ -50,6 +65,33 @@ def next_round(
         max_age_us=policy.quote_max_age_ms * 1000,
         grace_us=None if policy.quote_grace_ms is None else policy.quote_grace_ms * 1000,
         draw=draw,
+    )
+
+
+def _done(progress: Progress, *, now_us: int) -> set[str]:
+    """Who is not asked again: whose quote is still good, and who gave none, or a single one would open a circuit.
+
+    A quote that had grown old when it came is none: the next one would come too late again.
+    """
+    return {
+        one.provider
+        for one in progress.quotes
+        if one.quote is None or now_us < one.good_until_us or one.good_until_us <= one.at_us
+    }
+
+
+def _somebody_is_only_busy(every: Sequence[Assessed], progress: Progress) -> bool:
+    """Whether anybody above the emergency tier is only at a limit of ours that ends in time: it is waited for.
+
+    The limit may have been used up by having asked for this very quote.
+    """
+    deadline_us = progress.accepted.deadline_at_us
+    return any(
+        one.verdict in OUR_LIMITS
+        and one.tier < ServicePriority.EMERGENCY
+        and one.provider not in progress.spent
+        and (one.until_us or 0) < deadline_us
+        for one in every
     )
 
 

@@ -11,7 +11,7 @@ from understudy.engine.eligibility import PASSING, TOO_LATE
 from understudy.engine.errors import BrokenRule
 from understudy.engine.parts import moves
 from understudy.engine.quote_verdicts import NO_VOICE, QUOTE_EXPIRED
-from understudy.engine.quotes_taken import took
+from understudy.engine.quotes_taken import put_off, took
 from understudy.engine.request_state import (
     LOOKUP,
     MAYBE_EXECUTED,
@@ -88,8 +88,10 @@ def _decided(state: RequestState, event: Decided, _: int) -> RequestState:
 
 def _compared(progress: Progress, event: Decided, consensus: Consensus) -> RequestState:
     """A decision on quotes: whose were no good are not asked again, but for those that have only grown old."""
-    spent = tuple(name for name, verdict in consensus.excluded.items() if verdict != QUOTE_EXPIRED)
-    progress = replace(progress, spent=tuple(dict.fromkeys((*progress.spent, *spent))))
+    later = put_off(event, consensus)
+    spent = [name for name, verdict in consensus.excluded.items() if verdict != QUOTE_EXPIRED and name not in later]
+    quotes = tuple([one for one in progress.quotes if one.provider not in later])
+    progress = replace(progress, spent=tuple(dict.fromkeys((*progress.spent, *spent))), quotes=quotes)
     if event.provider is None:
         why = EndReason.NO_HONEST_QUOTE if NO_VOICE.intersection(consensus.excluded.values()) else None
         return replace(_nobody(progress, event), why=why)
@@ -99,7 +101,8 @@ def _compared(progress: Progress, event: Decided, consensus: Consensus) -> Reque
 
 
 def _nobody(progress: Progress, event: Decided) -> Nobody:
-    ends = [one.until_us for one in event.candidates if one.verdict in PASSING and one.until_us is not None]
+    left = [one for one in event.candidates if one.provider not in progress.spent]
+    ends = [one.until_us for one in left if one.verdict in PASSING and one.until_us is not None]
     over = min(ends, default=progress.accepted.deadline_at_us) >= progress.accepted.deadline_at_us
     if over and any(one.verdict == TOO_LATE for one in event.candidates):
         progress = replace(progress, given_up=EndReason.DEADLINE)
@@ -107,7 +110,8 @@ def _nobody(progress: Progress, event: Decided) -> Nobody:
 
 
 def _requested(state: RequestState, event: QuotesRequested, _: int) -> RequestState:
-    return Quoting(done_with(state), event, event.providers)
+    progress = done_with(state)
+    return Quoting(replace(progress, rounds=progress.rounds + 1), event, event.providers)
 
 
 def _started(state: RequestState, event: CallStarted, _: int) -> RequestState:
@@ -131,6 +135,7 @@ def _started(state: RequestState, event: CallStarted, _: int) -> RequestState:
         before.given_up,
         quotes=before.quotes,
         spent=before.spent,
+        rounds=before.rounds,
     )
     return Calling(progress, state.turn, event)
 

@@ -42,7 +42,8 @@ class Progress:
     """What stays true of a request through its stages.
 
     Shape:  `asked` are the providers called so far in order, without immediate repeats; `tried` those we are done with.
-            `quotes` are the latest of each provider, in the order of asking; `spent` those whose quotes were no good.
+            `quotes` are the latest of each provider, in the order of asking; `spent` those whose quotes were no good;
+            `rounds` counts how often quotes were asked for.
     Units:  it was accepted at `since_us`.
     """
 
@@ -56,6 +57,7 @@ class Progress:
     last_message: str | None = None
     quotes: tuple[TakenQuote, ...] = ()
     spent: tuple[str, ...] = ()
+    rounds: int = 0
 
     @property
     def failovers(self) -> int:

@@ -1,6 +1,7 @@
 """Whether the log has room for one more request: what it may have to take down must always fit."""
 
 from understudy.engine.journal import Journal
+from understudy.engine.quoting import most_rounds
 from understudy.events.counted import counted
 from understudy.events.errors import LogUnavailable
 from understudy.events.policy import Policy
@@ -30,5 +31,6 @@ async def make_room(journal: Journal, each: int) -> None:
 def events_of_a_request(policy: Policy) -> int:
     """How many events a request may add before it is settled or held: bounds what must always fit."""
     providers = policy.max_providers or len(policy.providers)
-    quotes = 6 * len(policy.providers) if any(one.has_quote for one in policy.providers) else 0
+    a_round = 1 + 2 * min(len(policy.providers), policy.max_parallel_requests)
+    quotes = most_rounds(policy) * a_round if any(one.has_quote for one in policy.providers) else 0
     return 8 + providers * (policy.retry_attempts + 2) * 7 + quotes

@@ -141,6 +141,9 @@ class Via(StrEnum):
 SIDE_OPERATIONS = {"quote": "quote", "stock": "stock", "price": "stock", "ping": "ping", "lookup": "lookup"}
 """Operations with a lane class of their own; every other operation is of class `serve`."""
 
+FREE_OF_KEY = frozenset({"ping", "quote"})
+"""Operations that may need neither key nor funds: their success says nothing of an account."""
+
 
 def operation_class(operation: str) -> str:
     """The lane class of an operation: `serve`, or one of the side classes."""

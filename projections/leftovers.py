@@ -21,7 +21,7 @@ class Left:
     """A call that a look-up did not find.
 
     Shape:  `served_by` is who served the request instead, None if nobody did; `reference` is that one's. `looks` counts
-            the look-ups since the request ended, at `ended_us`.
+            the look-ups since the request ended, at `ended_us`. `found` tells that it was executed after all.
     """
 
     provider: str
@@ -31,14 +31,15 @@ class Left:
     reference: str | None = None
     ended_us: int = 0
     looks: int = 0
+    found: bool = False
 
 
 @dataclass(slots=True)
 class Leftovers:
-    """Such calls: of open requests, by request and provider, and of requests that have ended, by request."""
+    """Such calls, by request and provider: of open requests, and of those that have ended."""
 
     doubts: dict[str, dict[str, Left]] = field(default_factory=dict)
-    watched: dict[str, Left] = field(default_factory=dict)
+    watched: dict[str, dict[str, Left]] = field(default_factory=dict)
 
     def succeeded(self, started: CallStarted, event: CallSucceeded) -> None:
         """A look-up has found something out, or a request has been served that had left something behind."""
@@ -50,29 +51,40 @@ class Leftovers:
                 left.reference = event.reference
 
     def _looked_up(self, request_id: str, started: CallStarted, event: CallSucceeded) -> None:
-        left = self.watched.get(request_id)
-        if left is None:
+        lefts = self.watched.get(request_id)
+        if lefts is None:
             if event.finding is Finding.ABSENT:
                 doubt = Left(provider=event.provider, operation=started.operation, key=started.key)
                 self.doubts.setdefault(request_id, {})[event.provider] = doubt
-        elif left.provider == event.provider and event.finding in {Finding.ABSENT, Finding.FAILED}:
-            left.looks += 1
-            if left.looks >= LOOKS or event.finding is Finding.FAILED:
-                del self.watched[request_id]
+            return
+        left = lefts.get(event.provider)
+        if left is None:
+            return
+        left.found = left.found or event.finding is Finding.SUCCEEDED
+        left.looks += event.finding is Finding.ABSENT
+        if left.looks >= LOOKS or event.finding is Finding.FAILED:
+            self._drop(request_id, event.provider)
+
+    def _drop(self, request_id: str, provider: str) -> None:
+        del self.watched[request_id][provider]
+        if not self.watched[request_id]:
+            del self.watched[request_id]
 
     def ended(self, request_id: str, at_us: int, *, served_by: str | None) -> None:
-        """A request has ended: watch what it has left behind at others, the first of them if there are several."""
-        for left in self.doubts.pop(request_id, {}).values():
-            if left.provider == served_by:
-                continue
+        """A request has ended: watch what it has left behind at others."""
+        lefts = {who: left for who, left in self.doubts.pop(request_id, {}).items() if who != served_by}
+        for left in lefts.values():
             left.served_by, left.ended_us = served_by, at_us
-            self.watched.setdefault(request_id, left)
+        if lefts:
+            self.watched.setdefault(request_id, lefts)
         while len(self.watched) > _MOST_WATCHED:
             del self.watched[next(iter(self.watched))]
 
-    def told(self, request_id: str) -> None:
-        """People have been told of it."""
-        self.watched.pop(request_id, None)
+    def told(self, subject: str) -> None:
+        """People have been told, by an alert about a request, of what was found."""
+        request_id = subject.partition(" ")[0]
+        for provider in [who for who, left in self.watched.get(request_id, {}).items() if left.found]:
+            self._drop(request_id, provider)
 
     @classmethod
     def restored(cls, told: Mapping[str, Any]) -> Self:
@@ -80,9 +92,8 @@ class Leftovers:
 
         Errors: KeyError, TypeError if it is no such thing.
         """
-        return cls(
-            doubts={
-                request: {who: Left(**left) for who, left in lefts.items()} for request, lefts in told["doubts"].items()
-            },
-            watched={request: Left(**left) for request, left in told["watched"].items()},
-        )
+        return cls(doubts=_restored(told["doubts"]), watched=_restored(told["watched"]))
+
+
+def _restored(told: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Left]]:
+    return {request: {who: Left(**left) for who, left in lefts.items()} for request, lefts in told.items()}

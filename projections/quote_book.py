@@ -24,6 +24,7 @@ _MILLION: Final = 1_000_000
 _FADE_SHARE: Final = 8
 """One conversion moves what is known of a provider's fade by an eighth of the way."""
 _FADE_LIMIT: Final = 10**9
+_MOST_TIMES: Final = Decimal(1_000)
 
 
 @dataclass(slots=True)
@@ -85,6 +86,8 @@ class QuoteBook:
         offer = self.offers.get(quote_key(provider, pair))
         if offer is None or promised <= 0:
             return
+        most = EXACT.multiply(promised, _MOST_TIMES)  # An adapter may say anything: no sum must break the fold.
+        paid = max(EXACT.minus(most), min(paid, most))
         lost = EXACT.divide(EXACT.multiply(EXACT.subtract(promised, paid), Decimal(_MILLION)), promised)
         fade_ppm = max(-_FADE_LIMIT, min(_FADE_LIMIT, int(lost)))
         before = offer.fade_ppm

@@ -27,7 +27,7 @@ from understudy.events.requests import (
     RequestSuspended,
 )
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import SIDE_OPERATIONS, AbandonReason, FailureKind, Strategy
+from understudy.events.vocabulary import FREE_OF_KEY, SIDE_OPERATIONS, AbandonReason, FailureKind, Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import turn
 from understudy.projections.open_call import OpenCall, call_context, ending_code
@@ -100,7 +100,7 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
     _, at_us, _ = recorded
     record = standing.providers[started.provider]
     record.answered_us = at_us
-    if started.operation != "ping":  # A ping may need neither key nor funds.
+    if started.operation not in FREE_OF_KEY:
         record.misconfigured_us = 0
         record.unfunded_us = 0
     if started.operation not in SIDE_OPERATIONS:

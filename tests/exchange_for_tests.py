@@ -40,10 +40,16 @@ rules = [{{ status = 404, finding = "absent" }}]
 
 @dataclass
 class Service:
-    """One of them: what it takes, and what it has done. `fails` is a status that it answers orders with."""
+    """One of them: what it takes, and what it has done.
+
+    `fails` is a status that it answers orders with; `least` the least amount that its quotes are for; one that `breaks`
+    takes an order, and is down before it answers.
+    """
 
     rate: Decimal
     down: bool = False
+    breaks: bool = False
+    least: Decimal | None = None
     fails: int | None = None
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     twists: dict[str, Any] = field(default_factory=dict)
@@ -72,14 +78,17 @@ class Exchange:
             case "GET", ["estimates"]:
                 self.quotes.append(name)
                 amount = Decimal(parse_qs(url.query)["amount"][0])
-                return 200, {"rate": f"{service.rate}", "toAmount": f"{amount * service.rate}", "id": f"{name}-q"}
+                quote = {"rate": f"{service.rate}", "toAmount": f"{amount * service.rate}", "id": f"{name}-q"}
+                return 200, quote if service.least is None else {**quote, "least": f"{service.least}"}
             case "POST", ["orders"] if service.fails is not None:
                 return service.fails, {"error": "no"}
             case "POST", ["orders"]:
                 asked = json.loads(body)
                 arrives = f"{Decimal(asked['amount']) * service.rate}"
                 made = {"id": f"{name}-{len(service.orders) + 1}", "toAmount": arrives, "state": "succeeded", **asked}
-                return 200, {**service.orders.setdefault(key, made), **service.twists}
+                service.orders.setdefault(key, made)
+                service.down = service.breaks
+                return (502, {}) if service.down else (200, {**service.orders[key], **service.twists})
             case "GET", ["orders", asked_for] if asked_for in service.orders:
                 return 200, service.orders[asked_for]
             case _:

@@ -275,8 +275,13 @@ def test_a_mistake_in_toml_is_named(text: str, sentence: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "this is not valid JSON: Expecting value (at line 1, column 1)"),
-        ('{"window": 7,}', "this is not valid JSON: "),
+        (" \n", "this is not valid JSON: it is empty"),
+        (
+            '{"window": 7,}',
+            "this is not valid JSON: a comma stands behind the last entry, before the closing bracket; ",
+        ),
+        ('{"a": [1, 2}', "this is not valid JSON: Expecting ',' delimiter (at line 1, column 12)"),
+        ('{"window", 7}', "this is not valid JSON: Expecting ':' delimiter (at line 1, column 10)"),
         ('{"window": 7, "window": 8}', "this is not valid JSON: the key 'window' stands twice in the same object"),
         ('{"exploration": NaN}', "this is not valid JSON: NaN is not a number that JSON knows"),
         ("[]", "settings are an object: it begins with {"),
@@ -287,6 +292,11 @@ def test_a_mistake_in_toml_is_named(text: str, sentence: str, tmp_path: Path) ->
 def test_a_mistake_in_json_is_named(text: str, sentence: str, tmp_path: Path) -> None:
     (found,) = faults(in_json(tmp_path, text))
     assert found.startswith(f"policy.json: {sentence}")
+
+
+def test_a_comma_before_a_closing_bracket_is_found_in_its_line(tmp_path: Path) -> None:
+    (found,) = faults(in_json(tmp_path, '\n{"providers": [{"id": "a"},\n\n], "window": 7}'))
+    assert found.endswith("before the closing bracket; take it out (at line 2)")
 
 
 @pytest.mark.parametrize(

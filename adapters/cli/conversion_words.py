@@ -53,9 +53,11 @@ def opened(config: Path | None, log_file: Path | None) -> MultiServiceConverter:
         converter = MultiServiceConverter.from_file(path, log=log, environment=environment, watch=log_file is not None)
     except SettingsError as error:
         where = f'{path} lists under "secrets" which variables of the environment descriptions may use'
-        raise Refused(f"{error}\n{where}" if "credentials" in str(error) else str(error)) from error
+        raise Refused(f"{error}\n{where}" if "not among the credentials" in str(error) else str(error)) from error
     besides = f", and {', '.join(sorted(environment))} of the environment" if environment else ""
     note(f"settings from {path}{besides}")
+    if not converter.enabled:
+        note(f"multiService is not enabled there: {converter.policy.providers[0].id} alone is asked")
     return converter
 
 

@@ -1,6 +1,7 @@
 """`understudy convert`: convert an amount of one coin into another, through the best of several services."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, facts, note
 from understudy.adapters.conversion.conversion import Conversion
 from understudy.adapters.conversion.converter import MultiServiceConverter
+from understudy.adapters.conversion.notices import Notice
 from understudy.adapters.conversion.wish import wish
 from understudy.engine.errors import OutcomeUnknown, RequestError
 
@@ -77,9 +79,45 @@ def convert(
     ctx.exit(FINE)
 
 
-async def _converted(converter: MultiServiceConverter, **wanted: Any) -> Conversion:
+async def _converted(converter: MultiServiceConverter, *, idempotency_key: str | None, **wanted: Any) -> Conversion:
+    """Convert, or join the first request under the key.
+
+    What an interrupted command has left open under it is being looked up since the start: that gets its time.
+    """
     async with converter:
-        return await converter.convert(**wanted)
+        try:
+            return await converter.convert(idempotency_key=idempotency_key, **wanted)
+        except OutcomeUnknown as error:
+            if idempotency_key is None or not await _settled(converter, error.request_id):
+                raise
+            return await converter.convert(idempotency_key=idempotency_key, **wanted)
+        except asyncio.CancelledError:
+            note(
+                f"\nWhat has begun may end yet, for up to {_patience_s(converter):g} s; Ctrl-C once more stops at once."
+            )
+            raise
+
+
+async def _settled(converter: MultiServiceConverter, request_id: str) -> bool:
+    """Whether a request has ended, be it while we wait for its look-up, as long as one call may take."""
+    another_has = asyncio.Event()
+
+    async def ended(_: Notice) -> None:
+        another_has.set()
+
+    converter.on("request:completed", ended)
+    converter.on("request:failed", ended)
+    if any(one.has_lookup for one in converter.policy.providers):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_patience_s(converter)):
+                while request_id in converter.engine.unsettled:
+                    another_has.clear()
+                    await another_has.wait()
+    return request_id not in converter.engine.unsettled
+
+
+def _patience_s(converter: MultiServiceConverter) -> float:
+    return converter.policy.request_timeout_ms / 1000
 
 
 def _told(error: RequestError, log_file: Path, *, as_json: bool) -> int:

@@ -49,7 +49,7 @@ def quote(
       understudy quote ETH BTC 1.5 --config pool.json --json
 
     \b
-    Exit codes: 0 somebody may convert; 1 nobody may: there is no honest quote;
+    Exit codes: 0 somebody may convert; 1 nobody may: no quote may be taken;
                 2 wrong usage, or settings or a log that cannot be used.
     """
     asked = inquiry(from_coin=from_coin, to_coin=to_coin, amount=amount)
@@ -87,4 +87,4 @@ def _print(found: Sequence[Offer], asked: Wish) -> None:
         if one.message:
             answer_wrapped(f"  {one.service}: {plain(one.message)}")
     if not any(one.verdict == ELIGIBLE for one in found):
-        note("nobody would convert this now: there is no honest quote")
+        note("nobody would convert this now: there is no quote that may be taken")

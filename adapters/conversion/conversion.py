@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
+from understudy.events.exact import EXACT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
@@ -66,4 +68,4 @@ def withheld(rate: Decimal | None, amount: Decimal, amount_out: Decimal | None) 
     """The fees: what of rate times amount does not arrive; None if that is not known, and never less than nothing."""
     if rate is None or amount_out is None:
         return None
-    return max(rate * amount - amount_out, Decimal(0))
+    return max(EXACT.subtract(EXACT.multiply(rate, amount), amount_out), Decimal(0))

@@ -36,7 +36,8 @@ CONVERT: Final = Operation(name="convert", effect=Effect.ONCE, quoted=True, sens
 class MultiServiceConverter:
     """Converts coins through one of several services: the best honest quote wins, and nothing is converted twice.
 
-    Use as `async with MultiServiceConverter(services=[…], log=…) as converter:`. The engine behind it is `engine`.
+    Use as `async with MultiServiceConverter(services=[…], log=…) as converter:`. The engine behind it is `engine`;
+    where `enabled` is off, it has the first service alone.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class MultiServiceConverter:
         told = settings_from({**settings, "services": entries}, source=type(self).__name__)
         first_only = None if told.enabled else 1
         used = dict(islice(objects.items(), first_only))
+        self.enabled = told.enabled
         self._closes = tuple(closes)
         self._system = system or RealSystem()
         self.engine = Engine(

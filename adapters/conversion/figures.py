@@ -30,9 +30,13 @@ class Stats:
     average_response_time_ms: int | None
     healthy_services: int
 
+    def keys(self) -> list[str]:
+        """The names of all figures, so that `dict(stats)` has them."""
+        return [one.name for one in fields(self)]
+
     def __getitem__(self, key: str) -> Any:
         """A figure under its own name, or as the documents spell it."""
-        known = [one.name for one in fields(self)]
+        known = self.keys()
         name = snake_case(key)
         name = name if name in known else f"{name}_ms"
         if name not in known:

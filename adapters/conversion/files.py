@@ -11,13 +11,15 @@ from understudy.adapters.conversion.settings import ConverterSettings, SettingsE
 from understudy.adapters.providers.credentials import Credentials
 from understudy.adapters.providers.description_faults import DescriptionError
 from understudy.adapters.providers.http_api import HttpApi
-from understudy.adapters.providers.http_description import ApiDescription
+from understudy.adapters.providers.http_description import QUOTE, TWO_PARTS, ApiDescription
 from understudy.adapters.providers.http_file import load_descriptions
-from understudy.events.names import did_you_mean, snake_case
+from understudy.events.names import did_you_mean, nearest, snake_case
 
 USUAL_FILE: Final = Path("config/default.json")
 """Where settings are looked for in the working directory, if no other file is named."""
 _TABLE: Final = "multi_service"
+_NOBODY: Final = "is lacking or empty: nobody could convert anything; name at least one"
+_CONVERT: Final = "convert"
 
 
 def read_settings(path: Path, *, environment: Mapping[str, str] | None = None) -> ConverterSettings:
@@ -56,6 +58,8 @@ def described_services(
     files = _Descriptions(Path(settings.source).parent)
     wanted = settings.policy.by_id
     made: dict[str, HttpApi] = {}
+    if not wanted:
+        raise SettingsError([Fault(source=settings.source, where="services", what=_NOBODY)])
     faults = [_fault(settings, one, "is given, and not in the settings") for one in given if one not in wanted]
     for name in wanted:
         if name in given:
@@ -95,7 +99,23 @@ class _Descriptions:
         if name not in described:
             advice = did_you_mean(name, described) or f"; it describes {', '.join(described)}"
             raise _Lacking(f"is not described in {self._folder / path}{advice}")
+        _expect_able_to_convert(described[name], self._folder / path)
         return described[name]
+
+
+def _expect_able_to_convert(described: ApiDescription, path: Path) -> None:
+    """Refuse a description without what every conversion needs. Errors: _Lacking, saying what is missing."""
+    has = list(described.operations)
+    if QUOTE not in has:
+        raise _Lacking(f"cannot quote: {path} describes no operation quote of it{_misspelt(QUOTE, has)}")
+    if _CONVERT not in has and not TWO_PARTS.issubset(has):
+        lacks = f"no operation convert of it, nor create and commit{_misspelt(_CONVERT, has)}"
+        raise _Lacking(f"cannot convert: {path} describes {lacks}")
+
+
+def _misspelt(name: str, has: Collection[str]) -> str:
+    near = nearest(name, has)
+    return f"; is {near!r} meant to be it?" if near else ""
 
 
 def _fault(settings: ConverterSettings, name: str, what: str) -> Fault:

@@ -28,9 +28,13 @@ class Notice:
     seq: int
     at_us: int
 
+    def keys(self) -> list[str]:
+        """The names of all fields, so that `dict(event)` has them."""
+        return [one.name for one in fields(self)]
+
     def __getitem__(self, key: str) -> Any:
         """A field under its own name, or as the documents spell it: `serviceId`, `from`, `to`."""
-        known = [one.name for one in fields(self)]
+        known = self.keys()
         name = _THEIR_KEYS.get(key, snake_case(key))
         if name not in known:
             raise KeyError(f"{self.signal} says nothing of {key!r}{did_you_mean(key, known)}")

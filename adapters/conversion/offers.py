@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
 
 from understudy.adapters.conversion.conversion import Conversion, Offer, withheld
 from understudy.adapters.conversion.wish import Wish
@@ -10,10 +9,10 @@ from understudy.engine.consensus import net_of
 from understudy.engine.eligibility import ELIGIBLE
 from understudy.engine.in_doubt import provider_settings
 from understudy.engine.operation import Answer
+from understudy.engine.quote_verdicts import ABOVE_MAXIMUM, BELOW_MINIMUM
 from understudy.engine.quotes import QuoteVerdict
+from understudy.events.exact import basis_points, share_off
 from understudy.events.policy import Policy
-
-_BP: Final = 10_000
 
 
 def offers(verdicts: Iterable[QuoteVerdict], asked: Wish) -> tuple[Offer, ...]:
@@ -25,7 +24,7 @@ def offers(verdicts: Iterable[QuoteVerdict], asked: Wish) -> tuple[Offer, ...]:
 
 def _offer(one: QuoteVerdict, asked: Wish, best: Decimal | None) -> Offer:
     rate = None if one.quote is None else one.quote.rate
-    off_bp = None if best is None or one.net is None else round((best - one.net) / best * _BP)
+    off_bp = None if best is None or one.net is None else -basis_points(share_off(one.net, best))
     return Offer(
         service=one.provider,
         tier=one.tier,
@@ -34,8 +33,19 @@ def _offer(one: QuoteVerdict, asked: Wish, best: Decimal | None) -> Offer:
         amount_out=one.net,
         fees=withheld(rate, asked.amount, one.net),
         off_best_bp=off_bp,
-        message=one.message or None,
+        message=one.message or _bound(one, asked),
     )
+
+
+def _bound(one: QuoteVerdict, asked: Wish) -> str | None:
+    """What amount a quote is for, if that is what stands against it."""
+    if one.quote is None:
+        return None
+    if one.verdict == BELOW_MINIMUM and one.quote.min_amount is not None:
+        return f"takes {one.quote.min_amount:f} {asked.from_coin} at least"
+    if one.verdict == ABOVE_MAXIMUM and one.quote.max_amount is not None:
+        return f"takes {one.quote.max_amount:f} {asked.from_coin} at most"
+    return None
 
 
 def converted(answer: Answer, asked: Wish, policy: Policy) -> Conversion:

@@ -13,12 +13,13 @@ from understudy.engine import quote_reply
 from understudy.engine.errors import InvalidReply, InvalidRequest
 from understudy.engine.parts import CREATE
 from understudy.engine.provider import Found, Reply, Request
+from understudy.events.exact import EXACT
 from understudy.events.names import snake_case
 from understudy.events.quotes import Quote
 from understudy.events.vocabulary import Finding
 
 _COINS: Final = ("from_coin", "to_coin")
-_FACTOR: Final = 2
+_FACTOR: Final = Decimal(2)
 """How far what arrives may be from what was quoted, either way; beyond it, it is another conversion's answer."""
 _SHOWN: Final = 12
 
@@ -95,11 +96,12 @@ def _expect_arrival(amount_out: Decimal | None, request: Request) -> None:
     if quote is None:
         return
     quoted = quote.amount_out
-    if quoted is not None and not quoted / _FACTOR <= amount_out <= quoted * _FACTOR:
+    twice = EXACT.multiply(_FACTOR, amount_out)
+    if quoted is not None and not quoted <= twice <= EXACT.multiply(_FACTOR, EXACT.multiply(_FACTOR, quoted)):
         raise InvalidReply(f"amount_out is {amount_out}, and {quoted} was quoted", code="AMOUNT_OUT")
     if request.amount is not None:
-        gross = quote.rate * request.amount
-        if amount_out > gross * _FACTOR:
+        gross = EXACT.multiply(quote.rate, request.amount)
+        if amount_out > EXACT.multiply(gross, _FACTOR):
             raise InvalidReply(f"amount_out is {amount_out}, and no more than {gross} was quoted", code="AMOUNT_OUT")
 
 

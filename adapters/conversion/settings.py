@@ -11,6 +11,7 @@ from typing import Any, Final
 from understudy.adapters.config import policy_from, policy_over
 from understudy.adapters.config_draft import POLICY, PROVIDER
 from understudy.adapters.config_faults import Fault, PolicyFileError, shown
+from understudy.adapters.conversion.coin_tables import EMERGENCY, by_known_coins
 from understudy.events.names import did_you_mean, setting
 from understudy.events.policy import Policy
 
@@ -59,8 +60,10 @@ def settings_from(values: Values, *, source: str, environment: Mapping[str, str]
             policy = policy_over(policy, environment=environment, source=source).policy
     except PolicyFileError as error:
         raise SettingsError([*reading.faults, *error.faults]) from None
-    if reading.faults:
-        raise SettingsError(reading.faults)
+    spelt = next((key for key in rest if setting(key, known=POLICY) == EMERGENCY), EMERGENCY)
+    policy, faults = by_known_coins(policy, source=source, emergency=spelt)
+    if reading.faults or faults:
+        raise SettingsError([*reading.faults, *faults])
     return ConverterSettings(policy=policy, apis=reading.apis, source=source, **reading.own)
 
 

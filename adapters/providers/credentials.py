@@ -15,6 +15,10 @@ class Credentials(Protocol):
         """
 
 
+class NotSet(LookupError):
+    """A secret that may be read, and is not there. The message says where it was looked for, going on from its name."""
+
+
 class GivenCredentials:
     """Secrets that the program has at hand."""
 
@@ -44,9 +48,9 @@ class EnvironmentCredentials:
         return f"{type(self).__name__}({', '.join(sorted(self._variables))})"
 
     def secret(self, name: str) -> str:
-        """The value of that variable. Errors: LookupError if it is not set, or not one of those that may be read."""
+        """The value of that variable. Errors: LookupError if it may not be read, NotSet if it may and is not there."""
         if name not in self._variables:
             raise LookupError(name)
         if not (value := self._environment.get(name, "")):
-            raise LookupError(name)
+            raise NotSet("is not set: there is no such variable in the environment, or it is empty")
         return value

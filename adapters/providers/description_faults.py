@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from understudy.adapters.config_faults import Fault, shown
-from understudy.adapters.providers.credentials import Credentials
+from understudy.adapters.providers.credentials import Credentials, NotSet
 from understudy.adapters.providers.http_description import ApiDescription, Misplaced
 from understudy.events.errors import UnderstudyError
 from understudy.events.names import did_you_mean
@@ -48,6 +48,9 @@ def secrets_of(description: ApiDescription, credentials: Credentials, *, source:
     for name in sorted(description.secrets):
         try:
             found[name] = credentials.secret(name)
+        except NotSet as error:
+            faults.append(_secret_fault(name, description, str(error), source=source))
+            continue
         except LookupError:
             faults.append(_secret_fault(name, description, "is not among the credentials", source=source))
             continue

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,21 @@ def test_what_may_have_been_executed_ends_with_an_exit_code_of_its_own(folder: P
     assert [len(one.orders) for one in services.services.values()] == [1, 0, 0], "nobody else was asked"
 
 
+def test_what_an_earlier_command_left_open_is_settled_by_the_next_one_under_its_key(
+    folder: Path, services: Exchange
+) -> None:
+    write_settings(folder / "config" / "default.json", *services.services, requestTimeout=1000, deadlineMs=300)
+    alpha = services.services["alpha"]
+    alpha.breaks = True
+    left = answered("convert", *TO_BTC, "--idempotency-key", "payout-17", code=3)
+    assert (left["converted"], len(alpha.orders)) == (None, 1)
+    alpha.down = False
+    done = answered("convert", *TO_BTC, "--idempotency-key", "payout-17")
+    assert (done["service"], done["reference"], done["request_id"]) == ("alpha", "alpha-1", left["request_id"])
+    assert (done["via"], done["joined"]) == ("lookup", True)
+    assert [len(one.orders) for one in services.services.values()] == [1, 0, 0]
+
+
 def test_all_quotes_are_shown_with_what_arrives_and_the_best_first(folder: Path, services: Exchange) -> None:
     services.services["gamma"].down = True
     result = run("quote", "ETH", "BTC", "1.5")
@@ -102,7 +118,7 @@ def test_all_quotes_are_shown_with_what_arrives_and_the_best_first(folder: Path,
     assert header.split("  ")[0] == "service"
     assert "arrives, BTC" in header
     assert first.split() == ["alpha", "1", "eligible", "0.0654", "0.0981", "0", "0", "bp"]
-    assert second.split() == ["beta", "1", "eligible", "0.0652", "0.0978", "0", "31", "bp"]
+    assert second.split() == ["beta", "1", "eligible", "0.0652", "0.0978", "0", "30", "bp"]
     assert result.stderr == "settings from config/default.json\n"
     assert sorted(folder.rglob("*.db")) == []
     assert [len(one.orders) for one in services.services.values()] == [0, 0, 0]
@@ -120,7 +136,23 @@ def test_without_an_honest_quote_the_answer_is_no(folder: Path, services: Exchan
         one.down = True
     result = run("quote", "ETH", "BTC", "1.5")
     assert result.exit_code == 1
-    assert result.stderr.endswith("nobody would convert this now: there is no honest quote\n")
+    assert result.stderr.endswith("nobody would convert this now: there is no quote that may be taken\n")
+
+
+def test_an_amount_that_a_service_does_not_take_is_told_with_its_bound(folder: Path, services: Exchange) -> None:
+    described = services.descriptions.replace('reference = "id" }', 'reference = "id", min_amount = "least?" }')
+    (folder / "config" / "services.toml").write_text(described)
+    services.services["alpha"].least = Decimal("0.5")
+    result = run("quote", "ETH", "BTC", "0.1")
+    assert "  alpha: takes 0.5 ETH at least\n" in result.stdout
+    assert "beta:" not in result.stdout
+
+
+def test_it_is_said_that_a_converter_is_switched_off(folder: Path, services: Exchange) -> None:
+    write_settings(folder / "config" / "default.json", *services.services, enabled=False)
+    result = run("quote", "ETH", "BTC", "1")
+    assert result.stderr.splitlines()[1] == "multiService is not enabled there: alpha alone is asked"
+    assert services.quotes == ["alpha"]
 
 
 @pytest.mark.parametrize(
@@ -172,4 +204,7 @@ def test_secrets_are_variables_of_the_environment_that_the_settings_name(folder:
     (folder / "config" / "services.toml").write_text(described)
     assert "secret POOL_KEY of provider alpha is not among the credentials" in refused("quote", "ETH", "BTC", "1")
     write_settings(folder / "config" / "default.json", *services.services, secrets=["POOL_KEY"])
+    told = refused("quote", "ETH", "BTC", "1")
+    assert "secret POOL_KEY of provider alpha is not set: there is no such variable in the environment" in told
+    assert "lists under" not in told
     assert run("quote", "ETH", "BTC", "1", environment={"POOL_KEY": "a-key-of-ours"}).exit_code == 0

@@ -1,6 +1,7 @@
 """A converter from a file: described services over HTTP, objects beside them, and everything closed in the end."""
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -78,13 +79,13 @@ def test_secrets_come_from_the_credentials_that_are_given(tmp_path: Path, servic
         ([{"id": "alpha"}], "service 'alpha': has no \"api\""),
         ([api("alfa")], "service 'alfa' is not described in"),
         ([{"id": "alpha", "api": "apis/none.toml"}], "none.toml: there is no such file"),
-        ([], "services is empty"),
+        ([], "services is lacking or empty"),
     ],
 )
 def test_services_that_nobody_has_are_refused(
     tmp_path: Path, services: Exchange, entries: list[dict[str, Any]], told: str
 ) -> None:
-    with pytest.raises((SettingsError, ValueError)) as caught:
+    with pytest.raises(SettingsError) as caught:
         MultiServiceConverter.from_file(laid_out(tmp_path, services, entries), log=MemoryLog())
     assert told.replace("':", "'") in str(caught.value).replace("':", "'")
 
@@ -93,3 +94,25 @@ def test_an_object_that_no_settings_name_is_refused(tmp_path: Path, services: Ex
     path = laid_out(tmp_path, services, [{"id": "btcpay"}])
     with pytest.raises(SettingsError, match="service 'simpleswap' is given, and not in the settings"):
         MultiServiceConverter.from_file(path, log=MemoryLog(), services=three()[:2])
+
+
+@pytest.mark.parametrize(
+    ("operation", "misspelt", "told"),
+    [
+        ("quote", "quota", "service 'alpha' cannot quote: "),
+        (
+            "convert",
+            "covert",
+            "no operation convert of it, nor create and commit; is 'covert' meant to be it?",
+        ),
+    ],
+)
+def test_a_description_without_what_a_conversion_needs_is_refused_before_any_service_is_asked(
+    tmp_path: Path, services: Exchange, operation: str, misspelt: str, told: str
+) -> None:
+    path = laid_out(tmp_path, services, [api("alpha")])
+    described = services.descriptions.replace(f"operations.{operation}]", f"operations.{misspelt}]")
+    (tmp_path / "apis" / "services.toml").write_text(described)
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        MultiServiceConverter.from_file(path, log=MemoryLog())
+    assert services.quotes == []

@@ -247,3 +247,27 @@ def test_a_setting_of_a_file_that_cannot_be_used_is_told_with_its_line(tmp_path:
         "line 5: enabled",
         "line 9: provider 'b': weight",
     ]
+
+
+def test_a_misspelt_fee_is_told_by_its_name() -> None:
+    told = refused(services=[{"id": "kraken", "fees": {"precent": "0.16"}}])
+    assert "provider 'kraken': fees has the unknown setting precent; did you mean percent?" in told
+
+
+def test_tables_by_coin_know_a_coin_however_it_is_written() -> None:
+    told = of(maxEmergencyAmount={"eth": "2"}, services=[{"id": "kraken", "fees": {"withdrawal": {"btc": "0.0001"}}}])
+    assert told.policy.max_emergency_amount == {"ETH": Decimal(2)}
+    assert told.policy.by_id["kraken"].fees.withdrawal == {"BTC": Decimal("0.0001")}
+
+
+def test_a_limit_or_a_fee_under_a_coin_that_is_not_known_is_refused() -> None:
+    told = refused(maxEmergencyAmount={"ETHX": "2"}, services=[{"id": "a", "fees": {"withdrawal": {"BTX": "1"}}}])
+    assert "maxEmergencyAmount names a coin that cannot be meant: coin 'ETHX' is unknown; did you mean 'ETH'?" in told
+    assert "provider 'a': fees names a coin that cannot be meant: coin 'BTX' is unknown" in told
+    assert "names the coin ETH twice" in refused(max_emergency_amount={"eth": "1", "ETH": "2"}, services=[{"id": "a"}])
+
+
+def test_the_line_of_a_coin_that_is_not_known_is_told(tmp_path: Path) -> None:
+    path = in_file(tmp_path, '{"multiService": {\n"maxEmergencyAmount": {"ETHX": 1},\n"services": [{"id": "a"}]}}')
+    with pytest.raises(SettingsError, match="line 2: maxEmergencyAmount names a coin"):
+        read_settings(path)

@@ -16,7 +16,7 @@ from described_for_tests import Asked, Said, bought, described, json, request, s
 from http_for_tests import error_of
 
 from understudy.adapters import SqliteLog
-from understudy.adapters.providers import DescriptionError, EnvironmentCredentials, GivenCredentials
+from understudy.adapters.providers import DescriptionError, EnvironmentCredentials, GivenCredentials, HttpApi
 from understudy.adapters.providers.redaction import Secrets
 from understudy.engine import Engine, RequestError
 
@@ -167,6 +167,22 @@ def test_the_environment_is_read_only_where_it_was_allowed() -> None:
             credentials.secret(name)
     assert repr(credentials) == "EnvironmentCredentials(EMPTY, SHOP_KEY)"
     assert repr(GivenCredentials({"SHOP_KEY": "sesame"})) == "GivenCredentials(SHOP_KEY)"
+
+
+def test_a_variable_that_may_be_read_and_is_empty_is_told_apart_from_one_that_may_not() -> None:
+    shop = {
+        "id": "shop",
+        "base_url": "http://127.0.0.1:1",
+        "headers": {"A": "{secret.KEY}{secret.NO}"},
+        "operations": {"ping": {"path": "/"}},
+    }
+    not_set = "is not set: there is no such variable in the environment, or it is empty"
+    with pytest.raises(DescriptionError) as caught:
+        HttpApi.from_mapping(shop, credentials=EnvironmentCredentials("KEY", environment={"KEY": "", "NO": "sesame"}))
+    assert str(caught.value).splitlines() == [
+        f"credentials: secret KEY of provider shop {not_set}",
+        "credentials: secret NO of provider shop is not among the credentials",
+    ]
 
 
 async def test_a_ping_may_have_secrets() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from understudy.engine import (
     Finding,
     Found,
     InvalidRequest,
+    Misconfigured,
     NoHonestQuote,
     NoProviderAvailable,
     NotOffered,
@@ -27,6 +29,7 @@ from understudy.engine import (
     OutcomeUnknown,
     Policy,
     ProviderSettings,
+    RateLimited,
     RequestError,
     Strategy,
     TimedOut,
@@ -37,7 +40,7 @@ from understudy.events.codec import decode
 from understudy.events.decisions import DecisionMade
 from understudy.events.fact import Fact
 from understudy.events.operations import AlertRaised
-from understudy.events.quotes import QuarantineReleased, QuarantineSet, Quote
+from understudy.events.quotes import QuarantineReleased, QuarantineSet, Quote, QuotesRequested
 
 POLICY = Policy(strategy=Strategy.WEIGHTED, retry_attempts=0)
 EIGHT = Decimal(8)
@@ -361,6 +364,23 @@ def test_a_late_success_after_a_failover_is_an_alert_with_both_references(stage:
     assert "tx-beta" in alert.message
 
 
+def test_late_successes_at_two_services_are_two_alerts(stage: Any) -> None:
+    alpha = Findable("alpha", "0.0502", acts=[Ambiguous("reset")])
+    beta = Findable("beta", "0.0501", acts=[Ambiguous("reset")])
+
+    async def act(engine: Engine) -> None:
+        assert (await convert(engine)).provider == "gamma"
+        beta.findings = [Found(finding=Finding.SUCCEEDED, reference="tx-b")]
+        alpha.findings = [Found(finding=Finding.ABSENT), Found(finding=Finding.SUCCEEDED, reference="tx-a")]
+        await asyncio.sleep(10_000)
+        assert engine.standing.leftovers.watched == {}
+
+    played(stage, alpha, beta, Quoter("gamma", "0.0500"), act=act)
+    first, second = events(stage.logs[0], AlertRaised)
+    assert ("tx-b" in first.message, "tx-a" in second.message) == (True, True)
+    assert (first.alert, second.alert) == ("late_success", "late_success")
+
+
 def test_what_was_paid_out_short_of_the_quote_counts_against_the_next_one(stage: Any) -> None:
     fades, honest = Quoter("fades", "0.0501", pays=Decimal("0.0990")), Quoter("honest", "0.0500")
 
@@ -647,6 +667,131 @@ def test_where_nobody_can_quote_that_is_said_at_once(stage: Any) -> None:
             await act(engine)
 
     stage.play(play)
+
+
+def throttled_once(*, for_ms: int) -> Callable[[], Quote]:
+    answers: list[Quote | RateLimited] = [RateLimited("slow down", retry_after_ms=for_ms)]
+
+    def rate() -> Quote:
+        answer = answers.pop() if answers else Quote(rate=Decimal("0.05"))
+        if isinstance(answer, RateLimited):
+            raise answer
+        return answer
+
+    return rate
+
+
+@pytest.mark.parametrize("rate", [NotOffered("no such pair"), Quote(rate=Decimal("0.05"), expires_at_us=1)])
+def test_who_has_no_quote_that_can_be_used_is_asked_once_however_fast_it_answers(stage: Any, rate: Any) -> None:
+    nobody = [Quoter(name, rate, quote_s=0) for name in ("alpha", "beta")]
+    with pytest.raises(NoProviderAvailable):
+        played(stage, *nobody)
+    assert [one.asked for one in nobody] == [1, 1]
+
+
+def test_rounds_end_though_every_quote_is_old_before_it_can_be_taken(stage: Any) -> None:
+    at_once = POLICY.model_copy(update={"quote_max_age_ms": 1})
+    alpha, beta = Quoter("alpha", quote_s=0), Quoter("beta", quote_s=0.01)
+    with pytest.raises(RequestError):
+        played(stage, alpha, beta, Quoter("slow", quote_s=0.02), policy=at_once)
+    assert len(events(stage.logs[0], QuotesRequested)) == 6  # One for each provider, and three more.
+
+
+def test_a_tier_that_hangs_costs_one_round_and_not_its_circuits(stage: Any) -> None:
+    hung = [Quoter(name, quote_s=60) for name in ("alpha", "beta")]
+    answer = played(stage, *hung, Quoter("gamma", priority=2), Quoter("delta", priority=2), act=timed)
+    assert answer == (pytest.approx(5.2), "delta")
+    assert [one.asked for one in hung] == [1, 1]
+
+
+def test_the_only_one_who_asks_for_patience_is_asked_again_when_its_time_has_come(stage: Any) -> None:
+    assert played(stage, Quoter("alpha", throttled_once(for_ms=500)), act=timed) == (pytest.approx(0.8), "alpha")
+
+
+def test_who_could_not_be_compared_is_asked_anew_beside_whom_was_waited_for(stage: Any) -> None:
+    alpha, beta = Quoter("alpha"), Quoter("beta", throttled_once(for_ms=16_000))
+    assert played(stage, alpha, beta, act=timed)[0] == pytest.approx(16.3)
+    assert verdicts(stage.logs[0]) == {"alpha": "eligible", "beta": "eligible"}
+
+
+def test_more_than_the_rate_can_make_of_the_amount_is_believed_of_nobody(stage: Any) -> None:
+    liar = Quoter("liar", Quote(rate=Decimal("0.05"), amount_out=Decimal(10)))
+    assert played(stage, liar, Quoter("alpha", "0.0501"), Quoter("beta")).provider == "alpha"
+    assert verdicts(stage.logs[0])["liar"] == "rate_outlier"
+
+
+def test_the_preferred_one_is_asked_for_a_quote_whatever_its_tier(stage: Any) -> None:
+    others = [Quoter(name) for name in ("alpha", "beta", "gamma")]
+    preferred = Quoter("preferred", priority=2)
+    answer = played(stage, *others, preferred, act=partial(convert, preferred="preferred"))
+    assert answer.provider == "preferred"
+    assert sum(one.asked for one in others) == 2
+
+
+def test_asking_for_quotes_up_to_a_limit_does_not_send_conversions_to_the_emergency_tier(stage: Any) -> None:
+    once = [ProviderSettings(id=name, max_calls_per_second=Decimal(1), burst=1) for name in ("alpha", "beta")]
+    alpha, beta = [Quoter(one.id, settings=one) for one in once]
+    dex = Quoter("dex", priority=4)
+    assert played(stage, alpha, beta, dex, act=timed)[0] == pytest.approx(1.1)
+    assert dex.asked == 0
+
+
+def test_the_emergency_tier_is_asked_where_the_others_limits_end_too_late(stage: Any) -> None:
+    slow = ProviderSettings(id="slow", max_calls_per_second=Decimal("0.01"), burst=1)
+    dex = Quoter("dex", priority=4)
+    policy = POLICY.model_copy(update={"trust_lone_quote": True})
+    assert played(stage, Quoter("slow", settings=slow), dex, policy=policy).provider == "dex"
+
+
+def test_nobody_waits_in_line_behind_a_smaller_one_that_fewer_can_serve(stage: Any) -> None:
+    large_only = Quote(rate=Decimal("0.05"), min_amount=Decimal(5))
+    providers = Quoter("alpha", throttled_once(for_ms=16_000)), Quoter("beta", large_only), Quoter("gamma", large_only)
+
+    async def act(engine: Engine) -> tuple[float, float]:
+        began_s = asyncio.get_running_loop().time()
+        small = asyncio.create_task(convert(engine, "1"))
+        await asyncio.sleep(1)
+        await convert(engine, "10")
+        large_s = asyncio.get_running_loop().time() - began_s
+        await small
+        return large_s, asyncio.get_running_loop().time() - began_s
+
+    assert played(stage, *providers, act=act) == (pytest.approx(1.2), pytest.approx(16.3))
+
+
+@pytest.mark.parametrize("paid", ["9E+999999", "-9E+999999"])
+def test_whatever_a_provider_says_to_have_paid_out_the_log_can_be_folded(stage: Any, paid: str) -> None:
+    alpha, log = Quoter("alpha", pays=Decimal(paid)), MemoryLog()
+    assert played(stage, alpha, log=log).provider == "alpha"
+    assert played(stage, alpha, log=log).provider == "alpha"
+
+
+@pytest.mark.parametrize("reference", ["\ud800", "x" * 501])
+def test_an_offer_whose_id_cannot_be_kept_is_no_quote(stage: Any, reference: str) -> None:
+    odd = Quoter("odd", Quote(rate=Decimal("0.0501"), reference=reference))
+    assert played(stage, odd, Quoter("alpha"), Quoter("beta")).provider == "alpha"
+    assert verdicts(stage.logs[0])["odd"] == "no_quote"
+
+
+def test_a_quote_says_nothing_of_an_account_that_is_out(stage: Any) -> None:
+    alpha = Quoter("alpha", "0.0501", quote_s=1, acts=[Misconfigured("no key")])
+    gate = Quoter("beta", quote_s=1)
+
+    async def act(engine: Engine) -> None:
+        first = asyncio.create_task(convert(engine))
+        await asyncio.sleep(0.5)
+        second = asyncio.create_task(convert(engine))  # Its quotes come after the first one has been turned away.
+        await asyncio.gather(first, second)
+        assert engine.standing.alerts.keys() == {"misconfigured|alpha"}
+
+    played(stage, alpha, gate, act=act)
+    assert len(alpha.calls) == 1
+
+
+def test_the_emergency_tier_is_asked_where_the_others_have_asked_for_patience(stage: Any) -> None:
+    alpha, dex = Quoter("alpha", throttled_once(for_ms=16_000)), Quoter("dex", priority=4)
+    policy = POLICY.model_copy(update={"trust_lone_quote": True})
+    assert played(stage, alpha, dex, policy=policy, act=timed) == (pytest.approx(0.3), "dex")
 
 
 def limited(name: str, rate: str, **more: Any) -> Quoter:

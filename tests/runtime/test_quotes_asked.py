@@ -141,3 +141,21 @@ async def test_what_cannot_be_asked_about_is_refused_as_a_request_is() -> None:
         with pytest.raises(InvalidRequest, match="did you mean 'convert'"):
             await running.quotes("convrt", **ASKED)
     assert quoting.asked == []
+
+
+@virtually
+async def test_what_is_sensitive_of_the_question_is_not_told_in_clear() -> None:
+    secret = "bc1qsecretsecret"
+    log = MemoryLog()
+    running = Engine(
+        providers=[Quoting("a", Transient(f"cannot pay {secret}"))],
+        log=log,
+        policy=Policy(),
+        system=VirtualSystem(),
+        operations=[Operation(name="convert", effect=Effect.ONCE, quoted=True, sensitive=frozenset({"address"}))],
+    )
+    async with running:
+        (found,) = await running.quotes("convert", **{**ASKED, "body": {"address": secret}})
+    with log.reader() as reader:
+        assert not [row for row in reader.rows() if secret in row.payload]
+    assert found.verdict == "no_quote"
