@@ -17,6 +17,7 @@ from understudy.engine.quote_verdicts import (
     ABOVE_MAXIMUM,
     ALL_FEES,
     BELOW_MINIMUM,
+    FEES_TOO_HIGH,
     NO_QUOTE,
     NO_VOICE,
     NOTHING_TO_COMPARE,
@@ -33,6 +34,7 @@ from understudy.projections.quote_book import quote_key
 from understudy.projections.standing import Standing
 
 _ONE: Final = Decimal(1)
+_TWO: Final = Decimal(2)
 _HUNDRED: Final = Decimal(100)
 _MILLION: Final = Decimal(1_000_000)
 
@@ -166,9 +168,9 @@ def _judged(
     )
     net = net_of(quote, settings.fees, amount=amount, coin=pair.partition("/")[2])
     fade_ppm = None if offer is None else offer.fade_ppm
-    if verdict is None:
-        verdict = _of_the_amount(quote, amount, net)
     gross = EXACT.multiply(amount, quote.rate)
+    if verdict is None:
+        verdict = _of_the_amount(quote, amount, net, gross)
     if verdict is None and quote.amount_out is not None and _is_too_good(net, gross, standing.policy):
         verdict = RATE_OUTLIER
     return Judgement(
@@ -190,9 +192,11 @@ def _is_too_good(net: Decimal, gross: Decimal, policy: Policy) -> bool:
     return net > EXACT.multiply(gross, EXACT.add(_ONE, policy.max_rate_difference))
 
 
-def _of_the_amount(quote: Quote, amount: Decimal, net: Decimal) -> str | None:
+def _of_the_amount(quote: Quote, amount: Decimal, net: Decimal, gross: Decimal) -> str | None:
     if quote.min_amount is not None and amount < quote.min_amount:
         return BELOW_MINIMUM
     if quote.max_amount is not None and amount > quote.max_amount:
         return ABOVE_MAXIMUM
-    return ALL_FEES if net <= 0 else None
+    if net <= 0:
+        return ALL_FEES
+    return FEES_TOO_HIGH if EXACT.multiply(net, _TWO) < gross else None

@@ -9,6 +9,7 @@ __all__ = [
     "ALL_FEES",
     "BELOW_MINIMUM",
     "DISHONEST",
+    "FEES_TOO_HIGH",
     "NOTHING_TO_COMPARE",
     "NOT_ASKED",
     "NO_QUOTE",
@@ -26,6 +27,8 @@ QUOTE_EXPIRED: Final = "quote_expired"
 BELOW_MINIMUM: Final = "amount_below_minimum"
 ABOVE_MAXIMUM: Final = "amount_above_maximum"
 ALL_FEES: Final = "fees_exceed_amount"
+FEES_TOO_HIGH: Final = "fees_too_high"
+"""Less than half of what its own rate makes of the amount would be paid out."""
 NOTHING_TO_COMPARE: Final = "nothing_to_compare"
 """A quote alone without history, or two that contradict each other: neither is taken blindly."""
 

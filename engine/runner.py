@@ -103,6 +103,9 @@ class Runner:
                         self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
                         await self._conclude(ticket, recorded)
                         raise unknown_of(held, file=self.journal.log.file)
+                    case steps.Call(event=call) if self._tasks.closing and _moves_on(call, ticket):
+                        self._give_up(ticket, EndReason.INTERRUPTED)
+                        raise stopped(ticket.request_id)
                     case _:
                         await self._carry_out(step, ticket, now_us)
         except asyncio.CancelledError:
@@ -261,6 +264,11 @@ class Runner:
             self._end(ticket, step.event, now_us)
         elif not self._tasks.closing:
             self.spawn(self.settle(ticket), name=f"settle {ticket.request_id}")
+
+
+def _moves_on(call: CallStarted, ticket: Ticket) -> bool:
+    """Whether a call would move something after others in vain: not once a stop is wanted, which might cut it off."""
+    return ticket.request.effect is Effect.ONCE and call.attempt > 1
 
 
 def _pass_on(answer: "asyncio.Future[Answer]", task: "asyncio.Task[Answer]") -> None:

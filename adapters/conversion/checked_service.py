@@ -10,13 +10,14 @@ class CheckedService:
     """A service that raises `InvalidReply` for an answer that cannot be right.
 
     Shape:  it is able to do what the service is: `ping`, `stock`, `lookup` and `quote` are there only if they are
-            there. `settle_ms` and `two_part` are the service's.
+            there. `two_part` is the service's.
     """
 
-    def __init__(self, service: Provider) -> None:
+    def __init__(self, service: Provider, *, settle_ms: int) -> None:
         self.id = service.id
+        self.settle_ms = settle_ms
         self._service: Any = service
-        for name in ("ping", "stock", "settle_ms", "two_part"):
+        for name in ("ping", "stock", "two_part"):
             if (found := getattr(service, name, None)) is not None:
                 setattr(self, name, found)
         if callable(getattr(service, "lookup", None)):

@@ -33,6 +33,16 @@ CONVERT: Final = Operation(name="convert", effect=Effect.ONCE, quoted=True, sens
 """The operation that every conversion is; where it goes is not in the log in clear."""
 
 
+def _settle_ms(service: Provider, policy: Policy) -> int:
+    """How long an "absent" of a service is not yet believed: as it says, else as long as one call may take.
+
+    A service that has not answered in time may still be at it: believed at once, another would convert, too.
+    """
+    known = policy.by_id.get(service.id)
+    own = int(getattr(service, "settle_ms", 0)) or (known.settle_ms if known is not None else 0)
+    return own or policy.timeout_us(service.id) // 1000
+
+
 class MultiServiceConverter:
     """Converts coins through one of several services: the best honest quote wins, and nothing is converted twice.
 
@@ -64,9 +74,10 @@ class MultiServiceConverter:
         self.enabled = told.enabled
         self._closes = tuple(closes)
         self._system = system or RealSystem()
+        policy = told.policy.with_providers(told.policy.providers[:first_only])
         self.engine = Engine(
-            providers=[CheckedService(one) for one in used.values()],
-            policy=told.policy.with_providers(told.policy.providers[:first_only]),
+            providers=[CheckedService(one, settle_ms=_settle_ms(one, policy)) for one in used.values()],
+            policy=policy,
             log=log,
             system=self._system,
             operations=[CONVERT],

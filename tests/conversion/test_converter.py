@@ -324,3 +324,22 @@ def all_bytes(folder: Path) -> bytes:
 async def until(holds: Any) -> None:
     while not holds():  # noqa: ASYNC110 - Virtual time: it costs nothing.
         await asyncio.sleep(0.01)
+
+
+@virtually
+async def test_an_absence_is_not_believed_while_the_service_may_still_be_at_it() -> None:
+    slow, other = Exchange("slow", "0.0654"), Exchange("other", "0.0653")
+
+    async def late(operation: str, request: Request, *, key: str, deadline: Deadline) -> Reply:
+        """Its order is in the books 1.6 seconds after the call, and its answer never comes."""
+        done = Reply(value=request.body, reference="slow-1", amount_out=request.amount)
+        asyncio.get_running_loop().call_later(1.6, slow.orders.setdefault, key, done)
+        await asyncio.sleep(600)
+        return done
+
+    slow.call = late  # type: ignore[method-assign]
+
+    async with virtual([slow, other], request_timeout_ms=1_000) as converter:
+        done = await converter.convert(**ETH_TO_BTC, amount=1)
+    assert (done.service, done.reference) == ("slow", "slow-1")
+    assert other.called == []

@@ -75,15 +75,15 @@ def test_what_can_convert_nothing_is_refused(services: Any, message: str) -> Non
 
 
 def test_a_checked_service_is_able_to_do_what_the_service_is() -> None:
-    plain, full = CheckedService(Service()), CheckedService(Full())
+    plain, full = CheckedService(Service(), settle_ms=7), CheckedService(Full(), settle_ms=7)
     able = ("ping", "lookup", "quote", "stock", "settle_ms", "two_part")
-    assert [name for name in able if hasattr(plain, name)] == ["quote"]
+    assert [name for name in able if hasattr(plain, name)] == ["quote", "settle_ms"]
     assert [name for name in able if hasattr(full, name)] == ["ping", "lookup", "quote", "settle_ms", "two_part"]
-    assert (full.settle_ms, full.two_part) == (900, True)  # type: ignore[attr-defined] # Set where the service has them.
+    assert (full.settle_ms, full.two_part) == (7, True)  # type: ignore[attr-defined] # Set where the service has it.
 
 
 async def test_what_a_service_answers_is_looked_at() -> None:
-    service = CheckedService(Full())
+    service = CheckedService(Full(), settle_ms=7)
     assert (await service.quote(REQUEST, deadline=until())).quote == Quote(rate=Decimal(2))
     assert (await service.call("convert", REQUEST, key="k", deadline=until())).reference == "convert k"
     with pytest.raises(InvalidReply, match="to_coin is 'LTC', not BTC"):
@@ -95,7 +95,7 @@ async def test_a_quote_is_held_against_the_engines_clock_not_against_ours() -> N
         async def quote(self, request: Request, *, deadline: Deadline) -> Quote:
             return Quote(rate=Decimal(2), expires_at_us=1_000)
 
-    service = CheckedService(Late())
+    service = CheckedService(Late(), settle_ms=7)
     assert (await service.quote(REQUEST, deadline=Deadline(5_000, lambda: 999))).quote is not None
     with pytest.raises(InvalidReply, match="had expired"):
         await service.quote(REQUEST, deadline=Deadline(5_000, lambda: 1_000))

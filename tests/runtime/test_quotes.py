@@ -616,6 +616,7 @@ def test_who_could_not_be_asked_waits_for_a_ping_and_then_for_one_probe(stage: A
     [
         (Quote(rate=Decimal("0.05"), min_amount=Decimal(3)), "amount_below_minimum"),
         (Quote(rate=Decimal("0.05"), max_amount=Decimal(1)), "amount_above_maximum"),
+        (Quote(rate=Decimal("0.05"), amount_out=Decimal("0.0499")), "fees_too_high"),
     ],
 )
 def test_limits_and_fees_keep_a_true_rate_from_being_taken(stage: Any, quote: Quote, verdict: str) -> None:
