@@ -10,6 +10,7 @@ from typing import Final
 
 from understudy.adapters.caretaker import OtherRules, obey_inbox
 from understudy.adapters.cli.exits import Refused
+from understudy.adapters.cli.interrupts import hold_back, let_come
 from understudy.adapters.cli.output import note, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader, put_command
@@ -63,8 +64,14 @@ def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
     """
     with SqliteReader.open(db) as reader:
         after = reader.head().seq
-    number = put_command(db, wish.model_dump_json())
+    held = hold_back()
     try:
+        number = put_command(db, wish.model_dump_json())
+    except BaseException:
+        let_come(held)
+        raise
+    try:
+        let_come(held)  # Ctrl-C in the instant after the command was put there takes it back, too.
         owner = _until_taken(db.resolve(), number, patience_s=patience_s)
     except KeyboardInterrupt:
         gone = "has been taken back" if withdraw_command(db, number) else "had been taken already"

@@ -26,6 +26,16 @@ def raise_again() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def hold_back() -> "set[int | signal.Signals]":
+    """From here on Ctrl-C waits; what was held back before is returned, for `let_come`."""
+    return signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def let_come(before: "set[int | signal.Signals]") -> None:
+    """From here on Ctrl-C comes again, also one that has waited."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end(number: int, frame: "FrameType | None") -> None:
     del number, frame
     os.write(2, _LAST_WORDS)
