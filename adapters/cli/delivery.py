@@ -10,7 +10,7 @@ from typing import Final
 
 from understudy.adapters.caretaker import OtherRules, obey_inbox
 from understudy.adapters.cli.exits import Refused
-from understudy.adapters.cli.interrupts import hold_back, let_come
+from understudy.adapters.cli.interrupts import Held, hold_back, let_come
 from understudy.adapters.cli.output import note, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader, put_command
@@ -67,12 +67,20 @@ def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
     held = hold_back()
     try:
         number = put_command(db, wish.model_dump_json())
-    except BaseException:
+        owner = _obeyed_by(db, number, held, patience_s=patience_s)
+    finally:
         let_come(held)
-        raise
+    if isinstance(owner, Waiting):
+        return owner
+    with SqliteReader.open(db) as reader:
+        return Delivered(number=number, row=_what_became_of(reader, wish, number=number, after=after), owner=owner)
+
+
+def _obeyed_by(db: Path, number: int, held: Held, *, patience_s: float) -> str | Waiting | None:
+    """Wait until a command is taken, or take it back if that is cut short; `held` was held back until it was put."""
     try:
         let_come(held)  # Ctrl-C in the instant after the command was put there takes it back, too.
-        owner = _until_taken(db.resolve(), number, patience_s=patience_s)
+        return _until_taken(db.resolve(), number, patience_s=patience_s)
     except KeyboardInterrupt:
         gone = "has been taken back" if withdraw_command(db, number) else "had been taken already"
         note(f"\nthe command {gone}")
@@ -81,10 +89,6 @@ def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
         with suppress(UnderstudyError):  # The first error is the one to tell.
             withdraw_command(db, number)
         raise
-    if isinstance(owner, Waiting):
-        return owner
-    with SqliteReader.open(db) as reader:
-        return Delivered(number=number, row=_what_became_of(reader, wish, number=number, after=after), owner=owner)
 
 
 def _until_taken(db: Path, number: int, *, patience_s: float) -> str | Waiting | None:

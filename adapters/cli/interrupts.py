@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 INTERRUPTED = 130
+Held = set["int | signal.Signals"]
+"""Which signals were held back."""
 _LAST_WORDS = b"\nstopped\n"
 
 
@@ -26,12 +28,12 @@ def raise_again() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def hold_back() -> "set[int | signal.Signals]":
+def hold_back() -> Held:
     """From here on Ctrl-C waits; what was held back before is returned, for `let_come`."""
     return signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-def let_come(before: "set[int | signal.Signals]") -> None:
+def let_come(before: Held) -> None:
     """From here on Ctrl-C comes again, also one that has waited."""
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
