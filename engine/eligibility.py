@@ -244,9 +244,17 @@ def _of_the_load(standing: Standing, record: ProviderRecord, settings: ProviderS
         free_us = record.rate_used_us - (burst - 1) * record.rate_interval_us
         if now_us < free_us:
             return (RATE_LIMIT, free_us)
-    if settings.max_in_flight is not None and record.in_flight >= settings.max_in_flight:
+    if settings.max_in_flight is not None and _under_way(standing, record, settings) >= settings.max_in_flight:
         return (IN_FLIGHT, now_us + ASK_AGAIN_US)
     return None
+
+
+def _under_way(standing: Standing, record: ProviderRecord, settings: ProviderSettings) -> int:
+    """Serving calls under way, and quotes: whoever bounds the one means the other, too."""
+    quotes = standing.lanes.find((settings.id, "quote")) if settings.has_quote else None
+    if quotes is None:
+        return record.in_flight
+    return record.in_flight + standing.lanes.state[standing.lanes.base(quotes) + lane.IN_FLIGHT]
 
 
 def _of_the_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> Verdict | None:

@@ -838,3 +838,29 @@ def test_a_preferred_service_that_lies_is_not_taken(stage: Any) -> None:
     policy = POLICY.model_copy(update={"preferred_provider": "favourite"})
     others = [Quoter("alpha", "0.0500"), Quoter("beta", "0.0501")]
     assert played(stage, *others, Quoter("favourite", "0.06"), policy=policy).provider == "beta"
+
+
+def test_no_more_calls_are_under_way_than_may_be_quotes_included(stage: Any) -> None:
+    busy = Quoter("busy", settings=ProviderSettings(id="busy", max_in_flight=2))
+    under_way = most = 0
+
+    async def act(engine: Engine) -> list[Answer]:
+        nonlocal under_way, most
+        asked, called = busy.quote, busy.call
+
+        def counted(function: Any) -> Any:
+            async def count(*args: Any, **more: Any) -> Any:
+                nonlocal under_way, most
+                under_way, most = under_way + 1, max(most, under_way + 1)
+                try:
+                    return await function(*args, **more)
+                finally:
+                    under_way -= 1
+
+            return count
+
+        busy.quote, busy.call = counted(asked), counted(called)  # type: ignore[method-assign]
+        return await asyncio.gather(*(convert(engine) for _ in range(20)))
+
+    assert len(played(stage, busy, act=act)) == 20
+    assert most == 2
