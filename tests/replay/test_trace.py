@@ -5,6 +5,7 @@ import gzip
 import importlib
 import sys
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -205,17 +206,31 @@ def test_progress_is_told_up_to_the_last_slot(tmp_path: Path, slots: list[str]) 
     assert told[-1] == (120, 120)
 
 
-@pytest.mark.shared_data
-def test_the_recorded_traffic_becomes_a_trace_of_all_complete_slots(tmp_path: Path) -> None:
+def of_recorded_traffic(path: Path, *, slots: int | None = None) -> int:
+    """Make a trace of the recorded traffic, or of its first slots; how many it has."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
         sandbox_trace = importlib.import_module("sandbox_trace")  # A script, which nobody else imports.
     finally:
         sys.path.pop(0)
     source = SHARED_DATA / "computesdk_sandbox" / "requests.csv.gz"
+    complete = islice(sandbox_trace.complete(sandbox_trace.read_slots(source)), slots)
+    return int(sandbox_trace.write_trace(path, complete, throttle=False, account=False))
+
+
+@pytest.mark.shared_data
+def test_recorded_traffic_becomes_a_trace(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv.gz"
-    slots = sandbox_trace.complete(sandbox_trace.read_slots(source))
-    assert sandbox_trace.write_trace(path, slots, throttle=False, account=False) == 11_433
+    assert of_recorded_traffic(path, slots=500) == 500
+    plan = outline(path)
+    assert (plan.slots, len(plan.providers)) == (500, 10)
+
+
+@pytest.mark.soak
+@pytest.mark.shared_data
+def test_the_recorded_traffic_becomes_a_trace_of_all_complete_slots(tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv.gz"
+    assert of_recorded_traffic(path) == 11_433
     plan = outline(path)
     assert (plan.slots, len(plan.providers), plan.longest_us) == (11_433, 10, 30_000_000)
     assert fixed_order(path, ("daytona", "e2b", "modal")) == pytest.approx(420, abs=1)
