@@ -22,7 +22,7 @@ from understudy.projections.reactions import REACTIONS
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 5
+FOLD_VERSION: Final = 6
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 
