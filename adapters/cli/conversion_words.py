@@ -10,6 +10,7 @@ import click
 
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.files import expect_place_for_a_log
+from understudy.adapters.cli.made_up import expect_not_made_up
 from understudy.adapters.cli.output import note
 from understudy.adapters.conversion.converter import MultiServiceConverter
 from understudy.adapters.conversion.files import USUAL_FILE
@@ -40,13 +41,14 @@ def opened(config: Path | None, log_file: Path | None) -> MultiServiceConverter:
     """A converter as the settings say, not started yet; it is told where they come from. Without a file, the log is
     kept in memory only, and nobody is pinged.
 
-    Errors: Refused if there are no settings, or such as cannot be used.
+    Errors: Refused if there are no settings, or such as cannot be used, and for a log that was made up.
     """
     path = config if config is not None else USUAL_FILE
     if config is None and not path.is_file():
         raise Refused(f"there are no settings: name their file with --config FILE, or put it at {path}")
     if log_file is not None:
         expect_place_for_a_log(log_file)
+        expect_not_made_up(log_file)
     log = MemoryLog() if log_file is None else SqliteLog(log_file)
     environment = {name: text for name, text in os.environ.items() if name.startswith("UNDERSTUDY_")}
     try:

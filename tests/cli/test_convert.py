@@ -1,7 +1,9 @@
 """`understudy convert` and `understudy quote`, over services on a loopback port."""
 
+import asyncio
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +11,11 @@ from pathlib import Path
 import pytest
 from cli.command_line import answered, refused, run, said
 from exchange_for_tests import Exchange, exchange
+from quoters import CONVERT, Quoter
+
+from understudy.adapters.demo.own_log import STREAM
+from understudy.adapters.stores import SqliteLog
+from understudy.engine import Engine
 
 BTC = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 TO_BTC = ("ETH", "BTC", "1.5", BTC)
@@ -174,6 +181,33 @@ def test_it_is_said_that_a_converter_is_switched_off(folder: Path, services: Exc
 def test_what_is_typed_wrong_ends_in_a_sentence(folder: Path, words: tuple[str, ...], told: str) -> None:
     assert told in refused(*words)
     assert sorted(folder.rglob("*.db")) == []
+
+
+def test_a_log_that_a_simulation_or_a_demo_has_written_is_refused_and_left_as_it_is(
+    folder: Path, services: Exchange, short_log: Path
+) -> None:
+    made_up = {"simulation": folder / "simulated.db", "demo": folder / "demo.db"}
+    shutil.copy(short_log, made_up["simulation"])
+    asyncio.run(started_and_stopped(SqliteLog(made_up["demo"], stream=STREAM)))
+    for whose, path in made_up.items():
+        before = path.read_bytes()
+        for words in (("convert", *TO_BTC), ("quote", *TO_BTC[:3])):
+            told = refused(*words, "--log", path)
+            assert told.startswith(f"{path} is the log of a {whose}: what is in it never happened")
+            assert told.endswith("name another file with --log, or remove this one")
+        assert path.read_bytes() == before
+    assert services.quotes == []
+
+
+def test_a_demo_s_log_is_refused_even_if_another_engine_has_written_to_it_since(folder: Path) -> None:
+    for stream in (STREAM, "main"):
+        asyncio.run(started_and_stopped(SqliteLog("demo.db", stream=stream)))
+    assert "demo.db is the log of a demo" in refused("convert", *TO_BTC, "--log", "demo.db")
+
+
+async def started_and_stopped(log: SqliteLog) -> None:
+    async with Engine(providers=[Quoter("alpha")], log=log, operations=[CONVERT]):
+        pass
 
 
 def test_without_settings_it_is_said_where_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
