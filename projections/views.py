@@ -72,6 +72,14 @@ class StockView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineView:
+    """A pair for which a provider's quotes are not asked for; `until_us` None until it is released."""
+
+    pair: str
+    until_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderView:
     """One provider at an instant. Instants are microseconds, 0 for never."""
 
@@ -83,6 +91,7 @@ class ProviderView:
     misconfigured_us: int
     unfunded_us: int
     stock: tuple[StockView, ...]
+    quarantines: tuple[QuarantineView, ...]
 
 
 def provider_views(standing: Standing, *, now_us: int) -> tuple[ProviderView, ...]:
@@ -108,7 +117,16 @@ def provider_view(standing: Standing, provider: str, *, now_us: int) -> Provider
         misconfigured_us=record.misconfigured_us,
         unfunded_us=record.unfunded_us,
         stock=tuple(_stock(standing, provider)),
+        quarantines=tuple(_quarantines(standing, provider, now_us)),
     )
+
+
+def _quarantines(standing: Standing, provider: str, now_us: int) -> Iterator[QuarantineView]:
+    """Those that last; one whose time is over ends at the next decision, and keeps nobody out until then."""
+    for key, until_us in standing.quotes.quarantines.items():
+        name, _, pair = key.partition("|")
+        if name == provider and (until_us is None or now_us < until_us):
+            yield QuarantineView(pair=pair, until_us=until_us)
 
 
 def lane_view(standing: Standing, index: int, *, now_us: int) -> LaneView:

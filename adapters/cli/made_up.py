@@ -19,8 +19,8 @@ def expect_not_made_up(path: Path) -> None:
     """
     if whose := _made_up_by(path):
         raise Refused(
-            f"{path} is the log of a {whose}: what is in it never happened, and real quotes and conversions must not stand"
-            " among that; name another file with --log, or remove this one"
+            f"{path} is the log of a {whose}: what is in it never happened, and real quotes and conversions must not"
+            " stand among that; name another file with --log, or remove this one"
         )
 
 

@@ -151,8 +151,32 @@ def test_an_amount_that_a_service_does_not_take_is_told_with_its_bound(folder: P
     (folder / "config" / "services.toml").write_text(described)
     services.services["alpha"].least = Decimal("0.5")
     result = run("quote", "ETH", "BTC", "0.1")
-    assert "  alpha: takes 0.5 ETH at least\n" in result.stdout
+    assert "  alpha: takes 0.5 ETH at least, not 0.1\n" in result.stdout
     assert "beta:" not in result.stdout
+    assert run("convert", "ETH", "BTC", "0.1", BTC).exit_code == 0
+    assert "alpha was out: amount below minimum: it takes 0.5 ETH at least, not 0.1\n" in said(
+        "explain", "conversions.db", "last"
+    )
+
+
+def test_what_the_emergency_tier_is_given_at_most_is_told_beside_the_amount(folder: Path) -> None:
+    entries = [{"id": name, "priority": "EMERGENCY", "api": "services.toml"} for name in ("alpha", "beta", "gamma")]
+    entries[0]["priority"] = "PRIMARY"
+    settings = {"multiService": {"services": entries, "maxEmergencyAmount": {"ETH": 0.5}, "trustLoneQuote": True}}
+    (folder / "config" / "default.json").write_text(json.dumps(settings))
+    told = "given 0.5 ETH at most (max_emergency_amount), not 1.5"
+    assert f"  beta: is {told}\n" in said("quote", "ETH", "BTC", "1.5")
+    assert run("convert", *TO_BTC).exit_code == 0
+    assert f"beta was out: emergency amount: it is {told}" in said("explain", "conversions.db", "last")
+    decision = next(one for one in answered("explain", "conversions.db", "last")["events"] if "bounds" in one)
+    assert decision["bounds"] == {"beta": f"is {told}", "gamma": f"is {told}"}
+
+
+def test_quotes_as_json_stand_in_the_order_of_the_table(folder: Path, services: Exchange) -> None:
+    services.services["alpha"].rate = Decimal("0.0650")
+    rows = said("quote", "ETH", "BTC", "1.5").splitlines()[1:]
+    found = answered("quote", "ETH", "BTC", "1.5")["offers"]
+    assert [row.split()[0] for row in rows] == [one["service"] for one in found] == ["beta", "gamma", "alpha"]
 
 
 def test_it_is_said_that_a_converter_is_switched_off(folder: Path, services: Exchange) -> None:
