@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from understudy.adapters.cli.conversion_words import config_option, exact, opened, wanted_arguments
+from understudy.adapters.cli.conversion_words import (
+    OfAnAmount,
+    config_option,
+    exact,
+    opened,
+    said_of_options,
+    wanted_arguments,
+)
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, WAITS
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, facts, note
@@ -15,10 +22,11 @@ from understudy.adapters.conversion.conversion import Conversion
 from understudy.adapters.conversion.converter import MultiServiceConverter
 from understudy.adapters.conversion.notices import Notice
 from understudy.adapters.conversion.wish import wish
+from understudy.engine.acceptance import check_name
 from understudy.engine.errors import OutcomeUnknown, RequestError
 
 
-@click.command()
+@click.command(cls=OfAnAmount)
 @wanted_arguments
 @click.argument("address")
 @click.option("--network", metavar="NAME", help="The chain that the address is on, where the coin has several.")
@@ -63,7 +71,10 @@ def convert(
                 2 wrong usage, or settings, an address or a log that cannot be
                 used; 3 not known yet: it may have been executed, and is held.
     """
-    wish(**wanted)  # type: ignore[arg-type] # What is wrong with it is told before anything is opened.
+    with said_of_options():  # What is wrong with it is told before anything is opened.
+        wish(**wanted)  # type: ignore[arg-type]
+        if idempotency_key is not None:
+            check_name("--idempotency-key", idempotency_key)
     converter = opened(config, log_file)
     try:
         done = asyncio.run(_converted(converter, idempotency_key=idempotency_key, **wanted))

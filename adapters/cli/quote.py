@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from understudy.adapters.cli.conversion_words import UNKNOWN, config_option, exact, opened, wanted_arguments
+from understudy.adapters.cli.conversion_words import UNKNOWN, OfAnAmount, config_option, exact, opened, wanted_arguments
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer_json, answer_wrapped, note, plain, table
@@ -16,7 +16,7 @@ from understudy.adapters.conversion.wish import Wish, inquiry
 from understudy.engine.eligibility import ELIGIBLE
 
 
-@click.command()
+@click.command(cls=OfAnAmount)
 @wanted_arguments
 @config_option
 @click.option(

@@ -19,6 +19,8 @@ from understudy.engine import Engine
 
 BTC = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 TO_BTC = ("ETH", "BTC", "1.5", BTC)
+CONVERT_TO_BTC = ("convert", *TO_BTC)
+TRON = "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8"
 
 
 @pytest.fixture
@@ -190,7 +192,14 @@ def test_it_is_said_that_a_converter_is_switched_off(folder: Path, services: Exc
     ("words", "told"),
     [
         (("convert", "ETH", "BTC", "1.5", BTC[:-1] + "5"), "address"),
-        (("convert", "ETH", "BTC", "-1.5", BTC), "No such option"),
+        (("convert", "ETH", "BTC", "-1.5", BTC), "an amount must be greater than 0, not '-1.5'"),
+        (("convert", "ETH", "BTC", "--memo", "7", "-.5", BTC), "an amount must be greater than 0, not '-.5'"),
+        (("quote", "ETH", "BTC", "-1"), "an amount must be greater than 0, not '-1'"),
+        (("quote", "ETH", "BTC", "--", "-1"), "must be greater than 0, not '-1'"),
+        (("convert", "ETH", "BTC", "-x", BTC), "No such option '-x'"),
+        (("convert", "BTC", "USDT", "1", TRON), "this looks like a Tron address; if that is meant, add --network TRX"),
+        ((*CONVERT_TO_BTC, "--idempotency-key", ""), "--idempotency-key must be 1 to 200 printable characters, not ''"),
+        ((*CONVERT_TO_BTC, "--idempotency-key", "a" * 201), "--idempotency-key must be 1 to 200 printable characters"),
         (("convert", "ETH", "BTC", "1,5", BTC), "write digits with a point"),
         (("convert", "ETH", "BTC", "0", BTC), "must be greater than 0"),
         (("convert", "ETH", "BTX", "1", BTC), "coin 'BTX' is unknown"),
