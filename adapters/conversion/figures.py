@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from understudy.engine.health import ProviderHealth, Status
-from understudy.events.names import did_you_mean, snake_case
+from understudy.events.names import did_you_mean_setting, snake_case
 from understudy.events.policy import ProviderSettings
 from understudy.projections.lanes import CIRCUITS
 from understudy.projections.standing import Standing
@@ -41,7 +41,7 @@ class Stats:
         name = snake_case(key)
         name = name if name in known else f"{name}_ms"
         if name not in known:
-            raise KeyError(f"there is no figure {key!r}{did_you_mean(key, known)}")
+            raise KeyError(f"there is no figure {key!r}{did_you_mean_setting(key, known)}")
         return getattr(self, name)
 
 

@@ -132,7 +132,7 @@ async def test_figures_are_read_as_attributes_and_under_the_documents_keys() -> 
     assert stats.average_response_time_ms == stats["averageResponseTime"] == 100
     assert stats.healthy_services == stats["healthyServices"] == 2
     assert dict(stats)["service_usage"] == stats.service_usage
-    with pytest.raises(KeyError, match="did you mean 'total_conversions'"):
+    with pytest.raises(KeyError, match="did you mean 'totalConversions'"):
         stats["totalConversion"]
     btcpay = status["services"]["btcpay"]
     assert isinstance(btcpay.pop("lastFailure"), int)
