@@ -42,6 +42,12 @@ class Totals:
     served: dict[str, int] = field(default_factory=dict)
     """Completed requests by who served them."""
 
+    def decided(self, provider: str | None) -> None:
+        """A decision has chosen a provider, or nobody."""
+        self.decisions += 1
+        if provider is not None:
+            self.chosen[provider] = self.chosen.get(provider, 0) + 1
+
 
 @dataclass(slots=True)
 class Standing:

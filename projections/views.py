@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from understudy.events.exact import EXACT
 from understudy.events.vocabulary import ForcedState
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import LaneKey
@@ -166,7 +167,7 @@ def lane_view(standing: Standing, index: int, *, now_us: int) -> LaneView:
 
 def percent(part: int, *, of: int) -> Decimal | None:
     """A share as a percentage with two decimals, rounded to the nearest; None of nothing."""
-    return Decimal((part * 20_000 + of) // (2 * of)).scaleb(-2) if of else None
+    return Decimal((part * 20_000 + of) // (2 * of)).scaleb(-2, EXACT) if of else None
 
 
 def whole_ms(total_us: int, *, of: int) -> int | None:

@@ -162,32 +162,6 @@ async def test_figures_are_read_as_attributes_and_under_the_documents_keys() -> 
 
 
 @virtually
-async def test_a_conversion_in_two_parts_counts_once_however_it_ends() -> None:
-    only = Exchange("btcpay", two_part=True)
-    async with virtual([only], min_success_rate=0, retry_attempts=1) as converter:
-        for _ in range(3):
-            await converter.convert(**ETH_TO_BTC, amount=1)
-        only.refuses = lambda: Transient("maintenance")
-        with pytest.raises(RequestError):
-            await converter.convert(**ETH_TO_BTC, amount=1)
-        status, stats = converter.status(), converter.get_stats()
-    assert only.called == [*["create", "commit"] * 3, "create", "create"], "the last one was tried again"
-    assert status["services"]["btcpay"]["totalRequests"] == 4
-    assert (stats.total_conversions, dict(stats.service_usage)) == (3, {"btcpay": 3})
-
-
-@virtually
-async def test_the_status_tells_a_quarantine_with_its_pair_and_its_end() -> None:
-    services = [*three(), Exchange("liar", "0.09")]
-    async with virtual(services, quarantine_after=1, max_parallel_requests=4) as converter:
-        await converter.convert(**ETH_TO_BTC, amount=1)
-        told = {name: one["quarantines"] for name, one in converter.status()["services"].items()}
-        (until_us,) = converter.engine.standing.quotes.quarantines.values()
-    assert until_us is not None
-    assert told == {"btcpay": {}, "simpleswap": {}, "changenow": {}, "liar": {"ETH/BTC": until_us // 1000}}
-
-
-@virtually
 async def test_switched_off_the_first_service_converts_alone_and_that_is_logged() -> None:
     services = three()[::-1]
     log = MemoryLog()
