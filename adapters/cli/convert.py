@@ -69,7 +69,8 @@ def convert(
     \b
     Exit codes: 0 converted; 1 not converted, and surely nothing has moved;
                 2 wrong usage, or settings, an address or a log that cannot be
-                used; 3 not known yet: it may have been executed, and is held.
+                used; 3 not known yet: it may have been executed, and is held;
+                130 stopped by Ctrl-C: it may have been executed.
     """
     with said_of_options():  # What is wrong with it is told before anything is opened.
         wish(**wanted)  # type: ignore[arg-type]
@@ -79,7 +80,7 @@ def convert(
     try:
         done = asyncio.run(_converted(converter, idempotency_key=idempotency_key, **wanted))
     except KeyboardInterrupt:
-        note(f"\nWhat had begun is on record in {log_file}, and the next start settles it.")
+        _tell_interrupted(log_file, idempotency_key)
         raise
     except RequestError as error:
         ctx.exit(_told(error, log_file, as_json=as_json))
@@ -129,6 +130,16 @@ async def _settled(converter: MultiServiceConverter, request_id: str) -> bool:
 
 def _patience_s(converter: MultiServiceConverter) -> float:
     return converter.policy.request_timeout_ms / 1000
+
+
+def _tell_interrupted(log_file: Path, idempotency_key: str | None) -> None:
+    """Say what is known after Ctrl-C, and what to type next: the same once more is safe only under a key."""
+    note(f"\nIt may have been converted: what had begun is on record in {log_file}, and the next start settles it.")
+    if idempotency_key is None:
+        look = f"understudy explain {log_file} last"
+        note(f"Look first: {look}. Without an --idempotency-key the same command would be a second conversion.")
+    else:
+        note("Type the same command again: under the same --idempotency-key nothing is converted twice.")
 
 
 def _told(error: RequestError, log_file: Path, *, as_json: bool) -> int:
