@@ -1,4 +1,4 @@
-"""Logs of what never happened: a simulation's and a demo's, to which nothing that moves money may be added."""
+"""Logs of what was only played: a simulation's and a demo's, to which nothing that moves money may be added."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def expect_not_made_up(path: Path) -> None:
     """
     if whose := _made_up_by(path):
         raise Refused(
-            f"{path} is the log of a {whose}: what is in it never happened, and real quotes and conversions must not"
+            f"{path} is the log of a {whose}: what is in it is made up, and real quotes and conversions must not"
             " stand among that; name another file with --log, or remove this one"
         )
 

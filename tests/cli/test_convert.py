@@ -226,7 +226,7 @@ def test_a_log_that_a_simulation_or_a_demo_has_written_is_refused_and_left_as_it
         before = path.read_bytes()
         for words in (("convert", *TO_BTC), ("quote", *TO_BTC[:3])):
             told = refused(*words, "--log", path)
-            assert told.startswith(f"{path} is the log of a {whose}: what is in it never happened")
+            assert told.startswith(f"{path} is the log of a {whose}: what is in it is made up")
             assert told.endswith("name another file with --log, or remove this one")
         assert path.read_bytes() == before
     assert services.quotes == []

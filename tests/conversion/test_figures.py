@@ -44,6 +44,15 @@ async def test_no_figure_depends_on_the_decimal_context_of_the_caller() -> None:
 
 
 @virtually
+async def test_fees_of_nothing_are_a_plain_zero() -> None:
+    async with virtual([Exchange("btcpay", "0.065432109876543210")]) as converter:
+        offers = await converter.quote("ETH", "BTC", "1.234567890123456789")
+        done = await converter.convert(**ETH_TO_BTC, amount="1.5")
+    assert {str(fees) for fees in (*(one.fees for one in offers), done.fees)} == {"0"}
+    assert done.to_json()["fees"] == "0"
+
+
+@virtually
 async def test_a_conversion_in_two_parts_counts_once_however_it_ends() -> None:
     only = Exchange("btcpay", two_part=True)
     async with virtual([only], min_success_rate=0, retry_attempts=1) as converter:
