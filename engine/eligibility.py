@@ -272,7 +272,7 @@ def _of_the_circuit(standing: Standing, index: int, now_us: int) -> Verdict:
 def _of_the_engine(standing: Standing, now_us: int) -> Verdict | None:
     policy = standing.policy
     if policy.max_calls_per_second is not None:
-        free_us = standing.rate_used_us - (policy.burst - 1) * int(1_000_000 / policy.max_calls_per_second)
+        free_us = standing.rate_used_us - (policy.burst - 1) * standing.rate_interval_us
         if now_us < free_us:
             return (GLOBAL_RATE_LIMIT, free_us)
     if policy.max_in_flight is not None:

@@ -42,6 +42,7 @@ from understudy.engine.request_state import (
 )
 from understudy.engine.steps import AskQuotes, Call, Decide, Finish, Hold, Sleep, Step, Wait
 from understudy.events.calls import CallStarted
+from understudy.events.exact import EXACT
 from understudy.events.requests import RequestAccepted, RequestCompleted
 from understudy.events.vocabulary import Effect, EndReason, FailureKind, SuspendReason
 from understudy.projections import lane_step as lane
@@ -219,7 +220,7 @@ def within_budget(standing: Standing, now_us: int) -> bool:
     policy, state = standing.policy, standing.lanes.state
     retries = lane.recent(state, lane.ALL_RETRIED, now_us)
     calls = lane.recent(state, lane.ALL_USED, now_us)
-    return retries < policy.retry_budget_min or retries < policy.retry_budget * calls
+    return retries < policy.retry_budget_min or retries < EXACT.multiply(policy.retry_budget, calls)
 
 
 def _veto_here(standing: Standing, progress: Progress, provider: str, now_us: int) -> Verdict | None:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from understudy.events.policy import ProviderSettings
+from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import ServicePriority
 from understudy.projections import lane_step as lane
@@ -32,7 +32,7 @@ def of_the_quotes(
         until_us = standing.quotes.quarantines[key]
         if until_us is None or now_us < until_us:
             return (QUARANTINED, until_us)
-    limit = _emergency_limit(standing, accepted)
+    limit = emergency_limit(standing.policy, accepted.pair)
     is_last = settings.priority >= ServicePriority.EMERGENCY
     if is_last and limit is not None and accepted.amount is not None and accepted.amount > limit:
         return (EMERGENCY_AMOUNT, None)
@@ -46,11 +46,11 @@ def observed(standing: Standing, accepted: RequestAccepted, *, now_us: int) -> f
     return standing.quotes.confined(accepted.pair or "", now_us=now_us)
 
 
-def _emergency_limit(standing: Standing, accepted: RequestAccepted) -> Decimal | None:
+def emergency_limit(policy: Policy, pair: str | None) -> Decimal | None:
     """How much of the coin sold may go through the emergency tier; None: as much as one likes."""
-    limit = standing.policy.max_emergency_amount
+    limit = policy.max_emergency_amount
     if isinstance(limit, dict):
-        return limit.get((accepted.pair or "").partition("/")[0])
+        return limit.get((pair or "").partition("/")[0])
     return limit
 
 

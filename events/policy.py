@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, to_json
 
+from understudy.events.exact import in_parts
 from understudy.events.names import nearest
 from understudy.events.vocabulary import ServicePriority, Strategy
 
@@ -212,7 +213,7 @@ class Policy(Settings):
     @cached_property
     def weights_ppm(self) -> dict[str, int]:
         """The weights in millionths: what is not zero is at least one."""
-        return {one.id: max(int(one.weight * 1_000_000), int(one.weight > 0)) for one in self.providers}
+        return {one.id: max(in_parts(one.weight, 1_000_000), int(one.weight > 0)) for one in self.providers}
 
     @cached_property
     def prices(self) -> dict[str, Decimal]:
@@ -222,7 +223,7 @@ class Policy(Settings):
     @cached_property
     def exploration_ppm(self) -> int:
         """The exploration share in parts per million."""
-        return int(self.exploration * 1_000_000)
+        return in_parts(self.exploration, 1_000_000)
 
     @cached_property
     def content_hash(self) -> str:
