@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from understudy.adapters.config_faults import Fault, Origin, fault_at, shown
 from understudy.adapters.config_schema import READ_OFF_THE_PROVIDER, settings
-from understudy.events.names import did_you_mean, setting, snake_case
+from understudy.events.names import did_you_mean_setting, setting, snake_case
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import ServicePriority, Strategy
 
@@ -101,7 +101,7 @@ def unknown(key: str, known: Collection[str]) -> str:
         return "is a setting of the whole policy, not of one provider; move it to the top"
     if known is POLICY and name in PROVIDER:
         return "is a setting of a provider; move it to the provider that it is about"
-    return f"is unknown{did_you_mean(key, known)}"
+    return f"is unknown{did_you_mean_setting(key, known)}"
 
 
 def _with_id(key: str, one: object) -> object:

@@ -80,7 +80,7 @@ def check(
     """
     for what, name in (("idempotency_key", key), ("principal", principal or None), ("subject", subject)):
         if name is not None:
-            _check_name(what, name)
+            check_name(what, name)
     if preferred is not None and (not isinstance(preferred, str) or preferred not in policy.by_id):  # type: ignore[redundant-expr]
         raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
     if deadline_ms is None:
@@ -130,7 +130,7 @@ def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect |
     Errors: InvalidRequest.
     """
     if not _is_name(name):
-        _check_name("operation", name)
+        check_name("operation", name)
     if name in SIDE_OPERATIONS:
         own = ", ".join(SIDE_OPERATIONS)
         raise InvalidRequest(f"an operation cannot be called {name!r}: the engine's own calls are {own}")
@@ -155,11 +155,11 @@ def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         raise InvalidRequest(f'context must be a mapping such as {{"country": "us"}}, not {context!r}')
     for name, value in context.items():
         if not _is_name(name):
-            _check_name("a name in context", name)
+            check_name("a name in context", name)
         if not isinstance(value, str):
             raise InvalidRequest(f"context[{name!r}] must be text, not {type(value).__name__}: use str(…)")
         if not _is_name(value):
-            _check_name(f"context[{name!r}]", value)
+            check_name(f"context[{name!r}]", value)
     columns: dict[str, str] = {}
     labels: dict[str, str] = {}
     for name, value in context.items():
@@ -288,7 +288,11 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _NAME_LIMIT and value.isprintable()
 
 
-def _check_name(what: str, value: str) -> None:
+def check_name(what: str, value: str) -> None:
+    """Refuse what cannot be a name or a key; `what` says whose it is.
+
+    Errors: InvalidRequest.
+    """
     if not isinstance(value, str):
         raise InvalidRequest(f"{what} must be text, not {type(value).__name__}")
     if not _is_name(value):

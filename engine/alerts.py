@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from understudy.engine.request_state import LOOKUP
 from understudy.events.calls import CallFailed, CallSucceeded
 from understudy.events.decisions import Event
+from understudy.events.exact import EXACT
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed, RequestSuspended
 from understudy.events.vocabulary import FailureKind, Finding, Mode, ServicePriority
@@ -68,7 +69,8 @@ def local_fault_suspected(standing: Standing) -> bool:
     since_us = standing.at_us - policy.local_fault_window_ms * 1000
     in_use = [one for one in standing.providers.values() if max(one.unreachable_us, one.answered_us) >= since_us]
     failing = [one for one in in_use if one.unreachable_us >= since_us and one.answered_us < one.unreachable_us]
-    if len(in_use) < policy.local_fault_min_providers or len(failing) < policy.local_fault_share * len(in_use):
+    nearly_all = EXACT.multiply(policy.local_fault_share, len(in_use))
+    if len(in_use) < policy.local_fault_min_providers or len(failing) < nearly_all:
         return False
     began_us = min(one.cut_off_us for one in failing)
     return all(one.answered_us < began_us for one in in_use)

@@ -14,6 +14,7 @@ from understudy.engine.dice import BACK_OFF, below
 from understudy.engine.eligibility import Verdict
 from understudy.engine.endings import fail, scheduled
 from understudy.engine.errors import BrokenRule
+from understudy.engine.free_at import free_at_us
 from understudy.engine.in_doubt import (
     look_up,
     next_lookup_us,
@@ -42,6 +43,7 @@ from understudy.engine.request_state import (
 )
 from understudy.engine.steps import AskQuotes, Call, Decide, Finish, Hold, Sleep, Step, Wait
 from understudy.events.calls import CallStarted
+from understudy.events.exact import EXACT
 from understudy.events.requests import RequestAccepted, RequestCompleted
 from understudy.events.vocabulary import Effect, EndReason, FailureKind, SuspendReason
 from understudy.projections import lane_step as lane
@@ -63,7 +65,7 @@ def _waiting(state: Waiting, standing: Standing, now_us: int, draw: int) -> Step
     then = state.then
     if isinstance(then, Ready):  # For anybody: whoever is free first, be it before the time or after it.
         progress = then.progress
-        until_us = eligibility.free_at_us(
+        until_us = free_at_us(
             standing,
             progress.accepted,
             tried=(*progress.tried, *progress.spent),
@@ -216,7 +218,7 @@ def within_budget(standing: Standing, now_us: int) -> bool:
     policy, state = standing.policy, standing.lanes.state
     retries = lane.recent(state, lane.ALL_RETRIED, now_us)
     calls = lane.recent(state, lane.ALL_USED, now_us)
-    return retries < policy.retry_budget_min or retries < policy.retry_budget * calls
+    return retries < policy.retry_budget_min or retries < EXACT.multiply(policy.retry_budget, calls)
 
 
 def _veto_here(standing: Standing, progress: Progress, provider: str, now_us: int) -> Verdict | None:

@@ -12,6 +12,11 @@ _TWO: Final = Decimal(2)
 _TEN_THOUSAND: Final = Decimal(10_000)
 
 
+def in_parts(value: Decimal, parts: int) -> int:
+    """A figure in so many parts of one, such as millionths, towards zero."""
+    return int(EXACT.multiply(value, parts))
+
+
 def median(values: Sequence[Decimal]) -> Decimal:
     """The middle one of some values, or what lies half-way between the middle two."""
     ordered = sorted(values)

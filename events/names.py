@@ -34,15 +34,38 @@ def setting(name: str, *, known: Collection[str]) -> str | None:
 
 def nearest(word: str, known: Collection[str]) -> str | None:
     """The known word that was most likely meant, None if none is near."""
-    names = {name.lower(): name for name in (*known, *(alias for alias in ALIASES if ALIASES[alias] in known))}
-    plain = snake_case(word)
-    close = get_close_matches(plain, names, n=1, cutoff=0.6) or [name for name in names if plain in name.split("_")]
-    return ALIASES.get(names[close[0]], names[close[0]]) if close and plain else None
+    found = _closest(word, known)
+    return None if found is None else ALIASES.get(found, found)
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """The question to ask about a misspelt word, with its leading semicolon; nothing if no known word is near."""
-    meant = nearest(word, known)
+    return _asked(nearest(word, known))
+
+
+def did_you_mean_setting(word: str, known: Collection[str]) -> str:
+    """The same about a name that is read in every spelling: asked in the writer's own, `maxServiceFailures` as well."""
+    found = _closest(word, known)
+    if found is None:
+        return ""
+    if "-" in word:
+        return _asked(found.replace("_", "-"))
+    if _HUMP.search(word):
+        first, *others = found.split("_")
+        return _asked(first + "".join(one.capitalize() for one in others))
+    ours = ALIASES.get(found, found)
+    return _asked(ours if ours.startswith(found) else found)  # With the unit, if that alone is lacking.
+
+
+def _closest(word: str, known: Collection[str]) -> str | None:
+    """The known word, or another name of one, that is the nearest."""
+    names = {name.lower(): name for name in (*known, *(alias for alias in ALIASES if ALIASES[alias] in known))}
+    plain = snake_case(word)
+    close = get_close_matches(plain, names, n=1, cutoff=0.6) or [name for name in names if plain in name.split("_")]
+    return names[close[0]] if close and plain else None
+
+
+def _asked(meant: str | None) -> str:
     return f"; did you mean {meant!r}?" if meant else ""
 
 

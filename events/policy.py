@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, to_json
 
+from understudy.events.exact import in_parts
 from understudy.events.names import nearest
 from understudy.events.vocabulary import ServicePriority, Strategy
 
@@ -175,6 +176,9 @@ class Policy(Settings):
     trust_lone_quote: bool = Field(default=False, description="Take a quote that nothing can be compared with.")
     quarantine_after: int = Field(default=5, ge=1, description="Bad quotes in a row that put a provider in quarantine.")
     quarantine_ms: PositiveMilliseconds = Field(default=600_000, description="How long a quarantine lasts.")
+    release_after: int = Field(
+        default=2, ge=0, description="Honest quotes in a row that end it earlier; 0: they are not asked for."
+    )
     max_emergency_amount: EmergencyLimit = Field(
         default=None, description="Most that goes through an emergency provider, alike or by the coin sold."
     )
@@ -209,7 +213,7 @@ class Policy(Settings):
     @cached_property
     def weights_ppm(self) -> dict[str, int]:
         """The weights in millionths: what is not zero is at least one."""
-        return {one.id: max(int(one.weight * 1_000_000), int(one.weight > 0)) for one in self.providers}
+        return {one.id: max(in_parts(one.weight, 1_000_000), int(one.weight > 0)) for one in self.providers}
 
     @cached_property
     def prices(self) -> dict[str, Decimal]:
@@ -219,7 +223,7 @@ class Policy(Settings):
     @cached_property
     def exploration_ppm(self) -> int:
         """The exploration share in parts per million."""
-        return int(self.exploration * 1_000_000)
+        return in_parts(self.exploration, 1_000_000)
 
     @cached_property
     def content_hash(self) -> str:

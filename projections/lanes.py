@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from understudy.events.decisions import Event
+from understudy.events.exact import in_parts
 from understudy.events.operations import AlertCleared, AlertRaised, PolicyActivated, ProbeRequested
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.row import Recorded
@@ -36,7 +37,7 @@ WORD_BYTES: Final = 8
 
 def basis_points(percent: Decimal | None) -> int:
     """A percentage as basis points; -1 for None."""
-    return -1 if percent is None else int(percent * 100)
+    return -1 if percent is None else in_parts(percent, 100)
 
 
 class Lanes:

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
+from understudy.events.exact import EXACT
 from understudy.events.operations import OverrideSet
 from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import ForcedState
 from understudy.projections.slow_start import SlowStart
 
+_SECOND_US: Final = 1_000_000
+
 
 def rate_interval_us(calls_per_second: Decimal | None) -> int:
     """How much of a rate limit's time one call uses up, in microseconds; 0 for no limit."""
-    return 0 if calls_per_second is None else int(1_000_000 / calls_per_second)
+    return 0 if calls_per_second is None else int(EXACT.divide(_SECOND_US, calls_per_second))
 
 
 @dataclass(slots=True)

@@ -229,7 +229,7 @@ def _mode_changed(standing: "Standing", _: Recorded, event: ModeChanged) -> None
 
 
 def _decision_made(standing: "Standing", recorded: Recorded, event: Decided) -> None:
-    standing.totals.decisions += 1
+    standing.totals.decided(event.provider)
     if event.consensus is not None:
         standing.quotes.judged(event.consensus, recorded[1])
     if event.strategy is _ROUND_ROBIN and event.provider is not None and event.tier is not None:

@@ -22,7 +22,7 @@ from understudy.projections.reactions import REACTIONS
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 5
+FOLD_VERSION: Final = 6
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 
@@ -37,8 +37,16 @@ class Totals:
     failovers: int = 0
     """Requests that were completed by another provider than the first."""
     decisions: int = 0
+    chosen: dict[str, int] = field(default_factory=dict)
+    """Decisions by who was chosen: a request counts once for each provider that it is handed to."""
     served: dict[str, int] = field(default_factory=dict)
     """Completed requests by who served them."""
+
+    def decided(self, provider: str | None) -> None:
+        """A decision has chosen a provider, or nobody."""
+        self.decisions += 1
+        if provider is not None:
+            self.chosen[provider] = self.chosen.get(provider, 0) + 1
 
 
 @dataclass(slots=True)

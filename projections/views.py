@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from understudy.events.exact import EXACT
 from understudy.events.vocabulary import ForcedState
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import LaneKey
@@ -72,6 +73,14 @@ class StockView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineView:
+    """A pair for which a provider's quotes are not asked for; `until_us` None until it is released."""
+
+    pair: str
+    until_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderView:
     """One provider at an instant. Instants are microseconds, 0 for never."""
 
@@ -83,6 +92,7 @@ class ProviderView:
     misconfigured_us: int
     unfunded_us: int
     stock: tuple[StockView, ...]
+    quarantines: tuple[QuarantineView, ...]
 
 
 def provider_views(standing: Standing, *, now_us: int) -> tuple[ProviderView, ...]:
@@ -108,7 +118,16 @@ def provider_view(standing: Standing, provider: str, *, now_us: int) -> Provider
         misconfigured_us=record.misconfigured_us,
         unfunded_us=record.unfunded_us,
         stock=tuple(_stock(standing, provider)),
+        quarantines=tuple(_quarantines(standing, provider, now_us)),
     )
+
+
+def _quarantines(standing: Standing, provider: str, now_us: int) -> Iterator[QuarantineView]:
+    """Those that last; one whose time is over ends at the next decision, and keeps nobody out until then."""
+    for key, until_us in standing.quotes.quarantines.items():
+        name, _, pair = key.partition("|")
+        if name == provider and (until_us is None or now_us < until_us):
+            yield QuarantineView(pair=pair, until_us=until_us)
 
 
 def lane_view(standing: Standing, index: int, *, now_us: int) -> LaneView:
@@ -148,7 +167,7 @@ def lane_view(standing: Standing, index: int, *, now_us: int) -> LaneView:
 
 def percent(part: int, *, of: int) -> Decimal | None:
     """A share as a percentage with two decimals, rounded to the nearest; None of nothing."""
-    return Decimal((part * 20_000 + of) // (2 * of)).scaleb(-2) if of else None
+    return Decimal((part * 20_000 + of) // (2 * of)).scaleb(-2, EXACT) if of else None
 
 
 def whole_ms(total_us: int, *, of: int) -> int | None:

@@ -8,6 +8,7 @@ from pydantic_core import to_jsonable_python
 
 from understudy.engine.eligibility import is_eligible
 from understudy.engine.quote_verdicts import NOT_ASKED
+from understudy.events.calls import CallSucceeded
 from understudy.events.codec import recorded
 from understudy.events.decisions import DecisionMade
 from understudy.events.errors import UnderstudyError
@@ -16,6 +17,7 @@ from understudy.events.operations import PolicyActivated
 from understudy.events.policy import Policy
 from understudy.events.requests import RequestAccepted
 from understudy.events.row import Recorded
+from understudy.replay.amount_bounds import bound
 from understudy.replay.decision_table import LEGEND, QUOTE_LEGEND, table, wrapped
 from understudy.replay.flip import flip_point
 from understudy.replay.story import below_par, instant, ms, sentence, veto
@@ -61,7 +63,7 @@ class Story:
         return told
 
     def to_json(self) -> dict[str, Any]:
-        """The story as JSON: each event with its sentence, each decision with its flip points."""
+        """The story as JSON: each event with its sentence, each decision with its flip points and bounds."""
         return {
             "request_id": self.request_id,
             "events": [
@@ -71,11 +73,14 @@ class Story:
                     "kind": one.event.kind,
                     "told": said,
                     "event": to_jsonable_python(one.event, exclude_none=True),
-                    **({"flip_points": self.flip_points(one.seq, one.event)} if _is_decision(one) else {}),
+                    **(self._of_the_decision(one.seq, one.event) if isinstance(one.event, DecisionMade) else {}),
                 }
                 for one, said in zip(self.events, self._sentences(), strict=True)
             ],
         }
+
+    def _of_the_decision(self, seq: int, decision: DecisionMade) -> dict[str, dict[str, str]]:
+        return {"flip_points": self.flip_points(seq, decision), "bounds": self.bounds(seq, decision)}
 
     def flip_points(self, seq: int, decision: Any) -> dict[str, str]:
         """For each candidate that lost a decision, what would have made it win."""
@@ -93,15 +98,35 @@ class Story:
             yield f"after {ms(waited_us)} in line behind others, {sentence(one)}" if in_line else sentence(one)
             before = one
 
+    def bounds(self, seq: int, decision: DecisionMade) -> dict[str, str]:
+        """For each candidate that the amount spoke against, which bound it is beyond."""
+        accepted = self.events[0].event
+        if not isinstance(accepted, RequestAccepted):
+            return {}
+        before = [one.event for one in self.events if one.seq < seq]
+        quotes = {event.provider: event.quote for event in before if isinstance(event, CallSucceeded) and event.quote}
+        found = {
+            one.provider: bound(
+                one.verdict,
+                quotes.get(one.provider),
+                amount=accepted.amount,
+                pair=accepted.pair,
+                policy=self.policies.get(seq, Policy()),
+            )
+            for one in decision.candidates
+        }
+        return {provider: told for provider, told in found.items() if told is not None}
+
     def _remarks(self, recorded: Recorded, decision: DecisionMade) -> Iterator[str]:
         seq, accepted = recorded.seq, self.events[0].event
         left_us = accepted.deadline_at_us - recorded.at_us if isinstance(accepted, RequestAccepted) else 0
-        policy = self.policies.get(seq, Policy())
+        policy, bounds = self.policies.get(seq, Policy()), self.bounds(seq, decision)
         for one in decision.candidates:
             if one.verdict == NOT_ASKED:
                 continue  # The table says so, and there may be many.
             if not is_eligible(one.verdict):
-                yield f"{one.provider} was out: {veto(one, left_us=left_us)}"
+                figures = f": it {bounds[one.provider]}" if one.provider in bounds else ""
+                yield f"{one.provider} was out: {veto(one, left_us=left_us)}{figures}"
             elif standing := below_par(one, policy):
                 yield f"{one.provider} {standing}"
         if decision.provider is not None:

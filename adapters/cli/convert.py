@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from understudy.adapters.cli.conversion_words import config_option, exact, opened, wanted_arguments
+from understudy.adapters.cli.conversion_words import (
+    OfAnAmount,
+    config_option,
+    exact,
+    opened,
+    said_of_options,
+    wanted_arguments,
+)
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, WAITS
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, facts, note
@@ -15,10 +22,11 @@ from understudy.adapters.conversion.conversion import Conversion
 from understudy.adapters.conversion.converter import MultiServiceConverter
 from understudy.adapters.conversion.notices import Notice
 from understudy.adapters.conversion.wish import wish
+from understudy.engine.acceptance import check_name
 from understudy.engine.errors import OutcomeUnknown, RequestError
 
 
-@click.command()
+@click.command(cls=OfAnAmount)
 @wanted_arguments
 @click.argument("address")
 @click.option("--network", metavar="NAME", help="The chain that the address is on, where the coin has several.")
@@ -61,14 +69,18 @@ def convert(
     \b
     Exit codes: 0 converted; 1 not converted, and surely nothing has moved;
                 2 wrong usage, or settings, an address or a log that cannot be
-                used; 3 not known yet: it may have been executed, and is held.
+                used; 3 not known yet: it may have been executed, and is held;
+                130 stopped by Ctrl-C: it may have been executed.
     """
-    wish(**wanted)  # type: ignore[arg-type] # What is wrong with it is told before anything is opened.
+    with said_of_options():  # What is wrong with it is told before anything is opened.
+        wish(**wanted)  # type: ignore[arg-type]
+        if idempotency_key is not None:
+            check_name("--idempotency-key", idempotency_key)
     converter = opened(config, log_file)
     try:
         done = asyncio.run(_converted(converter, idempotency_key=idempotency_key, **wanted))
     except KeyboardInterrupt:
-        note(f"\nWhat had begun is on record in {log_file}, and the next start settles it.")
+        _tell_interrupted(log_file, idempotency_key)
         raise
     except RequestError as error:
         ctx.exit(_told(error, log_file, as_json=as_json))
@@ -118,6 +130,16 @@ async def _settled(converter: MultiServiceConverter, request_id: str) -> bool:
 
 def _patience_s(converter: MultiServiceConverter) -> float:
     return converter.policy.request_timeout_ms / 1000
+
+
+def _tell_interrupted(log_file: Path, idempotency_key: str | None) -> None:
+    """Say what is known after Ctrl-C, and what to type next: the same once more is safe only under a key."""
+    note(f"\nIt may have been converted: what had begun is on record in {log_file}, and the next start settles it.")
+    if idempotency_key is None:
+        look = f"understudy explain {log_file} last"
+        note(f"Look first: {look}. Without an --idempotency-key the same command would be a second conversion.")
+    else:
+        note("Type the same command again: under the same --idempotency-key nothing is converted twice.")
 
 
 def _told(error: RequestError, log_file: Path, *, as_json: bool) -> int:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from understudy.adapters.cli.output import answer, answer_json, note, painted, t
 from understudy.adapters.cli.policy_warnings import advice, warnings
 from understudy.adapters.config import DEFAULT, LoadedPolicy, PolicyFileError, load_policy
 from understudy.adapters.config_schema import settings
-from understudy.events.policy import Policy, ProviderSettings
+from understudy.events.policy import Fees, Policy, ProviderSettings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -115,6 +116,7 @@ def _rows(loaded: LoadedPolicy) -> Iterator[list[str]]:
 
 
 def _shown(value: object) -> str:
+    """A value as a file would have it, a table in one line."""
     match value:
         case None:
             return "none"
@@ -122,5 +124,11 @@ def _shown(value: object) -> str:
             return str(value).lower()
         case tuple():
             return ", ".join(map(str, value)) or "none"
+        case Decimal():
+            return f"{value:f}"
+        case Fees():
+            return _shown({name: one for name, one in value if name in value.model_fields_set})
+        case dict():
+            return f"{{ {', '.join(f'{name} = {_shown(one)}' for name, one in value.items())} }}" if value else "{}"
         case _:
             return str(value)

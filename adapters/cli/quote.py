@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from understudy.adapters.cli.conversion_words import UNKNOWN, config_option, exact, opened, wanted_arguments
+from understudy.adapters.cli.conversion_words import UNKNOWN, OfAnAmount, config_option, exact, opened, wanted_arguments
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer_json, answer_wrapped, note, plain, table
@@ -16,7 +16,7 @@ from understudy.adapters.conversion.wish import Wish, inquiry
 from understudy.engine.eligibility import ELIGIBLE
 
 
-@click.command()
+@click.command(cls=OfAnAmount)
 @wanted_arguments
 @config_option
 @click.option(
@@ -54,7 +54,7 @@ def quote(
     """
     asked = inquiry(from_coin=from_coin, to_coin=to_coin, amount=amount)
     converter = opened(config, log_file)
-    found = asyncio.run(_offers(converter, asked))
+    found = _ranked(asyncio.run(_offers(converter, asked)))
     if as_json:
         answer_json({"pair": asked.pair, "amount": exact(asked.amount), "offers": [one.to_json() for one in found]})
     else:
@@ -67,8 +67,12 @@ async def _offers(converter: MultiServiceConverter, asked: Wish) -> tuple[Offer,
         return await converter.quote(asked.from_coin, asked.to_coin, asked.amount)
 
 
+def _ranked(found: Sequence[Offer]) -> list[Offer]:
+    """Tier by tier the best first, then those that nobody would take."""
+    return sorted(found, key=lambda one: (one.tier, one.verdict != ELIGIBLE, -(one.amount_out or 0)))
+
+
 def _print(found: Sequence[Offer], asked: Wish) -> None:
-    ranked = sorted(found, key=lambda one: (one.tier, one.verdict != ELIGIBLE, -(one.amount_out or 0)))
     header = ("service", "tier", "verdict", "rate", f"arrives, {asked.to_coin}", f"fees, {asked.to_coin}", "off best")
     rows = [
         (
@@ -80,10 +84,10 @@ def _print(found: Sequence[Offer], asked: Wish) -> None:
             exact(one.fees),
             UNKNOWN if one.off_best_bp is None else f"{one.off_best_bp:,} bp",
         )
-        for one in ranked
+        for one in found
     ]
     table(header, rows, numbers=header[3:])
-    for one in ranked:
+    for one in found:
         if one.message:
             answer_wrapped(f"  {one.service}: {plain(one.message)}")
     if not any(one.verdict == ELIGIBLE for one in found):

@@ -30,16 +30,28 @@ _VETOES: Final[Mapping[str, str]] = {
 
 
 def reason(judged: ProviderHealth, seen: ProviderView, standing: Standing, *, now_us: int) -> str:
-    """The reason with its end, nothing for a healthy provider that may be asked."""
+    """The reason with its end, nothing for a healthy provider that may be asked about every pair."""
     told = [_missed(judged.degraded, standing.policy)] if judged.degraded else []
     if not told and (missed := rested(standing, judged.provider, now_us=now_us)):
         told = [f"{_missed(missed, standing.policy)} until it rested, and no longer counted as degraded"]
     told += _vetoed(judged, seen)
-    if not told:
-        return ""
-    until = None if judged.verdict in eligibility.OPEN_ENDED else judged.until_us
-    end = f", until {iso(until)} (in {span(until - now_us)})" if until is not None and until > now_us else ""
-    return "; ".join(told) + end
+    if told and judged.verdict not in eligibility.OPEN_ENDED:
+        told[-1] += _end(judged.until_us, now_us)
+    return "; ".join([*told, *_confined(seen, now_us)])
+
+
+def _end(until_us: int | None, now_us: int) -> str:
+    return (
+        f", until {iso(until_us)} (in {span(until_us - now_us)})" if until_us is not None and until_us > now_us else ""
+    )
+
+
+def _confined(seen: ProviderView, now_us: int) -> list[str]:
+    """For which pairs it is in quarantine; for all others it may be as healthy as can be."""
+    return [
+        f"in quarantine for {plain(one.pair)}" + (_end(one.until_us, now_us) or ", until it is released")
+        for one in seen.quarantines
+    ]
 
 
 def circuit_of(judged: ProviderHealth, lanes: Sequence[LaneView]) -> str:

@@ -11,6 +11,7 @@ from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_o
 from understudy.adapters.stores import SqliteReader
 from understudy.engine.commands import Release, not_in_quarantine
 from understudy.engine.restore import restore
+from understudy.projections.standing import Standing
 
 
 @click.command()
@@ -24,7 +25,7 @@ from understudy.engine.restore import restore
 def release(
     ctx: click.Context, db: Path, provider: str, pair: str, *, reason: str, actor: str, wait_us: int, as_json: bool
 ) -> None:
-    """Take PROVIDER in the log DB out of quarantine for PAIR, such as ETH/BTC: its quotes are asked for again.
+    """Take PROVIDER in the log DB out of quarantine for PAIR, such as ETH/BTC, in any case: its quotes count again.
 
     Who quotes rates that cannot be trusted, several times in a row, is put there, and comes out by itself after a
     while (`quarantine_ms` of the policy). `understudy events DB --kind quarantine_set` shows the evidence.
@@ -42,7 +43,9 @@ def release(
     """
     with SqliteReader.open(db) as reader:
         expect_in_force(reader, provider)
-        why_not = not_in_quarantine(restore(reader).standing, provider, pair)
+        standing = restore(reader).standing
+        pair = _meant(standing, provider, pair)
+        why_not = not_in_quarantine(standing, provider, pair)
     if why_not is not None:
         raise Refused(why_not)
     wish = Release(provider=provider, pair=pair, actor=actor, reason=reason)
@@ -52,4 +55,11 @@ def release(
     elif as_json:
         say_json(db, done, {})
     else:
-        say(db, wish, done, f"{provider} is out of quarantine for {pair}: its quotes are asked for again", more=[])
+        say(db, wish, done, f"{provider} is out of quarantine for {pair}: its quotes count again", more=[])
+
+
+def _meant(standing: Standing, provider: str, pair: str) -> str:
+    """The pair as the log spells it, in whichever case it was typed; as it was typed, if it is in no quarantine."""
+    keys = [key.partition("|") for key in standing.quotes.quarantines]
+    there = [its for name, _, its in keys if name == provider]
+    return pair if pair in there else next((one for one in there if one.casefold() == pair.casefold()), pair)

@@ -98,6 +98,7 @@ class ProviderStanding:
             "degraded_by": judged.degraded,
             "reason": self.reason or None,
             "forced": forced and {**asdict(forced), "until_us": iso_or_none(forced.until_us)},
+            "quarantines": [{"pair": one.pair, "until": iso_or_none(one.until_us)} for one in self.seen.quarantines],
             "lanes": [_lane_json(one) for one in self.seen.lanes],
         }
 

@@ -135,7 +135,7 @@ def checked_amount(value: str | int | Decimal, of: str | Coin) -> Decimal:
     decimals = _decimals(amount)
     if decimals > its.decimals:
         raise InvalidRequest(
-            f"an amount of {its.ticker} has at most {its.decimals} decimals; {shown(str(amount))} has {decimals}"
+            f"an amount of {its.ticker} has at most {its.decimals} decimals; {shown(str(value))} has {decimals}"
         )
     text = f"{amount:f}"
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)

@@ -68,4 +68,5 @@ def withheld(rate: Decimal | None, amount: Decimal, amount_out: Decimal | None) 
     """The fees: what of rate times amount does not arrive; None if that is not known, and never less than nothing."""
     if rate is None or amount_out is None:
         return None
-    return max(EXACT.subtract(EXACT.multiply(rate, amount), amount_out), Decimal(0))
+    kept = EXACT.subtract(EXACT.multiply(rate, amount), amount_out)
+    return kept if kept > 0 else Decimal(0)  # Not the 0E-18 that a difference of long figures may be.

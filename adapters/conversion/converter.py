@@ -181,7 +181,7 @@ class MultiServiceConverter:
         verdicts = await self.engine.quotes(
             CONVERT.name, context={"pair": asked.pair}, amount=asked.amount, body=asked.body
         )
-        return offers(verdicts, asked)
+        return offers(verdicts, asked, self.policy)
 
     def get_stats(self) -> Stats:
         """What has been done over the whole log."""

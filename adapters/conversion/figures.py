@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from understudy.engine.health import ProviderHealth, Status
-from understudy.events.names import did_you_mean, snake_case
+from understudy.events.names import did_you_mean_setting, snake_case
 from understudy.events.policy import ProviderSettings
 from understudy.projections.lanes import CIRCUITS
 from understudy.projections.standing import Standing
-from understudy.projections.views import LaneView, provider_view
+from understudy.projections.views import LaneView, ProviderView, provider_view
 
 _SERVING = "serve"
 
@@ -21,7 +21,8 @@ class Stats:
     Shape:  `service_usage` counts the conversions that each service has done; `failovers` the conversions that another
             service served than the first who was tried. `healthy_services` are those that may be asked now. Each can be
             read under the documents' key, too: `stats["totalConversions"]`.
-    Units:  `average_response_time_ms` is over the calls that services' records remember; None without any.
+    Units:  `average_response_time_ms` is over the calls that services' records remember, each of two parts for itself;
+            None without any.
     """
 
     total_conversions: int
@@ -40,13 +41,13 @@ class Stats:
         name = snake_case(key)
         name = name if name in known else f"{name}_ms"
         if name not in known:
-            raise KeyError(f"there is no figure {key!r}{did_you_mean(key, known)}")
+            raise KeyError(f"there is no figure {key!r}{did_you_mean_setting(key, known)}")
         return getattr(self, name)
 
 
 def stats(standing: Standing, health: list[ProviderHealth], *, now_us: int) -> Stats:
     """The figures at an instant."""
-    lanes = {one.provider: _serving(standing, one.provider, now_us=now_us) for one in health}
+    lanes = {one.provider: _serving(provider_view(standing, one.provider, now_us=now_us)) for one in health}
     return Stats(
         total_conversions=standing.totals.completed,
         service_usage={name: standing.totals.served.get(name, 0) for name in lanes},
@@ -59,7 +60,10 @@ def stats(standing: Standing, health: list[ProviderHealth], *, now_us: int) -> S
 def status(standing: Standing, health: list[ProviderHealth], *, now_us: int) -> dict[str, Any]:
     """The same, service by service, in the shape of the documents' `/api/v1/multi-service/status`.
 
-    Units:  rates are fractions, times milliseconds, `lastFailure` milliseconds since 1970; None for what is not known.
+    Shape:  `totalRequests` counts the conversions that a service was chosen for, be they in two parts; its rate and its
+            time are those of calls. `quarantines` tells until when a pair's quotes are not asked for there; None: until
+            an operator releases it.
+    Units:  rates are fractions, times milliseconds, instants milliseconds since 1970; None for what is not known.
     """
     settings = standing.policy.by_id
     return {
@@ -73,29 +77,25 @@ def status(standing: Standing, health: list[ProviderHealth], *, now_us: int) -> 
 
 def _service(judged: ProviderHealth, settings: ProviderSettings, standing: Standing, *, now_us: int) -> dict[str, Any]:
     """One service; that it could not be asked for a quote is a failure of its, too."""
-    lanes = _serving(standing, judged.provider, now_us=now_us)
-    asked = _lanes(standing, judged.provider, CIRCUITS, now_us=now_us)
+    seen = provider_view(standing, judged.provider, now_us=now_us)
+    asked = [lane for lane in seen.lanes if lane.operation_class in CIRCUITS]
     last_failure_us = max((lane.last_failure_us for lane in asked), default=0)
     return {
         "available": judged.status is not Status.UNAVAILABLE,
         "priority": int(settings.priority),
         "weight": float(settings.weight),
-        "totalRequests": sum(lane.started for lane in lanes),
+        "totalRequests": standing.totals.chosen.get(judged.provider, 0),
         "successRate": None if judged.success_bp is None else judged.success_bp / 10_000,
-        "averageResponseTime": _average(lanes),
+        "averageResponseTime": _average(_serving(seen)),
         "failures": max((lane.streak for lane in asked), default=0),
         "lastFailure": last_failure_us // 1000 or None,
+        "quarantines": {one.pair: one.until_us and one.until_us // 1000 for one in seen.quarantines},
     }
 
 
-def _serving(standing: Standing, provider: str, *, now_us: int) -> list[LaneView]:
+def _serving(seen: ProviderView) -> list[LaneView]:
     """The records of a service's conversions: one, unless the policy splits them."""
-    return _lanes(standing, provider, (_SERVING,), now_us=now_us)
-
-
-def _lanes(standing: Standing, provider: str, classes: tuple[str, ...], *, now_us: int) -> list[LaneView]:
-    seen = provider_view(standing, provider, now_us=now_us)
-    return [lane for lane in seen.lanes if lane.operation_class in classes]
+    return [lane for lane in seen.lanes if lane.operation_class == _SERVING]
 
 
 def _average(lanes: list[LaneView]) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from understudy.events import signals
-from understudy.events.names import did_you_mean, snake_case
+from understudy.events.names import did_you_mean_setting, snake_case
 
 _THEIR_KEYS: Final = {"from": "from_service", "to": "to_service"}
 """Names of the documents that no spelling turns into ours."""
@@ -37,7 +37,7 @@ class Notice:
         known = self.keys()
         name = _THEIR_KEYS.get(key, snake_case(key))
         if name not in known:
-            raise KeyError(f"{self.signal} says nothing of {key!r}{did_you_mean(key, known)}")
+            raise KeyError(f"{self.signal} says nothing of {key!r}{did_you_mean_setting(key, known)}")
         return getattr(self, name)
 
 

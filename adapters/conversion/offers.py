@@ -9,20 +9,20 @@ from understudy.engine.consensus import net_of
 from understudy.engine.eligibility import ELIGIBLE
 from understudy.engine.in_doubt import provider_settings
 from understudy.engine.operation import Answer
-from understudy.engine.quote_verdicts import ABOVE_MAXIMUM, BELOW_MINIMUM
 from understudy.engine.quotes import QuoteVerdict
 from understudy.events.exact import basis_points, share_off
 from understudy.events.policy import Policy
+from understudy.replay.amount_bounds import bound
 
 
-def offers(verdicts: Iterable[QuoteVerdict], asked: Wish) -> tuple[Offer, ...]:
+def offers(verdicts: Iterable[QuoteVerdict], asked: Wish, policy: Policy) -> tuple[Offer, ...]:
     """What was quoted, each beside the best that may be taken."""
     every = tuple(verdicts)
     best = max((one.net for one in every if one.verdict == ELIGIBLE and one.net is not None), default=None)
-    return tuple(_offer(one, asked, best) for one in every)
+    return tuple(_offer(one, asked, policy, best) for one in every)
 
 
-def _offer(one: QuoteVerdict, asked: Wish, best: Decimal | None) -> Offer:
+def _offer(one: QuoteVerdict, asked: Wish, policy: Policy, best: Decimal | None) -> Offer:
     rate = None if one.quote is None else one.quote.rate
     off_bp = None if best is None or one.net is None else -basis_points(share_off(one.net, best))
     return Offer(
@@ -33,19 +33,8 @@ def _offer(one: QuoteVerdict, asked: Wish, best: Decimal | None) -> Offer:
         amount_out=one.net,
         fees=withheld(rate, asked.amount, one.net),
         off_best_bp=off_bp,
-        message=one.message or _bound(one, asked),
+        message=one.message or bound(one.verdict, one.quote, amount=asked.amount, pair=asked.pair, policy=policy),
     )
-
-
-def _bound(one: QuoteVerdict, asked: Wish) -> str | None:
-    """What amount a quote is for, if that is what stands against it."""
-    if one.quote is None:
-        return None
-    if one.verdict == BELOW_MINIMUM and one.quote.min_amount is not None:
-        return f"takes {one.quote.min_amount:f} {asked.from_coin} at least"
-    if one.verdict == ABOVE_MAXIMUM and one.quote.max_amount is not None:
-        return f"takes {one.quote.max_amount:f} {asked.from_coin} at most"
-    return None
 
 
 def converted(answer: Answer, asked: Wish, policy: Policy) -> Conversion:

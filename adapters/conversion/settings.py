@@ -12,7 +12,7 @@ from understudy.adapters.config import policy_from, policy_over
 from understudy.adapters.config_draft import POLICY, PROVIDER
 from understudy.adapters.config_faults import Fault, PolicyFileError, shown
 from understudy.adapters.conversion.coin_tables import EMERGENCY, by_known_coins
-from understudy.events.names import did_you_mean, setting
+from understudy.events.names import did_you_mean_setting, setting
 from understudy.events.policy import Policy
 
 OWN: Final = ("enabled", "secrets")
@@ -93,7 +93,7 @@ class _Reading:
         """Take out what means nothing here, and say what was meant: it may be one of our own names."""
         for key in [one for one in rest if setting(one, known=POLICY) is None and setting(one, known=PROVIDER) is None]:
             del rest[key]
-            self._refuse(key, f"is unknown{did_you_mean(key, [*POLICY, *OWN])}")
+            self._refuse(key, f"is unknown{did_you_mean_setting(key, [*POLICY, *OWN])}")
 
     def services_of(self, rest: Mapping[str, Any]) -> dict[str, Any]:
         """The rest with its services, which are left with what is the policy's."""

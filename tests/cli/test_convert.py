@@ -1,6 +1,8 @@
 """`understudy convert` and `understudy quote`, over services on a loopback port."""
 
+import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +10,16 @@ from pathlib import Path
 import pytest
 from cli.command_line import answered, refused, run, said
 from exchange_for_tests import Exchange, exchange
+from quoters import CONVERT, Quoter
+
+from understudy.adapters.demo.own_log import STREAM
+from understudy.adapters.stores import SqliteLog
+from understudy.engine import Engine
 
 BTC = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 TO_BTC = ("ETH", "BTC", "1.5", BTC)
+CONVERT_TO_BTC = ("convert", *TO_BTC)
+TRON = "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8"
 
 
 @pytest.fixture
@@ -142,8 +151,32 @@ def test_an_amount_that_a_service_does_not_take_is_told_with_its_bound(folder: P
     (folder / "config" / "services.toml").write_text(described)
     services.services["alpha"].least = Decimal("0.5")
     result = run("quote", "ETH", "BTC", "0.1")
-    assert "  alpha: takes 0.5 ETH at least\n" in result.stdout
+    assert "  alpha: takes 0.5 ETH at least, not 0.1\n" in result.stdout
     assert "beta:" not in result.stdout
+    assert run("convert", "ETH", "BTC", "0.1", BTC).exit_code == 0
+    assert "alpha was out: amount below minimum: it takes 0.5 ETH at least, not 0.1\n" in said(
+        "explain", "conversions.db", "last"
+    )
+
+
+def test_what_the_emergency_tier_is_given_at_most_is_told_beside_the_amount(folder: Path) -> None:
+    entries = [{"id": name, "priority": "EMERGENCY", "api": "services.toml"} for name in ("alpha", "beta", "gamma")]
+    entries[0]["priority"] = "PRIMARY"
+    settings = {"multiService": {"services": entries, "maxEmergencyAmount": {"ETH": 0.5}, "trustLoneQuote": True}}
+    (folder / "config" / "default.json").write_text(json.dumps(settings))
+    told = "given 0.5 ETH at most (max_emergency_amount), not 1.5"
+    assert f"  beta: is {told}\n" in said("quote", "ETH", "BTC", "1.5")
+    assert run("convert", *TO_BTC).exit_code == 0
+    assert f"beta was out: emergency amount: it is {told}" in said("explain", "conversions.db", "last")
+    decision = next(one for one in answered("explain", "conversions.db", "last")["events"] if "bounds" in one)
+    assert decision["bounds"] == {"beta": f"is {told}", "gamma": f"is {told}"}
+
+
+def test_quotes_as_json_stand_in_the_order_of_the_table(folder: Path, services: Exchange) -> None:
+    services.services["alpha"].rate = Decimal("0.0650")
+    rows = said("quote", "ETH", "BTC", "1.5").splitlines()[1:]
+    found = answered("quote", "ETH", "BTC", "1.5")["offers"]
+    assert [row.split()[0] for row in rows] == [one["service"] for one in found] == ["beta", "gamma", "alpha"]
 
 
 def test_it_is_said_that_a_converter_is_switched_off(folder: Path, services: Exchange) -> None:
@@ -157,7 +190,14 @@ def test_it_is_said_that_a_converter_is_switched_off(folder: Path, services: Exc
     ("words", "told"),
     [
         (("convert", "ETH", "BTC", "1.5", BTC[:-1] + "5"), "address"),
-        (("convert", "ETH", "BTC", "-1.5", BTC), "No such option"),
+        (("convert", "ETH", "BTC", "-1.5", BTC), "an amount must be greater than 0, not '-1.5'"),
+        (("convert", "ETH", "BTC", "--memo", "7", "-.5", BTC), "an amount must be greater than 0, not '-.5'"),
+        (("quote", "ETH", "BTC", "-1"), "an amount must be greater than 0, not '-1'"),
+        (("quote", "ETH", "BTC", "--", "-1"), "must be greater than 0, not '-1'"),
+        (("convert", "ETH", "BTC", "-x", BTC), "No such option '-x'"),
+        (("convert", "BTC", "USDT", "1", TRON), "this looks like a Tron address; if that is meant, add --network TRX"),
+        ((*CONVERT_TO_BTC, "--idempotency-key", ""), "--idempotency-key must be 1 to 200 printable characters, not ''"),
+        ((*CONVERT_TO_BTC, "--idempotency-key", "a" * 201), "--idempotency-key must be 1 to 200 printable characters"),
         (("convert", "ETH", "BTC", "1,5", BTC), "write digits with a point"),
         (("convert", "ETH", "BTC", "0", BTC), "must be greater than 0"),
         (("convert", "ETH", "BTX", "1", BTC), "coin 'BTX' is unknown"),
@@ -172,6 +212,33 @@ def test_it_is_said_that_a_converter_is_switched_off(folder: Path, services: Exc
 def test_what_is_typed_wrong_ends_in_a_sentence(folder: Path, words: tuple[str, ...], told: str) -> None:
     assert told in refused(*words)
     assert sorted(folder.rglob("*.db")) == []
+
+
+def test_a_log_that_a_simulation_or_a_demo_has_written_is_refused_and_left_as_it_is(
+    folder: Path, services: Exchange, short_log: Path
+) -> None:
+    made_up = {"simulation": folder / "simulated.db", "demo": folder / "demo.db"}
+    shutil.copy(short_log, made_up["simulation"])
+    asyncio.run(started_and_stopped(SqliteLog(made_up["demo"], stream=STREAM)))
+    for whose, path in made_up.items():
+        before = path.read_bytes()
+        for words in (("convert", *TO_BTC), ("quote", *TO_BTC[:3])):
+            told = refused(*words, "--log", path)
+            assert told.startswith(f"{path} is the log of a {whose}: what is in it is made up")
+            assert told.endswith("name another file with --log, or remove this one")
+        assert path.read_bytes() == before
+    assert services.quotes == []
+
+
+def test_a_demo_s_log_is_refused_even_if_another_engine_has_written_to_it_since(folder: Path) -> None:
+    for stream in (STREAM, "main"):
+        asyncio.run(started_and_stopped(SqliteLog("demo.db", stream=stream)))
+    assert "demo.db is the log of a demo" in refused("convert", *TO_BTC, "--log", "demo.db")
+
+
+async def started_and_stopped(log: SqliteLog) -> None:
+    async with Engine(providers=[Quoter("alpha")], log=log, operations=[CONVERT]):
+        pass
 
 
 def test_without_settings_it_is_said_where_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,22 @@ def test_a_good_policy_is_shown_whole_with_the_origin_of_each_setting(good: Path
     ]
 
 
+def test_amounts_and_fees_are_shown_as_a_file_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        "max_emergency_amount = { BTC = 0.00000001 }\n[providers.alpha]\n"
+        "fees = { percent = 0.5, withdrawal = { BTC = 0.0001 } }\n[providers.beta]\nfees = {}\n"
+    )
+    text = run("policy", "check", path).stdout
+    lines = {
+        line.split()[0]: line.removesuffix(str(path)).split(None, 1)[1].strip() for line in text.splitlines()[1:-1]
+    }
+    assert lines["max_emergency_amount"] == "{ BTC = 0.00000001 }"
+    assert lines["providers.alpha.fees"] == "{ percent = 0.5, withdrawal = { BTC = 0.0001 } }"
+    assert lines["providers.beta.fees"] == "{}"
+    assert "Decimal" not in text
+
+
 def test_its_json_is_the_policy_as_the_log_would_have_it(good: Path) -> None:
     found = answered("policy", "check", good)
     policy = Policy.model_validate(found["policy"])

@@ -95,6 +95,7 @@ def test_an_amount_is_taken_exactly(value: str | int | Decimal, of: str, exact: 
         ("0.123456789", "BTC", "BTC has at most 8 decimals; '0.123456789' has 9"),
         ("0.001", "EUR", "EUR has at most 2 decimals; '0.001' has 3"),
         ("1.0000001", "USDT", "USDT has at most 6 decimals; '1.0000001' has 7"),
+        ("0.0000000000000000001", "ETH", "ETH has at most 18 decimals; '0.0000000000000000001' has 19"),
         (Decimal("1E-999999"), "BTC", "BTC has at most 8 decimals"),
         (Decimal("1E+999999"), "BTC", "must be less than 1,000,000,000,000,000,000"),
         (10**18, "DOGE", "must be less than 1,000,000,000,000,000,000"),

@@ -132,7 +132,7 @@ async def test_figures_are_read_as_attributes_and_under_the_documents_keys() -> 
     assert stats.average_response_time_ms == stats["averageResponseTime"] == 100
     assert stats.healthy_services == stats["healthyServices"] == 2
     assert dict(stats)["service_usage"] == stats.service_usage
-    with pytest.raises(KeyError, match="did you mean 'total_conversions'"):
+    with pytest.raises(KeyError, match="did you mean 'totalConversions'"):
         stats["totalConversion"]
     btcpay = status["services"]["btcpay"]
     assert isinstance(btcpay.pop("lastFailure"), int)
@@ -144,6 +144,7 @@ async def test_figures_are_read_as_attributes_and_under_the_documents_keys() -> 
         "successRate": 0.5,
         "averageResponseTime": 100,
         "failures": 3,
+        "quarantines": {},
     }
     assert status["services"]["changenow"] == {
         "available": True,
@@ -154,6 +155,7 @@ async def test_figures_are_read_as_attributes_and_under_the_documents_keys() -> 
         "averageResponseTime": None,
         "failures": 0,
         "lastFailure": None,
+        "quarantines": {},
     }
     del status["services"]
     assert status == {"healthyServices": 2, "totalConversions": 7, "failovers": 3, "loadBalancing": "weighted"}

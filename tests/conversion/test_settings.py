@@ -125,8 +125,11 @@ def test_without_parallel_queries_one_service_is_asked_after_another() -> None:
 
 def test_an_unknown_name_is_refused_with_the_one_that_was_meant() -> None:
     told = refused(paralelQueries=True, maxFailuers=3, services=[{"id": "a", "wieght": 1}])
-    assert "paralelQueries is unknown; did you mean 'parallel_queries'?" in told
-    assert "maxFailuers is unknown; did you mean 'max_failures'?" in told
+    assert "maxServiceFailure is unknown; did you mean 'maxServiceFailures'?" in refused(maxServiceFailure=3)
+    assert "max_service_failure is unknown; did you mean 'max_service_failures'?" in refused(max_service_failure=3)
+    assert "servces is unknown; did you mean 'services'?" in refused(servces=[])
+    assert "paralelQueries is unknown; did you mean 'parallelQueries'?" in told
+    assert "maxFailuers is unknown; did you mean 'maxFailures'?" in told
     assert "provider 'a': wieght is unknown; did you mean 'weight'?" in told
 
 

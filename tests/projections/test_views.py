@@ -1,12 +1,15 @@
 """What people are shown of lanes and providers."""
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, Rounded, localcontext
 
 import pytest
 from telling import NOON, Telling, policy
 
 from understudy.events.operations import OverrideSet, PolicyActivated
+from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import ForcedState
+from understudy.projections.lanes import basis_points
+from understudy.projections.provider_record import rate_interval_us
 from understudy.projections.views import LaneView, lane_view, percent, percentile_ms, provider_view, provider_views
 
 
@@ -124,3 +127,14 @@ def test_a_percentage_has_two_decimals_rounded_to_the_nearest(part: int, of: int
 @pytest.mark.parametrize(("share", "shown"), [(50, 3), (95, 5), (100, 5), (20, 1), (21, 2)])
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(share: int, shown: int) -> None:
     assert percentile_ms([1_000, 2_000, 3_000, 4_000, 5_000], percent=share) == shown
+
+
+def test_no_number_that_decisions_are_made_of_depends_on_the_decimal_context_of_the_caller() -> None:
+    providers = (ProviderSettings(id="a", weight=Decimal("0.3333337")), ProviderSettings(id="b", weight=Decimal(123)))
+    policy = Policy(providers=providers, exploration=Decimal("0.123456"))
+    with localcontext(Context(prec=2, traps=[Inexact, Rounded])):
+        assert policy.weights_ppm == {"a": 333_333, "b": 123_000_000}
+        assert policy.exploration_ppm == 123_456
+        assert basis_points(Decimal("97.53")) == 9_753
+        assert rate_interval_us(Decimal("3.5")) == 285_714
+        assert percent(1, of=3) == Decimal("33.33")

@@ -9,7 +9,7 @@ from quoters import CONVERT, ETH_BTC, Quoter
 
 from understudy.adapters import MemoryLog
 from understudy.adapters.cli.event_words import told
-from understudy.engine import Engine, Fees, NoHonestQuote, Policy, ProviderSettings, Strategy, Transient
+from understudy.engine import Engine, Fees, NoHonestQuote, Policy, ProviderSettings, Quote, Strategy, Transient
 from understudy.replay.explain import explain
 from understudy.replay.virtual_system import VirtualSystem
 from understudy.replay.virtual_time import run_virtual
@@ -71,6 +71,16 @@ def test_the_table_has_what_each_would_pay_out_and_what_is_held_against_it() -> 
     assert "1 beta 1 eligible 0.0502 0.1004 +0 bp - 100.00 %" in rows
     assert "- liar 1 rate outlier 0.06 0.12 +1952 bp - 0.00 %" in rows
     assert "liar was out: rate outlier" in rows
+
+
+def test_the_bounds_that_an_amount_is_beyond_are_told_with_the_amount() -> None:
+    least = Quoter("least", Quote(rate=Decimal("0.05"), min_amount=Decimal("2.5")))
+    most = Quoter("most", Quote(rate=Decimal("0.05"), max_amount=Decimal("1.50")))
+    last = Quoter("last", priority=4)
+    text = "\n".join(story(Quoter("alpha"), least, most, last, max_emergency_amount=Decimal(1)))
+    assert "least was out: amount below minimum: it takes 2.5 ETH at least, not 2\n" in text
+    assert "most was out: amount above maximum: it takes 1.50 ETH at most, not 2\n" in text
+    assert "last was out: emergency amount: it is given 1 ETH at most (max_emergency_amount), not 2\n" in text
 
 
 def test_what_would_have_won_is_what_it_would_have_had_to_pay_out() -> None:
