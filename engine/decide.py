@@ -34,17 +34,16 @@ def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], no
     for one in candidates:
         if one.eligible:
             if tier is None or one.tier < tier:
-                tier, contenders = one.tier, [one]
-            elif one.tier == tier:
+                tier, contenders = one.tier, []
+            if one.tier == tier:
                 contenders.append(one)
     arranged, pinned = _NO_ORDER, False
     if tier is not None:
         if accepted.quoted:
             arranged = order_by_quotes(contenders, policy, judged)
         else:
-            last_first = standing.last_first.get(tier)
-            effect, is_first = accepted.effect, not tried
-            arranged = order(contenders, policy, draw=draw, effect=effect, last_first=last_first, first_try=is_first)
+            last, effect, first = standing.last_first.get(tier), accepted.effect, not tried
+            arranged = order(contenders, policy, draw=draw, effect=effect, last_first=last, first_try=first)
         preferred = accepted.preferred or policy.preferred_provider
         if preferred is not None:
             arranged, pinned = _pin(arranged, candidates, preferred)
