@@ -29,14 +29,7 @@ def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], no
     candidates = assess_all(standing, asked)
     if accepted.quoted:
         _weigh(candidates, judged)
-    tier: int | None = None
-    contenders: list[Assessed] = []
-    for one in candidates:
-        if one.eligible:
-            if tier is None or one.tier < tier:
-                tier, contenders = one.tier, [one]
-            elif one.tier == tier:
-                contenders.append(one)
+    tier, contenders = _best_tier(candidates)
     arranged, pinned = _NO_ORDER, False
     if tier is not None:
         if accepted.quoted:
@@ -61,6 +54,19 @@ def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], no
         tell=partial(_tell, candidates, arranged),
         consensus=consensus if progress.quotes else None,
     )
+
+
+def _best_tier(candidates: list[Assessed]) -> tuple[int | None, list[Assessed]]:
+    """The best tier of which anybody may be asked, and who may; None if nobody may at all."""
+    tier: int | None = None
+    contenders: list[Assessed] = []
+    for one in candidates:
+        if one.eligible:
+            if tier is None or one.tier < tier:
+                tier, contenders = one.tier, [one]
+            elif one.tier == tier:
+                contenders.append(one)
+    return tier, contenders
 
 
 def _weigh(candidates: list[Assessed], judged: Mapping[str, Judgement]) -> None:

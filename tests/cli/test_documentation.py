@@ -10,7 +10,6 @@ import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli import eventful
@@ -43,7 +42,7 @@ SETTINGS = """// The pool's own settings.
   { "id": "changenow", "weight": 0.3, "fees": { "percent": 0.5 }, "api": "services.toml" }
 ] } }
 """
-RATES: dict[str, Any] = {"btcpay_lightning": "0.0654", "simpleswap": "0.0652", "changenow": "0.0451"}
+RATES = {"btcpay_lightning": "0.0654", "simpleswap": "0.0652", "changenow": "0.0451"}
 """What the conversion services of `config/default.json` offer: one of them cannot be believed."""
 
 
