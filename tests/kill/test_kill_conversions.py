@@ -10,7 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from kill.converting_server import FAULTS, NAMES, Services, serving
+from exchange_for_tests import Exchange
+from kill.letting_down import FAULTS, LettingDown
 
 from understudy.adapters import SqliteReader
 from understudy.events.calls import CallStarted, CallSucceeded
@@ -28,6 +29,9 @@ SETTINGS = {
     "lookupIntervalMs": 20,
     "lookupIntervalCapMs": 100,
 }
+DOUBTFUL = """settle_ms = 60
+rules = [{ status = 500, kind = "ambiguous" }]
+"""
 
 
 async def work(config: Path, database: Path, payouts: int, *, killed_after_s: float | None) -> list[str]:
@@ -58,20 +62,21 @@ def _kill(worker: asyncio.subprocess.Process) -> None:
 
 async def play(folder: Path, *faults: str, payouts: int, kills: int, with_lookup: bool = True, seed: int = 1) -> None:
     dice = random.Random(f"{faults}/{seed}")
-    services = Services(faults, dice, with_lookup=with_lookup)
-    async with serving(services):
-        (folder / "services.toml").write_text(services.descriptions)
-        entries = [{"id": name, "api": "services.toml"} for name in NAMES]
+    letting_down = LettingDown(faults, dice)
+    with letting_down.exchange() as services:
+        described = services.descriptions if with_lookup else services.descriptions_without_lookup
+        (folder / "services.toml").write_text(described.replace("key_header", f"{DOUBTFUL}key_header"))
+        entries = [{"id": name, "api": "services.toml"} for name in services.services]
         config = folder / "pool.json"
         config.write_text(json.dumps({"multiService": {**SETTINGS, "services": entries}}))
         for _ in range(kills):
             await work(config, folder / "calls.db", payouts, killed_after_s=dice.uniform(0.1, 1.5))
         told = await work(config, folder / "calls.db", payouts, killed_after_s=None)
-    assert services.faults > payouts * services.share / 3, "the fault has happened"
+    assert letting_down.met > payouts * letting_down.share / 3, "the fault has happened"
     check(folder / "calls.db", services, told, payouts=payouts)
 
 
-def check(database: Path, services: Services, told: list[str], *, payouts: int) -> None:
+def check(database: Path, services: Exchange, told: list[str], *, payouts: int) -> None:
     """The services' books, the log, and what callers were told, held against one another."""
     with SqliteReader.open(database) as reader:
         assert verify(reader).ok
@@ -79,16 +84,16 @@ def check(database: Path, services: Services, told: list[str], *, payouts: int) 
     outcomes = {int(number): how for _, number, how in (line.split() for line in told)}
     assert sorted(outcomes) == list(range(payouts))
     assert set(outcomes.values()) <= {"served", "held"}
-    assert all(times == 1 for times in services.times.values())
-    executed = Counter(order["amount"] for order in services.paid.values())
+    orders = [order for service in services.services.values() for order in service.orders.values()]
+    executed = Counter(order["amount"] for order in orders)
     assert [amount for amount, times in executed.items() if times > 1] == [], "no payout was executed twice"
     amounts = {Decimal(amount) for amount in executed}
     for number, how in outcomes.items():
         assert how == "held" or Decimal(1) + Decimal(number) / 1_000_000 in amounts
-    assert paid_by_the_log(events, services) == sum(Decimal(one["toAmount"]) for one in services.paid.values())
+    assert paid_by_the_log(events, services) == sum(Decimal(one["toAmount"]) for one in orders)
 
 
-def paid_by_the_log(events: Sequence[object], services: Services) -> Decimal:
+def paid_by_the_log(events: Sequence[object], services: Exchange) -> Decimal:
     """What the log says was paid out: by what was answered or looked up, and by the books where it is held."""
     keys = {
         (one.request_id, one.provider): one.key
@@ -107,7 +112,7 @@ def paid_by_the_log(events: Sequence[object], services: Services) -> Decimal:
     held = {one.request_id: one for one in events if isinstance(one, RequestSuspended) and one.request_id not in ended}
     assert {one.request_id for one in events if isinstance(one, RequestAccepted)} == {*ended, *held}
     for request_id, one in held.items():
-        done = services.paid.get((one.provider, keys[request_id, one.provider]))
+        done = services.services[one.provider].orders.get(keys[request_id, one.provider])
         total += Decimal(done["toAmount"]) if done else 0
     return total
 
