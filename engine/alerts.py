@@ -1,6 +1,6 @@
 """Which alerts an event raises or clears: asked after every append, answered from the standing alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from understudy.engine.request_state import LOOKUP
 from understudy.events.calls import CallFailed, CallSucceeded
@@ -19,7 +19,9 @@ LATE_SUCCESS = "late_success"
 """A provider has executed after all what it was believed not to have, and somebody else was asked, or nobody."""
 EMERGENCY = "emergency"
 CONTRADICTION = "contradiction"
-"""An operator says one thing of a request, and its provider another. It stands until an operator says it once more."""
+"""An operator says one thing of a request, and its provider another."""
+_UNSETTLED = frozenset({LATE_SUCCESS, CONTRADICTION})
+"""They stand until an operator says (once more) what became of the request."""
 
 _AGAINST: Mapping[bool, Mapping[Finding | None, str]] = {
     False: {Finding.SUCCEEDED: "has executed it", Finding.PENDING: "is still executing it"},
@@ -44,7 +46,9 @@ def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
             message = f"{operation} at {provider} may have been executed; it is held until that is known"
             return _raise(standing, SUSPENDED, request_id, message)
         case RequestResumed(request_id=request_id):
-            return _clear(standing, CONTRADICTION, request_id)
+            return next(
+                (AlertCleared(alert=name, subject=subject) for name, subject in unsettled(standing, request_id)), None
+            )
         case RequestCompleted(request_id=request_id) | RequestFailed(request_id=request_id):
             return _clear(standing, SUSPENDED, request_id)
         case _:
@@ -74,6 +78,14 @@ def local_fault_suspected(standing: Standing) -> bool:
         return False
     began_us = min(one.cut_off_us for one in failing)
     return all(one.answered_us < began_us for one in in_use)
+
+
+def unsettled(standing: Standing, request_id: str) -> Iterator[tuple[str, str]]:
+    """The alerts on what became of a request, by name and subject, that stand until an operator has had a last word."""
+    for standing_alert in standing.alerts:
+        name, _, subject = standing_alert.partition("|")
+        if name in _UNSETTLED and subject.partition(" ")[0] == request_id:
+            yield name, subject
 
 
 def _after_failure(standing: Standing, event: CallFailed) -> AlertRaised | AlertCleared | None:

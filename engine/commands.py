@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic_core import PydanticCustomError
 
 from understudy.engine import recovery
-from understudy.engine.alerts import CONTRADICTION
+from understudy.engine.alerts import unsettled
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
@@ -125,7 +125,7 @@ def conclude(journal: Journal, request_id: str) -> None:
     now_us = journal.now_us()
     ledger = journal.ledger
     if request_id not in ledger.requests:
-        return  # It has ended before: an operator has had the last word on a contradiction.
+        return  # It has ended before: an operator has had the last word on it.
     step = next_step(ledger.requests[request_id], ledger.standing, now_us=now_us)
     assert isinstance(step, Finish | Fail), step  # noqa: S101 - an operator's word is the last one.
     journal.note(step.event, at_us=now_us)
@@ -144,7 +144,7 @@ def wished(kind: type[W], **fields: Any) -> W:
 
 def _event(ledger: Ledger, wish: Wish, now_us: int) -> Fact:
     if isinstance(wish, Resolve):
-        if not recovery.is_held(ledger, wish.request_id) and not is_contradicted(ledger, wish.request_id):
+        if not recovery.is_held(ledger, wish.request_id) and not awaits_last_word(ledger, wish.request_id):
             raise InvalidRequest(f"request {wish.request_id!r} is not held; only suspended requests can be resolved")
         return RequestResumed(**wish.model_dump(exclude={"command"}))
     known = ledger.standing.policy.by_id
@@ -177,9 +177,9 @@ def not_in_quarantine(standing: Standing, provider: str, pair: str) -> str | Non
     return f"{provider!r} is not in quarantine for {pair!r}; {known}"
 
 
-def is_contradicted(ledger: Ledger, request_id: str) -> bool:
-    """Whether a request has ended as an operator said, and its provider has said the opposite: the last word is due."""
-    return f"{CONTRADICTION}|{request_id}" in ledger.standing.alerts and request_id not in ledger.requests
+def awaits_last_word(ledger: Ledger, request_id: str) -> bool:
+    """Whether a request has ended, and a provider has said since that it was executed otherwise than was thought."""
+    return request_id not in ledger.requests and any(unsettled(ledger.standing, request_id))
 
 
 def expect_probeable(standing: Standing, provider: str, *, now_us: int) -> None:

@@ -4,7 +4,7 @@ A reference is the median, which one liar among three cannot move. Of two quotes
 the pair's history has a vote where their number is even, and stands alone beside a single one. Without history two
 quotes must agree. Who is beyond bounds at first sight has no say in who is stuck: beside a liar, one that is quiet and
 true would be away from "the others". Rates are compared before fees, because a fee is no lie; what is paid out is
-compared after them.
+compared after them. Whoever is in quarantine has no say in anything: what it quotes is only measured by the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from understudy.engine.quote_verdicts import (
     NO_QUOTE,
     NO_VOICE,
     NOTHING_TO_COMPARE,
+    QUARANTINED,
     QUOTE_EXPIRED,
     QUOTE_STUCK,
     RATE_OUTLIER,
@@ -58,9 +59,11 @@ def judge(
     policy, pair = standing.policy, accepted.pair or ""
     fresh = {one.provider: one.quote for one in taken if one.quote is not None and now_us < one.good_until_us}
     past = standing.quotes.history(pair, since_us=now_us - policy.rate_history_ms * 1000)
+    confined = standing.quotes.confined(pair, now_us=now_us)
     rates = {provider: quote.rate for provider, quote in fresh.items()}
-    stuck = _stuck(standing, pair, rates, among=_plausible(rates, past, policy.max_rate_difference), now_us=now_us)
-    live = [rate for provider, rate in rates.items() if provider not in stuck]
+    voices = {provider: rate for provider, rate in rates.items() if provider not in confined}
+    stuck = _stuck(standing, pair, rates, among=_plausible(voices, past, policy.max_rate_difference), now_us=now_us)
+    live = [rate for provider, rate in voices.items() if provider not in stuck]
     basis, reference = _reference(live, past, policy.max_rate_difference)
     lone = reference is None and len(live) == 1 and _is_trusted_alone(policy)
     found = {}
@@ -70,18 +73,21 @@ def judge(
             found[one.provider] = Judgement(verdict=NO_QUOTE if one.quote is None else QUOTE_EXPIRED)
             continue
         verdict = QUOTE_STUCK if one.provider in stuck else None
-        if verdict is None and not lone:
+        if verdict is None and (not lone or one.provider in confined):
             verdict = _against(quote.rate, reference, policy.max_rate_difference)
+        if verdict is None and one.provider in confined and not _has_made_good(standing, one.provider, pair):
+            verdict = QUARANTINED
         found[one.provider] = _judged(standing, accepted, one, quote, verdict=verdict, reference=reference)
     honest = [one.provider for one in taken if found[one.provider].verdict is None]
-    credible = [quote.rate for provider, quote in fresh.items() if found[provider].verdict not in NO_VOICE]
+    credible = [rate for provider, rate in voices.items() if found[provider].verdict not in NO_VOICE]
     consensus = Consensus(
         pair=pair,
         basis=basis,
         reference=reference,
         agreed=median(credible) if credible else None,
         honest=tuple(honest),
-        excluded={name: one.verdict for name, one in found.items() if one.verdict is not None},
+        excluded={name: one.verdict for name, one in found.items() if one.verdict and name not in confined},
+        confined={name: one.verdict for name, one in found.items() if one.verdict and name in confined} or None,
     )
     return consensus, found
 
@@ -138,6 +144,12 @@ def _reference(live: Sequence[Decimal], past: Sequence[Decimal], limit: Decimal)
         if share_off(middle[1], middle[0]) <= limit:
             return "round", median(middle)
     return "nothing", None
+
+
+def _has_made_good(standing: Standing, provider: str, pair: str) -> bool:
+    """Whether an honest quote of a provider in quarantine is the last that it takes to come out."""
+    offer, needed = standing.quotes.offers.get(quote_key(provider, pair)), standing.policy.release_after
+    return offer is not None and needed > 0 and offer.has_made_good(needed)
 
 
 def _is_trusted_alone(policy: Policy) -> bool:

@@ -8,33 +8,29 @@ from understudy.engine.assess import Assessed, assess_all
 from understudy.engine.consensus import Judgement, judge
 from understudy.engine.eligibility import asking
 from understudy.engine.quote_verdicts import NOT_ASKED
+from understudy.engine.quote_vetoes import NOBODY
 from understudy.engine.request_state import Progress
 from understudy.engine.strategies import MILLION, Chances, Order, order, order_by_quotes
 from understudy.events.decisions import Decision
-from understudy.events.quotes import Consensus
 from understudy.projections.standing import Standing
 
-RULES_VERSION: Final = 4
+RULES_VERSION: Final = 5
 """Changes when a rule does: golden decision digests force it. Decisions of another version are not recomputed."""
 
 
 def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int) -> Decision:
     """Who is asked next for a request, and in which order the others would be."""
     policy, accepted = standing.policy, progress.accepted
-    asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us)
-    candidates = assess_all(standing, asked)
-    consensus, judged = None, _UNQUOTED
+    consensus, judged, heard = None, _UNQUOTED, NOBODY
     if accepted.quoted:
-        consensus, judged = _weigh(standing, progress, candidates, now_us=now_us)
-    tier: int | None = None
-    contenders: list[Assessed] = []
-    for one in candidates:
-        if one.eligible:
-            if tier is None or one.tier < tier:
-                tier, contenders = one.tier, [one]
-            elif one.tier == tier:
-                contenders.append(one)
-    arranged, pinned = _NOBODY, False
+        consensus, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
+        heard = frozenset(consensus.honest)  # One that has been honest often enough comes out of quarantine by this.
+    asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us, heard=heard)
+    candidates = assess_all(standing, asked)
+    if accepted.quoted:
+        _weigh(candidates, judged)
+    tier, contenders = _best_tier(candidates)
+    arranged, pinned = _NO_ORDER, False
     if tier is not None:
         if accepted.quoted:
             arranged = order_by_quotes(contenders, policy, judged)
@@ -56,19 +52,28 @@ def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], no
         pinned=pinned,
         order=arranged.ids,
         tell=partial(_tell, candidates, arranged),
-        consensus=consensus,
+        consensus=consensus if progress.quotes else None,
     )
 
 
-def _weigh(
-    standing: Standing, progress: Progress, candidates: list[Assessed], *, now_us: int
-) -> tuple[Consensus | None, Mapping[str, Judgement]]:
-    """Compare the quotes of a request, and take out of the candidates whose is not honest."""
-    consensus, judged = judge(standing, progress.accepted, progress.quotes, now_us=now_us)
+def _best_tier(candidates: list[Assessed]) -> tuple[int | None, list[Assessed]]:
+    """The best tier of which anybody may be asked, and who may; None if nobody may at all."""
+    tier: int | None = None
+    contenders: list[Assessed] = []
+    for one in candidates:
+        if one.eligible:
+            if tier is None or one.tier < tier:
+                tier, contenders = one.tier, [one]
+            elif one.tier == tier:
+                contenders.append(one)
+    return tier, contenders
+
+
+def _weigh(candidates: list[Assessed], judged: Mapping[str, Judgement]) -> None:
+    """Take out of the candidates whose quote is not honest."""
     for one in candidates:
         quoted = judged.get(one.provider)
         one.weigh(NOT_ASKED if quoted is None else quoted.verdict, None if quoted is None else quoted.quote)
-    return consensus if progress.quotes else None, judged
 
 
 def _tell(candidates: list[Assessed], arranged: Order) -> str:
@@ -85,7 +90,7 @@ def _endings(ids: tuple[str, ...], chances: Chances) -> dict[str, str]:
     return {one: f"{chance.get(one, 0)}{rank.get(one, '')}}}" for one in {**rank, **chance}}
 
 
-_NOBODY: Final = Order([], ())
+_NO_ORDER: Final = Order([], ())
 _UNQUOTED: Final[Mapping[str, Judgement]] = {}
 
 

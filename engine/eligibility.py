@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from understudy.engine.patience import is_late, needed_us, usual_us
-from understudy.engine.quote_vetoes import of_the_quotes
+from understudy.engine.quote_vetoes import NOBODY, of_the_quotes
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
-from understudy.events.vocabulary import ForcedState, ServicePriority, Strategy
+from understudy.events.vocabulary import ForcedState, Strategy
 from understudy.projections import lane_step as lane
 from understudy.projections.provider_record import ProviderRecord, stock_key
 from understudy.projections.standing import Standing, call_context
@@ -71,6 +71,8 @@ class Asking(NamedTuple):
     accepted: RequestAccepted
     context: Mapping[str, str | None]
     tried: tuple[str, ...]
+    heard: frozenset[str]
+    """Those whose quarantine is no veto."""
     now_us: int
     common: Verdict | None
     """A veto of the engine as a whole."""
@@ -81,7 +83,13 @@ class Asking(NamedTuple):
 
 
 def asking(
-    standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int
+    standing: Standing,
+    accepted: RequestAccepted,
+    *,
+    tried: tuple[str, ...],
+    since_us: int,
+    now_us: int,
+    heard: frozenset[str] = NOBODY,
 ) -> Asking:
     """Everything about the request, accepted at `since_us`, that does not depend on the provider."""
     policy = standing.policy
@@ -95,7 +103,7 @@ def asking(
         policy.lane_by or standing.stock or common or late or policy.strategy is _LEAST_USED or accepted.quoted
     )
     # Straight to `tuple`: a NamedTuple's own constructor takes twice as long.
-    return tuple.__new__(Asking, (accepted, context, tried, now_us, common, late, plain))
+    return tuple.__new__(Asking, (accepted, context, tried, heard, now_us, common, late, plain))
 
 
 def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index: int | None) -> Verdict:
@@ -108,7 +116,7 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
         return ALREADY_TRIED, None
     record = standing.providers.get(settings.id)
     if record is None:
-        veto = of_the_quotes(standing, settings, asked.accepted, asked.now_us) if asked.accepted.quoted else None
+        veto = _of_the_quotes(standing, settings, asked) if asked.accepted.quoted else None
         return veto or asked.common or _ELIGIBLE
     forced = None if record.override is None else record.forced(asked.now_us)
     if forced is ForcedState.OPEN or forced is ForcedState.DRAIN:
@@ -120,7 +128,7 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     if veto is None and settings.has_ping and forced is None:
         veto = (PINGS_FAIL, None) if pings_fail(standing, settings, index) else None
     if veto is None and asked.accepted.quoted:
-        veto = of_the_quotes(standing, settings, asked.accepted, asked.now_us)
+        veto = _of_the_quotes(standing, settings, asked)
     if veto is None and asked.late is not None and index is not None:
         veto = _of_the_time(standing, settings, asked, index)
     if veto is None and (
@@ -138,28 +146,6 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     if not lanes.state[base + lane.OPENED_US]:
         return _ELIGIBLE
     return _of_the_circuit(standing, index, asked.now_us)
-
-
-def free_at_us(
-    standing: Standing, accepted: RequestAccepted, *, tried: tuple[str, ...], since_us: int, now_us: int
-) -> int | None:
-    """When to look again, while all who are left are at a limit; None if a decision has something to say now.
-
-    Where quotes are asked for, the emergency tier is nobody, as long as somebody else is only at a limit of ours.
-    """
-    asked = asking(standing, accepted, tried=tried, since_us=since_us, now_us=now_us)
-    ends_us: list[int] = []
-    last, ours = False, False
-    for settings in standing.policy.providers:
-        name, until_us = verdict(standing, settings, asked, standing.serving_lane(settings.id, asked.context))
-        if is_eligible(name):
-            if not accepted.quoted or settings.priority < ServicePriority.EMERGENCY:
-                return None
-            last = True
-        if name in PASSING and until_us is not None:
-            ends_us.append(until_us)
-            ours = ours or (name in OUR_LIMITS and until_us < accepted.deadline_at_us)
-    return None if last and not ours else min(ends_us, default=None)
 
 
 def too_late_for(
@@ -210,6 +196,10 @@ def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -
     policy = standing.policy
     ttl_ms = policy.sold_out_ttl_ms if belief.revealed else policy.stock_ttl_ms
     return belief.units if asked.now_us < belief.at_us + ttl_ms * 1000 else None
+
+
+def _of_the_quotes(standing: Standing, settings: ProviderSettings, asked: Asking) -> Verdict | None:
+    return of_the_quotes(standing, settings, asked.accepted, asked.now_us, heard=asked.heard)
 
 
 def _of_the_account(record: ProviderRecord, policy: Policy, now_us: int) -> Verdict | None:

@@ -254,7 +254,7 @@ class Engine:
         self._wish(Probe, provider=provider, actor=actor, reason=reason)
 
     def release(self, provider: str, pair: str, *, actor: str, reason: str) -> None:
-        """Take a provider out of quarantine: its quotes for a pair are asked for again."""
+        """Take a provider out of quarantine: its quotes for a pair count again."""
         self._wish(Release, provider=provider, pair=pair, actor=actor, reason=reason)
 
     def resolve(

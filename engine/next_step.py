@@ -13,6 +13,7 @@ from understudy.engine.dice import BACK_OFF, below
 from understudy.engine.eligibility import Verdict
 from understudy.engine.endings import fail, scheduled
 from understudy.engine.errors import BrokenRule
+from understudy.engine.free_at import free_at_us
 from understudy.engine.in_doubt import (
     look_up,
     next_lookup_us,
@@ -63,7 +64,7 @@ def _waiting(state: Waiting, standing: Standing, now_us: int, draw: int) -> Step
     then = state.then
     if isinstance(then, Ready):  # For anybody: whoever is free first, be it before the time or after it.
         progress = then.progress
-        until_us = eligibility.free_at_us(
+        until_us = free_at_us(
             standing,
             progress.accepted,
             tried=(*progress.tried, *progress.spent),

@@ -28,7 +28,11 @@ def due(standing: Standing, event: Event) -> QuoteFollowUp | None:
     """The next event that must follow, which has been folded already; asked again until None."""
     if isinstance(event, Decision | DecisionMade) and event.consensus is not None:
         consensus, pair = event.consensus, event.consensus.pair
-        set_or_released = _released(standing) or _confined(standing, pair, consensus.excluded)
+        set_or_released = (
+            _released(standing)
+            or _has_made_good(standing, pair, consensus.honest)
+            or _confined(standing, pair, consensus.excluded)
+        )
         if set_or_released is not None:
             return set_or_released
         distrusted = event.provider is None and bool(NO_VOICE.intersection(consensus.excluded.values()))
@@ -43,6 +47,14 @@ def _released(standing: Standing) -> QuarantineReleased | None:
         if until_us is not None and until_us <= standing.at_us:
             provider, _, pair = key.partition("|")
             return QuarantineReleased(provider=provider, pair=pair, reason="its time is over")
+    return None
+
+
+def _has_made_good(standing: Standing, pair: str, honest: tuple[str, ...]) -> QuarantineReleased | None:
+    """Who has been taken for honest in quarantine comes out of it."""
+    for provider in honest:
+        if quote_key(provider, pair) in standing.quotes.quarantines:
+            return QuarantineReleased(provider=provider, pair=pair, reason="its quotes are honest again")
     return None
 
 
@@ -83,7 +95,7 @@ def _told_of_quarantines(standing: Standing) -> AlertRaised | AlertCleared | Non
         if f"{QUARANTINE}|{subject}" not in standing.alerts:
             provider, _, pair = key.partition("|")
             return AlertRaised(
-                alert=QUARANTINE, subject=subject, message=f"quotes of {provider} for {pair} are not asked for any more"
+                alert=QUARANTINE, subject=subject, message=f"quotes of {provider} for {pair} do not count any more"
             )
     for standing_alert in standing.alerts:
         alert, _, subject = standing_alert.partition("|")

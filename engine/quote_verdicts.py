@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from understudy.projections.quote_book import DISHONEST, QUOTE_STUCK, RATE_OUTLIER
+from understudy.projections.quote_book import DISHONEST, QUARANTINED, QUOTE_STUCK, RATE_OUTLIER
 
 __all__ = [
     "ABOVE_MAXIMUM",
@@ -14,6 +14,7 @@ __all__ = [
     "NOT_ASKED",
     "NO_QUOTE",
     "NO_VOICE",
+    "QUARANTINED",
     "QUOTE_EXPIRED",
     "QUOTE_STUCK",
     "RATE_OUTLIER",

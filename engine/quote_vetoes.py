@@ -7,12 +7,11 @@ from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import ServicePriority
 from understudy.projections import lane_step as lane
-from understudy.projections.quote_book import quote_key
+from understudy.projections.quote_book import QUARANTINED, quote_key
 from understudy.projections.standing import Standing
 
+NOBODY: Final = frozenset[str]()
 CANNOT_QUOTE: Final = "cannot_quote"
-QUARANTINED: Final = "quarantined"
-"""Too many of its quotes for this pair were not to be trusted."""
 QUOTES_FAIL: Final = "quotes_fail"
 """It could not be asked for quotes, as with an open circuit."""
 EMERGENCY_AMOUNT: Final = "emergency_amount"
@@ -20,13 +19,16 @@ EMERGENCY_AMOUNT: Final = "emergency_amount"
 
 
 def of_the_quotes(
-    standing: Standing, settings: ProviderSettings, accepted: RequestAccepted, now_us: int
+    standing: Standing, settings: ProviderSettings, accepted: RequestAccepted, now_us: int, *, heard: frozenset[str]
 ) -> tuple[str, int | None] | None:
-    """The veto, and when it ends if that is known; None if nothing of the kind stands against it."""
+    """The veto, and when it ends if that is known; None if nothing of the kind stands against it.
+
+    `heard` are those whose quarantine is no veto: they are asked in it, or come out of it.
+    """
     if not settings.has_quote:
         return (CANNOT_QUOTE, None)
     key = quote_key(settings.id, accepted.pair or "")
-    if key in standing.quotes.quarantines:
+    if key in standing.quotes.quarantines and settings.id not in heard:
         until_us = standing.quotes.quarantines[key]
         if until_us is None or now_us < until_us:
             return (QUARANTINED, until_us)
@@ -35,6 +37,13 @@ def of_the_quotes(
     if is_last and limit is not None and accepted.amount is not None and accepted.amount > limit:
         return (EMERGENCY_AMOUNT, None)
     return of_the_circuit(standing, settings.id, now_us)
+
+
+def observed(standing: Standing, accepted: RequestAccepted, *, now_us: int) -> frozenset[str]:
+    """Whose quotes are asked for in quarantine, without a voice, to see whether they are honest again."""
+    if not standing.policy.release_after:
+        return NOBODY
+    return standing.quotes.confined(accepted.pair or "", now_us=now_us)
 
 
 def emergency_limit(policy: Policy, pair: str | None) -> Decimal | None:

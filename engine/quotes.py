@@ -13,6 +13,7 @@ from understudy.engine.eligibility import asking
 from understudy.engine.errors import InvalidRequest, ProviderError
 from understudy.engine.operation import Operation
 from understudy.engine.provider import Deadline, Reply, Request
+from understudy.engine.quote_vetoes import observed
 from understudy.engine.request_state import QUOTE, TakenQuote
 from understudy.engine.runner import Runner
 from understudy.engine.ticket import Ticket
@@ -73,7 +74,8 @@ async def ask_everybody(
         pair=asked.columns.get("pair"),
     )
     standing = journal.ledger.standing
-    every = assess_all(standing, asking(standing, accepted, tried=(), since_us=now_us, now_us=now_us))
+    heard = observed(standing, accepted, now_us=now_us)
+    every = assess_all(standing, asking(standing, accepted, tried=(), since_us=now_us, now_us=now_us, heard=heard))
     found = await asyncio.gather(*(_ask(runner, one.provider, asked) for one in every if one.eligible))
     taken = {quote.provider: quote for quote, _ in found}
     _, judged = judge(standing, accepted, list(taken.values()), now_us=journal.now_us())

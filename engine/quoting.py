@@ -2,7 +2,8 @@
 
 Tier first: only where nobody of a tier has an honest quote, and nobody of it is left to be asked, is the next tier's
 turn. Places of a round that a tier does not fill go to those after it, as witnesses: a quote alone proves nothing. The
-emergency tier is no witness; it is asked when nobody else is left.
+emergency tier is no witness; it is asked when nobody else is left. Whoever is in quarantine is asked along where a
+place is left: that is how it comes out again once it is honest.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from understudy.engine.assess import Assessed, assess_all
 from understudy.engine.consensus import judge
 from understudy.engine.eligibility import OUR_LIMITS, asking
 from understudy.engine.endings import fail
+from understudy.engine.quote_vetoes import observed
 from understudy.engine.request_state import QUOTE, Progress, Quoting
 from understudy.engine.steps import AwaitQuotes, Step, TakeQuote
 from understudy.engine.strategies import order
@@ -36,26 +38,7 @@ def next_round(
     accepted, policy = progress.accepted, standing.policy
     if progress.rounds >= most_rounds(policy):
         return None
-    asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us)
-    every = assess_all(standing, asked)
-    eligible = [one for one in every if one.eligible]
-    _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
-    honest = {provider for provider, one in judged.items() if one.verdict is None}
-    done = _done(progress, now_us=now_us)
-    left = [one for one in eligible if one.provider not in done and one.provider not in progress.spent]
-    preferred = accepted.preferred or policy.preferred_provider
-    places = [one.provider for one in left if one.provider == preferred]  # It goes first, whatever its tier.
-    for tier in sorted({one.tier for one in eligible}):
-        if not places and any(one.provider in honest for one in eligible if one.tier == tier):
-            return None
-        if tier == ServicePriority.EMERGENCY and (places or _somebody_is_only_busy(every, progress)):
-            break
-        members = [one for one in left if one.tier == tier and one.provider != preferred]
-        places += _picked(standing, progress, members, tried=tried, draw=draw)
-        if places:  # Somebody else is asked: who could not be compared, or not be trusted, is heard once more.
-            again = [one for one in eligible if one.tier == tier and one.provider in progress.spent]
-            again = [one for one in again if one.provider not in done]
-            places += _picked(standing, progress, again, tried=tried, draw=draw)
+    places = _places(standing, progress, tried=tried, now_us=now_us, draw=draw)
     if not places:
         return None
     return QuotesRequested(
@@ -68,6 +51,36 @@ def next_round(
     )
 
 
+def _places(standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int) -> Sequence[str]:
+    """Everybody whose turn it is to be asked, the most wanted first."""
+    accepted, confined = progress.accepted, observed(standing, progress.accepted, now_us=now_us)
+    asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us, heard=confined)
+    assessed = assess_all(standing, asked)
+    every = [one for one in assessed if one.provider not in confined]
+    eligible = [one for one in every if one.eligible]
+    _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
+    honest = {provider for provider, one in judged.items() if one.verdict is None}
+    done = _done(progress, now_us=now_us)
+    left = [one for one in eligible if one.provider not in done and one.provider not in progress.spent]
+    preferred = accepted.preferred or standing.policy.preferred_provider
+    places = [one.provider for one in left if one.provider == preferred]  # It goes first, whatever its tier.
+    for tier in sorted({one.tier for one in eligible}):
+        if not places and any(one.provider in honest for one in eligible if one.tier == tier):
+            return ()
+        if tier == ServicePriority.EMERGENCY and (places or _somebody_is_only_busy(every, progress)):
+            break
+        members = [one for one in left if one.tier == tier and one.provider != preferred]
+        places += _picked(standing, progress, members, tried=tried, draw=draw)
+        if places:  # Somebody else is asked: who could not be compared, or not be trusted, is heard once more.
+            again = [one for one in eligible if one.tier == tier and one.provider in progress.spent]
+            again = [one for one in again if one.provider not in done]
+            places += _picked(standing, progress, again, tried=tried, draw=draw)
+    if not places or not standing.policy.parallel_queries:
+        return places
+    aside = [one for one in assessed if one.provider in confined and _may_be_observed(one, progress, done)]
+    return [*places, *(one.provider for one in aside)]
+
+
 def _done(progress: Progress, *, now_us: int) -> set[str]:
     """Who is not asked again: whose quote is still good, and who gave none, or a single one would open a circuit.
 
@@ -78,6 +91,12 @@ def _done(progress: Progress, *, now_us: int) -> set[str]:
         for one in progress.quotes
         if one.quote is None or now_us < one.good_until_us or one.good_until_us <= one.at_us
     }
+
+
+def _may_be_observed(one: Assessed, progress: Progress, done: set[str]) -> bool:
+    """Whether somebody in quarantine may be asked for a quote; the emergency tier is asked in an emergency alone."""
+    known = one.provider in done or one.provider in progress.spent
+    return one.eligible and not known and one.tier < ServicePriority.EMERGENCY
 
 
 def _somebody_is_only_busy(every: Sequence[Assessed], progress: Progress) -> bool:

@@ -176,6 +176,9 @@ class Policy(Settings):
     trust_lone_quote: bool = Field(default=False, description="Take a quote that nothing can be compared with.")
     quarantine_after: int = Field(default=5, ge=1, description="Bad quotes in a row that put a provider in quarantine.")
     quarantine_ms: PositiveMilliseconds = Field(default=600_000, description="How long a quarantine lasts.")
+    release_after: int = Field(
+        default=2, ge=0, description="Honest quotes in a row that end it earlier; 0: they are not asked for."
+    )
     max_emergency_amount: EmergencyLimit = Field(
         default=None, description="Most that goes through an emergency provider, alike or by the coin sold."
     )

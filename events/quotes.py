@@ -48,7 +48,8 @@ class Consensus:
 
     Shape:  `basis` tells what the reference is made of: `round` (the quotes alone), `round_and_history`, `history`, or
             `nothing` (then there is no reference). `honest` are those within bounds, `excluded` the verdict on each
-            whose quote was not to be trusted.
+            whose quote was not to be trusted. `confined` is the verdict on each that was asked in quarantine, without a
+            voice, and stays there: `quarantined` if its quote was honest in itself. None: nobody was.
     Units:  `reference` is a rate; `agreed` the rate that goes into the pair's history, None if there is none to trust.
     """
 
@@ -58,6 +59,7 @@ class Consensus:
     agreed: Decimal | None = None
     honest: tuple[str, ...] = ()
     excluded: dict[str, str] = field(default_factory=dict)
+    confined: dict[str, str] | None = None
 
 
 @record(kw_only=True)
@@ -79,7 +81,7 @@ class QuotesRequested(Fact):
 
 @record(kw_only=True)
 class QuarantineSet(Fact):
-    """A provider's quotes of a pair are not asked for any more: too many in a row were not to be trusted.
+    """A provider's quotes of a pair count no more: too many in a row were not to be trusted.
 
     Shape:  `evidence` are the latest verdicts, oldest first, each with what was quoted and the reference.
             `actor` is `rules`, or the operator who set it.
@@ -97,7 +99,7 @@ class QuarantineSet(Fact):
 
 @record(kw_only=True)
 class QuarantineReleased(Fact):
-    """A provider's quotes of a pair are asked for again: its time is over, or an operator says so."""
+    """A provider's quotes of a pair count again: they are honest, its time is over, or an operator says so."""
 
     kind: ClassVar[str] = "quarantine_released.v1"
     provider: str

@@ -12,6 +12,8 @@ RATE_OUTLIER: Final = "rate_outlier"
 """Further from the reference than `max_rate_difference`, on whichever side."""
 QUOTE_STUCK: Final = "quote_stuck"
 """Unchanged for long, and away from the others."""
+QUARANTINED: Final = "quarantined"
+"""Honest in itself, of a provider in quarantine: one of those that end it."""
 DISHONEST: Final = frozenset({RATE_OUTLIER, QUOTE_STUCK})
 """Verdicts on a quote that speak against the provider itself, and lead to quarantine."""
 
@@ -19,12 +21,13 @@ HISTORY: Final = 3
 """Agreed rates that make up a pair's history: the market moves, and what was true long ago is no measure."""
 _EVIDENCE: Final = 10
 _APART_US: Final = 1_000_000
-"""Bad quotes closer together count as one: a hundred callers at once are no evidence of persistence."""
+"""Bad quotes closer together count as one, and good ones in quarantine: a hundred callers at once prove nothing."""
 _MILLION: Final = 1_000_000
 _FADE_SHARE: Final = 8
 """One conversion moves what is known of a provider's fade by an eighth of the way."""
 _FADE_LIMIT: Final = 10**9
 _MOST_TIMES: Final = Decimal(1_000)
+_NOBODY: Final = frozenset[str]()
 
 
 @dataclass(slots=True)
@@ -32,8 +35,10 @@ class Offer:
     """A provider's quotes of one pair.
 
     Units:  `rate` was quoted last at `at_us`, and for the first time in a row at `since_us`. `bad` counts quotes in a
-            row that were not to be trusted, the latest of them given at `bad_us`; `evidence` tells of them. `fade_ppm`
-            is how much less than quoted was paid out of late, in parts per million; None before the first conversion.
+            row that were not to be trusted, the latest of them given at `bad_us`, of which `fault` was said; `evidence`
+            tells of them. `good`
+            counts those in a row that were honest in quarantine, the latest given at `good_us`. `fade_ppm` is how much
+            less than quoted was paid out of late, in parts per million; None before the first conversion.
     """
 
     rate: Decimal
@@ -41,8 +46,37 @@ class Offer:
     at_us: int
     bad: int = 0
     bad_us: int = 0
+    fault: str = ""
+    good: int = 0
+    good_us: int = 0
     evidence: tuple[str, ...] = ()
     fade_ppm: int | None = None
+
+    def has_made_good(self, needed: int) -> bool:
+        """Whether its latest quote, honest in itself, is the last of so many that end a quarantine.
+
+        What was stuck and moves again is stuck no longer: that needs no other proof.
+        """
+        moves = self.fault == QUOTE_STUCK and self.since_us == self.at_us
+        return moves or (self.good + 1 >= needed and self._is_another(self.good_us))
+
+    def _is_another(self, since_us: int) -> bool:
+        return self.at_us >= since_us + _APART_US
+
+    def was_excluded(self, verdict: str, reference: Decimal | None) -> None:
+        """A decision has left its latest quote out."""
+        if verdict == QUARANTINED and self._is_another(self.good_us):
+            self.good, self.good_us = self.good + 1, self.at_us
+        elif verdict in DISHONEST:
+            self.good, self.fault = 0, verdict
+            if self._is_another(self.bad_us):
+                self.bad, self.bad_us = self.bad + 1, self.at_us
+                told = f"{verdict}: quoted {self.rate}, reference {reference}"
+                self.evidence = (*self.evidence, told)[-_EVIDENCE:]
+
+    def forgive(self) -> None:
+        """Its record is clean again."""
+        self.bad, self.good, self.fault, self.evidence = 0, 0, "", ()
 
 
 @dataclass(slots=True)
@@ -70,14 +104,12 @@ class QuoteBook:
         pair = consensus.pair
         for provider in consensus.honest:
             offer = self.offers.get(quote_key(provider, pair))
-            if offer is not None:
-                offer.bad, offer.evidence = 0, ()
-        for provider, verdict in consensus.excluded.items():
+            if offer is not None and quote_key(provider, pair) not in self.quarantines:
+                offer.forgive()
+        for provider, verdict in (*consensus.excluded.items(), *(consensus.confined or {}).items()):
             offer = self.offers.get(quote_key(provider, pair))
-            if offer is not None and verdict in DISHONEST and offer.at_us >= offer.bad_us + _APART_US:
-                offer.bad, offer.bad_us = offer.bad + 1, offer.at_us
-                told = f"{verdict}: quoted {offer.rate}, reference {consensus.reference}"
-                offer.evidence = (*offer.evidence, told)[-_EVIDENCE:]
+            if offer is not None:
+                offer.was_excluded(verdict, consensus.reference)
         if consensus.agreed is not None:
             self.agreed[pair] = (*self.agreed.get(pair, ()), (at_us, consensus.agreed))[-HISTORY:]
 
@@ -102,7 +134,15 @@ class QuoteBook:
         key = quote_key(provider, pair)
         self.quarantines.pop(key, None)
         if key in self.offers:
-            self.offers[key].bad, self.offers[key].evidence = 0, ()
+            self.offers[key].forgive()
+
+    def confined(self, pair: str, *, now_us: int) -> frozenset[str]:
+        """Whose quotes of a pair are in quarantine."""
+        if not self.quarantines:
+            return _NOBODY
+        standing = [key for key, until_us in self.quarantines.items() if until_us is None or now_us < until_us]
+        apart = [key.partition("|") for key in standing]
+        return frozenset(provider for provider, _, its_pair in apart if its_pair == pair)
 
     def history(self, pair: str, *, since_us: int) -> list[Decimal]:
         """The agreed rates of a pair since an instant, in the order of their coming."""

@@ -11,8 +11,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from understudy.engine.consensus import net_of
-from understudy.engine.quote_verdicts import DISHONEST, NOTHING_TO_COMPARE, QUOTE_EXPIRED
-from understudy.engine.quote_vetoes import QUARANTINED
+from understudy.engine.quote_verdicts import DISHONEST, NOTHING_TO_COMPARE, QUARANTINED, QUOTE_EXPIRED
 from understudy.events.codec import decode
 from understudy.events.decisions import DecisionMade
 from understudy.events.exact import EXACT, median, share_off

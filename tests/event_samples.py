@@ -356,6 +356,16 @@ def _quoted_examples(alpha: ProviderSettings, chosen: Candidate) -> list[Fact]:
             candidates=(replace(chosen, quote=judged),),
             consensus=consensus,
         ),
+        DecisionMade(
+            request_id=_REQUEST,
+            provider="alpha",
+            strategy=Strategy.BEST_RATE,
+            draw=18,
+            tier=2,
+            order=("alpha",),
+            candidates=(replace(chosen, quote=judged),),
+            consensus=replace(consensus, excluded={}, confined={"beta": "quarantined"}),
+        ),
         CallStarted(key="5e" * 16, deadline_at_us=1_700_000_005_000_000, amount_due=Decimal("0.0979"), **_CALL),
         CallSucceeded(started_seq=5, latency_us=812_345, quote=quote, amount_out=Decimal("0.0978"), **_CALL),
         QuarantineSet(

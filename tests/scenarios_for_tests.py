@@ -11,7 +11,7 @@ from understudy.events.codec import recorded
 from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.fact import Fact
 from understudy.events.requests import RequestCompleted
-from understudy.events.row import Recorded
+from understudy.events.row import Recorded, Row
 from understudy.events.signals import SIGNALS
 from understudy.replay.report import Report
 from understudy.replay.scripted import Books
@@ -33,6 +33,7 @@ class Heard(NamedTuple):
 class Told(NamedTuple):
     """A scenario that was played: its log, its figures, what the providers say of it, and what was heard meanwhile."""
 
+    rows: Sequence[Row]
     events: Sequence[Recorded]
     report: Report
     books: dict[str, Books]
@@ -72,11 +73,12 @@ def told(name: str) -> Told:
     log, letters = MemoryLog(salt=bytes(32)), list[tuple[int, str, dict[str, Any]]]()
     played = play(bundled_scenario(name), log=log, verify=verify, attend=lambda engine: _listen(engine, letters))
     with log.reader() as reader:
-        events = [recorded(row) for row in reader.rows()]
+        rows = list(reader.rows())
+    events = [recorded(row) for row in rows]
     # Each signal has a receiver of its own; what one event says through several of them is in no order.
     letters.sort(key=lambda letter: letter[0])
     heard = [Heard((says["at_us"] - START_US) / 1_000_000, signal, says) for _, signal, says in letters]
-    return Told(events, played.report, {one: provider.books for one, provider in played.providers.items()}, heard)
+    return Told(rows, events, played.report, {one: provider.books for one, provider in played.providers.items()}, heard)
 
 
 def _listen(engine: Engine, letters: list[tuple[int, str, dict[str, Any]]]) -> None:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from cli.command_line import run
+from cli.command_line import RESTING, run
 
 from understudy.adapters.parallel_verify import Share, WorkerLost, _started, plan, shared_out, verify_file
 from understudy.adapters.stores import SqliteReader
@@ -25,7 +25,8 @@ HARM = {
     "changed early": "UPDATE events SET at_us = at_us + 1 WHERE seq = 9",
     "changed late": "UPDATE events SET at_us = at_us + 1 WHERE seq = (SELECT max(seq) - 3 FROM events)",
     "missing early": "DELETE FROM events WHERE seq = 20",
-    "missing in the middle": "DELETE FROM events WHERE seq = (SELECT max(seq) / 2 + 1 FROM events)",
+    "missing in the middle": "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events "
+    "WHERE kind = 'request_completed.v1' AND seq < (SELECT max(seq) / 2 FROM events))",
     "cut off": "DELETE FROM events WHERE seq > (SELECT max(seq) - 50 FROM events)",
     "decided otherwise early": """UPDATE events SET payload = replace(payload, '"tier":1', '"tier":2')
         WHERE seq = (SELECT min(seq) FROM events WHERE kind = 'decision_made.v1')""",
@@ -50,7 +51,9 @@ NOT_HANDED_OVER = {"missing early"}
 @pytest.fixture(scope="module")
 def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("logs") / "calls.db"
-    result = run("simulate", "--scenario", "lost-half-open-probe", "--log", path)
+    scenario = path.with_name("resting.toml")
+    scenario.write_text(RESTING)
+    result = run("simulate", "--scenario", scenario, "--log", path)
     assert result.exit_code == 0, result.output
     return path
 

@@ -25,8 +25,7 @@ from understudy.projections.standing import Standing
 def release(
     ctx: click.Context, db: Path, provider: str, pair: str, *, reason: str, actor: str, wait_us: int, as_json: bool
 ) -> None:
-    """Take PROVIDER in the log DB out of quarantine for PAIR, such as ETH/BTC, in any case: its quotes are asked for
-    again.
+    """Take PROVIDER in the log DB out of quarantine for PAIR, such as ETH/BTC, in any case: its quotes count again.
 
     Who quotes rates that cannot be trusted, several times in a row, is put there, and comes out by itself after a
     while (`quarantine_ms` of the policy). `understudy events DB --kind quarantine_set` shows the evidence.
@@ -56,7 +55,7 @@ def release(
     elif as_json:
         say_json(db, done, {})
     else:
-        say(db, wish, done, f"{provider} is out of quarantine for {pair}: its quotes are asked for again", more=[])
+        say(db, wish, done, f"{provider} is out of quarantine for {pair}: its quotes count again", more=[])
 
 
 def _meant(standing: Standing, provider: str, pair: str) -> str:

@@ -17,7 +17,7 @@ from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_o
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.lock import owner_of
 from understudy.adapters.stores.request_search import Became
-from understudy.engine.commands import Resolve, is_contradicted
+from understudy.engine.commands import Resolve, awaits_last_word
 from understudy.engine.restore import restore
 from understudy.events.requests import RequestCompleted, RequestFailed
 
@@ -57,8 +57,9 @@ def resolve(
     it is held. Ask there first: what you say is believed. REQUEST is an id, as much of its beginning as no other
     request has, or its caller's idempotency key; `understudy requests DB --outcome held` lists them.
 
-    A request of which its provider has said the opposite since (alert `contradiction`) may be resolved once more: that
-    is on record, ends the alert, and changes nothing else. Without a running engine, this command writes the events.
+    A request that has ended, and of which its provider has said the opposite since (alert `contradiction`) or another
+    one that it has executed it, too (`late_success`), may be resolved once more: that is on record, ends the alert, and
+    changes nothing else. Without a running engine, this command writes the events.
 
     \b
     Example:
@@ -108,7 +109,7 @@ def _held(db: Path, wanted: str) -> RequestSummary:
     with SqliteReader.open(db) as reader:
         policy_in_force(reader)
         found = summarized(reader.request_rows(find_surely(reader, wanted, otherwise=listed)))
-        if found.became is not Became.HELD and is_contradicted(restore(reader), found.request_id):
+        if found.became is not Became.HELD and awaits_last_word(restore(reader), found.request_id):
             return found  # The last word is due.
     match found.became:
         case Became.HELD:
@@ -126,7 +127,7 @@ def _held(db: Path, wanted: str) -> RequestSummary:
 
 def _as_before(ended: RequestSummary) -> str:
     """How a request had ended before the last word on it."""
-    return f"it had ended as {ended.outcome} before; the contradiction is over"
+    return f"it had ended as {ended.outcome} before; its alert is over"
 
 
 def _end(db: Path, done: Delivered, request_id: str, *, ends_s: float) -> str | None:

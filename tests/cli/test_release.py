@@ -29,7 +29,7 @@ async def test_it_is_released_and_the_alert_is_over(tmp_path: Path) -> None:
     assert found["alerts"] == ["quarantine liar ETH/BTC"]
     words = ("release", path, "liar", "ETH/BTC", "--reason", "fixed", "--actor", "ann")
     text = await asyncio.to_thread(said, *words)
-    assert text.startswith(f"{path}: liar is out of quarantine for ETH/BTC: its quotes are asked for again\n")
+    assert text.startswith(f"{path}: liar is out of quarantine for ETH/BTC: its quotes count again\n")
     found = await asyncio.to_thread(answered, "status", path)
     assert found["alerts"] == []
     assert await asyncio.to_thread(refused, *words) == "'liar' is not in quarantine for 'ETH/BTC'; it is in none"

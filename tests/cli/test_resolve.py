@@ -226,7 +226,7 @@ async def test_after_a_contradiction_an_operator_has_the_last_word(tmp_path: Pat
                 await asyncio.sleep(0)
     text = await asyncio.to_thread(said, "resolve", path, held, "--executed", "order-9", *WHY)
     assert "is resolved: executed, with reference order-9\n" in text
-    assert "  now    it had ended as failed, not executed before; the contradiction is over\n" in text
+    assert "  now    it had ended as failed, not executed before; its alert is over\n" in text
     assert kinds(path)[-2:] == ["request_resumed", "alert_cleared"]
     listed = await asyncio.to_thread(answered, "requests", path)
     assert [one["outcome"] for one in listed["requests"]] == ["failed"]

@@ -40,9 +40,10 @@ def judged(
     *,
     history: Sequence[Decimal] = (),
     unchanged_us: Mapping[str, int] | None = None,
+    confined: Sequence[str] = (),
     **more: object,
 ) -> tuple[Consensus, Mapping[str, Judgement]]:
-    """What is said of quotes that came in just now; those named have been the same for so long."""
+    """What is said of quotes that came in just now; those named have been the same for so long, or are confined."""
     policy = settings(**more)
     since_us = unchanged_us or {}
     book = QuoteBook(
@@ -50,6 +51,7 @@ def judged(
             f"{name}|{PAIR}": Offer(rate=rate, since_us=NOW_US - since_us.get(name, 0), at_us=NOW_US)
             for name, rate in quotes.items()
         },
+        quarantines=dict.fromkeys([f"{name}|{PAIR}" for name in confined], NOW_US + MINUTE_US),
         agreed={PAIR: tuple((NOW_US - MINUTE_US, rate) for rate in history)},
     )
     accepted = RequestAccepted(
@@ -148,6 +150,22 @@ def test_every_honest_quote_is_within_bounds_of_the_reference(
     for name in consensus.honest:
         assert consensus.reference is not None
         assert abs(EXACT.divide(EXACT.subtract(quotes[name], consensus.reference), consensus.reference)) <= LIMIT
+
+
+@given(data=st.data(), confined=st.sets(st.sampled_from(NAMES), min_size=1), lone=st.booleans())
+def test_whoever_is_in_quarantine_has_no_say_in_what_others_quotes_are_worth(
+    data: st.DataObject, confined: set[str], lone: bool
+) -> None:
+    quotes = data.draw(rounds())
+    history = data.draw(histories(quotes))
+    unchanged_us = data.draw(st.dictionaries(st.sampled_from(NAMES), st.integers(0, 9).map(MINUTE_US.__mul__)))
+    heard = judged(quotes, history=history, unchanged_us=unchanged_us, confined=sorted(confined), trust_lone_quote=lone)
+    others = {name: rate for name, rate in quotes.items() if name not in confined}
+    alone = judged(others, history=history, unchanged_us=unchanged_us, trust_lone_quote=lone)
+    assert heard[0].agreed == alone[0].agreed
+    assert (heard[0].basis, heard[0].reference) == (alone[0].basis, alone[0].reference)
+    assert (heard[0].honest, heard[0].excluded) == (alone[0].honest, alone[0].excluded)
+    assert heard[0].confined == ({name: verdicts(heard)[name] for name in quotes if name in confined} or None)
 
 
 @given(market=rates, off=st.decimals("0.0051", "0.0199", places=4), down=st.booleans())

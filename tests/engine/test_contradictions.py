@@ -5,7 +5,7 @@ from given import Ending, Story, fails, finds, given, is_abandoned, policy_for
 
 from understudy.engine import reports
 from understudy.engine.alerts import CONTRADICTION
-from understudy.engine.commands import is_contradicted
+from understudy.engine.commands import awaits_last_word
 from understudy.engine.provider import Found
 from understudy.engine.reports import Discretion
 from understudy.engine.steps import Fail, Finish
@@ -95,14 +95,14 @@ def test_the_request_ends_as_the_operator_has_said(executed: bool) -> None:
 
 def test_it_stands_until_an_operator_speaks_once_more_after_the_end() -> None:
     story = comes_back(spoken(executed=False), finds(Finding.SUCCEEDED))
-    assert not is_contradicted(story.ledger, "r1"), "the request has not ended yet"
+    assert not awaits_last_word(story.ledger, "r1"), "the request has not ended yet"
     story.plays()
     assert list(story.standing.alerts) == ["contradiction|r1"]
-    assert is_contradicted(story.ledger, "r1")
+    assert awaits_last_word(story.ledger, "r1")
     says(story, executed=True)
     assert story.last(AlertCleared).alert == CONTRADICTION
     assert story.standing.alerts == {}
-    assert not is_contradicted(story.ledger, "r1")
+    assert not awaits_last_word(story.ledger, "r1")
 
 
 def test_what_operators_have_said_is_forgotten_with_the_end_of_the_request() -> None:

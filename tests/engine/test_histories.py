@@ -1,11 +1,11 @@
 """The laws of the engine, over random histories; and every choice made again from the rows alone, to the bit."""
 
 import hypothesis
-import pytest
 from given import Story
 from histories import MOVES, History, Move, policies
 from hypothesis import given as for_all
 
+from examples import tried_on
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.recovery import is_held
@@ -121,18 +121,13 @@ def assert_replays(story: Story) -> None:
     assert fresh.standing.lanes.state == story.standing.lanes.state
 
 
-@hypothesis.settings(max_examples=300)
-@for_all(policies(), MOVES)
-def test_the_laws_hold_and_every_choice_replays_to_the_bit(policy: Policy, moves: list[Move]) -> None:
-    history = History(policy).play(moves).settle()
-    assert_laws(history.story)
-    assert_replays(history.story)
+@tried_on(100, soak=10_000)
+def test_the_laws_hold_and_every_choice_replays_to_the_bit(examples: int) -> None:
+    @hypothesis.settings(max_examples=examples)
+    @for_all(policies(), MOVES)
+    def hold(policy: Policy, moves: list[Move]) -> None:
+        history = History(policy).play(moves).settle()
+        assert_laws(history.story)
+        assert_replays(history.story)
 
-
-@pytest.mark.soak
-@hypothesis.settings(max_examples=10_000)
-@for_all(policies(), MOVES)
-def test_the_laws_hold_over_ten_thousand_histories(policy: Policy, moves: list[Move]) -> None:
-    history = History(policy).play(moves).settle()
-    assert_laws(history.story)
-    assert_replays(history.story)
+    hold()

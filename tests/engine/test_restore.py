@@ -120,7 +120,7 @@ def harm(book: Book, harms: dict[int, str]) -> None:
                 book.sealed[places[number]] = harmed
 
 
-@tried_on(100, soak=3_000)
+@tried_on(50, soak=3_000)
 def test_what_can_be_trusted_and_the_tail_are_the_full_fold(examples: int) -> None:
     @hypothesis.settings(max_examples=examples)
     @hypothesis.given(logs(), SIZES, st.sets(st.integers(0, 30), max_size=2), HARMS, st.data())

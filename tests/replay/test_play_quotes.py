@@ -55,14 +55,18 @@ def test_what_is_compared_is_what_fees_leave() -> None:
 
 def test_every_exclusion_is_listed_and_an_honest_quote_in_quarantine_counts_as_falsely_excluded() -> None:
     mad = {**CALM, "c": "200"}
-    report = simulate_quotes(recorded(*[mad] * 5, *[CALM] * 3), log=MemoryLog())
-    assert [one.reason for one in report.exclusions] == ["rate_outlier"] * 5 + ["quarantined"] * 3
+    quotes = recorded(*[mad] * 6, *[CALM] * 4)
+    report = simulate_quotes(quotes, log=MemoryLog(), verify=verify)
+    assert [one.reason for one in report.exclusions] == ["rate_outlier"] * 5 + ["quarantined"] * 2
     assert {one.provider for one in report.exclusions} == {"c"}
-    assert [one.honest for one in report.exclusions] == [False] * 5 + [True] * 3
-    assert (report.excluded, report.false_exclusions) == (8, 3)
+    assert [one.honest for one in report.exclusions] == [False] * 6 + [True]
+    assert (report.excluded, report.false_exclusions) == (7, 1)
     assert report.by_reason == report.by_provider["c"].excluded
-    assert report.by_provider["c"].false_exclusions == 3
-    assert report.success_rate == 1
+    assert report.by_provider["c"].false_exclusions == 1
+    assert report.taken == ("b",) * 7 + ("c",) * 3
+    assert (report.success_rate, report.verify.differs) == (1, 0)
+    unheard = simulate_quotes(quotes, log=MemoryLog(), policy=CONVERTERS.model_copy(update={"release_after": 0}))
+    assert unheard.by_provider["c"].false_exclusions == 4
 
 
 def test_a_conversion_without_an_honest_quote_is_counted_as_failed_and_its_exclusions_are_listed() -> None:

@@ -13,16 +13,10 @@ from typing import NoReturn
 import pytest
 from repository import ROOT
 
+from understudy.replay.simulate import bundled_scenarios
+
 VERSIONS = ("3.11", "3.12", "3.13")
-SCENARIOS = (
-    "ambiguous-once",
-    "brown-out",
-    "lost-half-open-probe",
-    "outage",
-    "phantom-stock",
-    "rate-anomaly",
-    "throttling",
-)
+SCENARIOS = ("ambiguous-once", "lost-half-open-probe", "phantom-stock", "rate-anomaly")
 NEEDED = ("aiosqlite", "blinker", "pydantic")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 CONSTRAINTS = ROOT / "constraints.txt"
@@ -70,7 +64,7 @@ def prepared(version: str, python: str) -> Path:
 
 
 @cache
-def exported(python: str, seed: int, scenarios: Sequence[str] = SCENARIOS) -> str:
+def exported(python: str, seed: int, scenarios: Sequence[str]) -> str:
     """The export as that Python makes it."""
     script = Path(__file__).with_name("canonical_export.py")
     environment = {"PYTHONPATH": str(ROOT / "build" / "ns"), "PATH": os.defpath}
@@ -81,16 +75,19 @@ def exported(python: str, seed: int, scenarios: Sequence[str] = SCENARIOS) -> st
     return made.stdout
 
 
+@pytest.mark.parametrize("scenarios", [SCENARIOS, pytest.param(bundled_scenarios(), marks=pytest.mark.soak)], ids=len)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_simulation_writes_the_same_log_on_every_python(version: str) -> None:
-    ours = exported(sys.executable, 1)
+def test_a_simulation_writes_the_same_log_on_every_python(version: str, scenarios: Sequence[str]) -> None:
+    ours = exported(sys.executable, 1, scenarios)
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        assert exported.__wrapped__(sys.executable, 1) == ours  # Another process hashes its strings otherwise.
+        assert (
+            exported.__wrapped__(sys.executable, 1, scenarios) == ours
+        )  # Another process hashes its strings otherwise.
         return
     python = installed(version)
     if python is None:
         unavailable(f"Python {version} is not installed")
-    assert exported(str(prepared(version, python)), 1) == ours
+    assert exported(str(prepared(version, python)), 1, scenarios) == ours
 
 
 def test_another_seed_writes_another_log() -> None:

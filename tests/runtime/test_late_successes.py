@@ -8,7 +8,7 @@ from conversions_for_tests import convert, events, played
 from quoters import Findable, Quoter
 
 from understudy.adapters import MemoryLog
-from understudy.engine import AllProvidersFailed, Ambiguous, Engine, Finding, Found, Transient
+from understudy.engine import AllProvidersFailed, Ambiguous, Engine, Finding, Found, InvalidRequest, Transient
 from understudy.events.calls import CallStarted
 from understudy.events.operations import AlertRaised
 
@@ -29,7 +29,7 @@ def test_a_late_success_after_a_failover_is_an_alert_with_both_references(stage:
     assert "tx-beta" in alert.message
 
 
-def test_late_successes_at_two_services_are_two_alerts(stage: Any) -> None:
+def test_late_successes_at_two_services_are_two_alerts_and_an_operators_word_ends_both(stage: Any) -> None:
     alpha = Findable("alpha", "0.0502", acts=[Ambiguous("reset")])
     beta = Findable("beta", "0.0501", acts=[Ambiguous("reset")])
 
@@ -39,6 +39,11 @@ def test_late_successes_at_two_services_are_two_alerts(stage: Any) -> None:
         alpha.findings = [Found(finding=Finding.ABSENT), Found(finding=Finding.SUCCEEDED, reference="tx-a")]
         await asyncio.sleep(10_000)
         assert engine.standing.leftovers.watched == {}
+        request_id = next(name.partition("|")[2] for name in engine.standing.alerts)
+        engine.resolve(request_id, executed=True, reference="tx-g", actor="ann", reason="both sent back")
+        assert engine.standing.alerts == {}
+        with pytest.raises(InvalidRequest, match="is not held"):
+            engine.resolve(request_id, executed=True, reference="tx-g", actor="ann", reason="again")
 
     played(stage, alpha, beta, Quoter("gamma", "0.0500"), act=act)
     first, second = events(stage.logs[0], AlertRaised)

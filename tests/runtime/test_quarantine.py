@@ -1,15 +1,18 @@
-"""Who is persistently off is not asked for a while."""
+"""Who is persistently off has no say for a while, and is heard again once it is honest."""
 
 import asyncio
+from decimal import Decimal
+from itertools import count as count_up
 from typing import Any
 
 import pytest
-from conversions_for_tests import convert, events, played, verdicts
+from conversions_for_tests import POLICY, convert, events, played, verdicts
 from quoters import Quoter
 
-from understudy.engine import Engine, InvalidRequest
+from understudy.engine import Engine, InvalidRequest, NoHonestQuote, NotOffered
+from understudy.events.decisions import DecisionMade
 from understudy.events.operations import AlertRaised
-from understudy.events.quotes import QuarantineReleased, QuarantineSet
+from understudy.events.quotes import QuarantineReleased, QuarantineSet, Quote
 
 
 def test_a_crowd_that_is_lied_to_at_once_is_no_evidence_of_persistence(stage: Any) -> None:
@@ -23,7 +26,7 @@ def test_a_crowd_that_is_lied_to_at_once_is_no_evidence_of_persistence(stage: An
     played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), act=act)
 
 
-def test_who_is_persistently_off_goes_into_quarantine_and_comes_out_again(stage: Any) -> None:
+def test_who_is_persistently_off_goes_into_quarantine_and_comes_out_when_its_time_is_over(stage: Any) -> None:
     liar = Quoter("liar", "0.06")
 
     async def act(engine: Engine) -> None:
@@ -36,13 +39,126 @@ def test_who_is_persistently_off_goes_into_quarantine_and_comes_out_again(stage:
         await asyncio.sleep(1_801)
         assert (await convert(engine)).provider == "liar"
 
-    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), act=act)
+    unheard = POLICY.model_copy(update={"release_after": 0})
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), policy=unheard, act=act)
     log = stage.logs[0]
     (put,) = events(log, QuarantineSet)
     assert (put.provider, put.pair, put.actor, len(put.evidence)) == ("liar", "ETH/BTC", "rules", 5)
     assert put.evidence[0] == "rate_outlier: quoted 0.06, reference 0.0501"
     assert [one.reason for one in events(log, QuarantineReleased)] == ["its time is over"]
     assert ("quarantine", "liar ETH/BTC") in {(one.alert, one.subject) for one in events(log, AlertRaised)}
+
+
+async def confined(engine: Engine) -> None:
+    """Convert until somebody is in quarantine."""
+    while not engine.standing.quotes.quarantines:
+        await convert(engine)
+        await asyncio.sleep(1)
+
+
+def test_in_quarantine_it_is_asked_without_a_voice_and_comes_out_once_it_is_honest_again_twice(stage: Any) -> None:
+    liar = Quoter("liar", "0.06")
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        await convert(engine)
+        assert liar.asked == 6
+        liar.rate = "0.0504"
+        for expected in ("beta", "liar"):
+            await asyncio.sleep(1)
+            assert (await convert(engine)).provider == expected
+        assert engine.standing.alerts == {}
+        assert (await convert(engine)).provider == "liar"
+
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), act=act)
+    log = stage.logs[0]
+    told = [(one.consensus.confined, one.consensus.reference) for one in events(log, DecisionMade)[5:]]
+    # Two voices, and what they agreed on before; with the liar's own the median is another.
+    assert told == [
+        ({"liar": "rate_outlier"}, Decimal("0.05005")),
+        ({"liar": "quarantined"}, Decimal("0.05005")),
+        (None, Decimal("0.05005")),
+        (None, Decimal("0.0501")),
+    ]
+    assert [one.reason for one in events(log, QuarantineReleased)] == ["its quotes are honest again"]
+
+
+def test_a_crowd_that_is_told_the_truth_at_once_ends_no_quarantine(stage: Any) -> None:
+    liar = Quoter("liar", "0.06")
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        liar.rate = "0.0502"
+        assert {one.provider for one in await asyncio.gather(*(convert(engine) for _ in range(20)))} == {"beta"}
+        assert engine.standing.quotes.offers["liar|ETH/BTC"].good == 1
+
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), act=act)
+
+
+def test_one_lie_in_between_and_the_honest_quotes_are_counted_anew(stage: Any) -> None:
+    liar = Quoter("liar", "0.06")
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        for rate in ("0.0502", "0.06", "0.0502"):
+            liar.rate = rate
+            assert (await convert(engine)).provider == "beta"
+            await asyncio.sleep(1)
+        assert (await convert(engine)).provider == "liar"
+
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), act=act)
+
+
+def test_what_was_stuck_and_moves_again_comes_out_at_once(stage: Any) -> None:
+    rates = (Decimal(500 + count % 2) / 10_000 for count in count_up())
+    stuck = Quoter("stuck", "0.0505")
+    policy = POLICY.model_copy(update={"stuck_after_ms": 2_000})
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        assert (await convert(engine)).provider != "stuck"
+        stuck.rate = "0.0506"
+        assert (await convert(engine)).provider == "stuck"
+
+    others = [Quoter(name, lambda: Quote(rate=next(rates))) for name in ("alpha", "beta")]
+    played(stage, stuck, *others, policy=policy, act=act)
+    assert {one[0].partition(":")[0] for one in [events(stage.logs[0], QuarantineSet)[0].evidence]} == {"quote_stuck"}
+    assert [one.reason for one in events(stage.logs[0], QuarantineReleased)] == ["its quotes are honest again"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"parallel_queries": False}, {"max_parallel_requests": 2}],
+    ids=["one after another", "no place left"],
+)
+def test_it_is_not_asked_where_that_would_cost_others_something(stage: Any, settings: dict[str, Any]) -> None:
+    liar = Quoter("liar", "0.06")
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        before = liar.asked
+        await convert(engine)
+        assert liar.asked == before
+
+    policy = POLICY.model_copy(update={"quarantine_after": 1, **settings})
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), policy=policy, act=act)
+
+
+def test_the_emergency_tier_is_asked_in_an_emergency_alone_also_when_it_is_in_quarantine(stage: Any) -> None:
+    liar, alpha = Quoter("liar", "0.06", priority=4), Quoter("alpha", "0.0500")
+
+    async def act(engine: Engine) -> None:
+        await convert(engine)
+        alpha.rate = NotOffered("not now")
+        with pytest.raises(NoHonestQuote):
+            await convert(engine)
+        assert list(engine.standing.quotes.quarantines) == ["liar|ETH/BTC"]
+        alpha.rate = "0.0500"
+        await convert(engine)
+        assert liar.asked == 1
+
+    policy = POLICY.model_copy(update={"quarantine_after": 1, "trust_lone_quote": True})
+    played(stage, liar, alpha, policy=policy, act=act)
 
 
 def test_an_operator_takes_a_provider_out_of_quarantine(stage: Any) -> None:

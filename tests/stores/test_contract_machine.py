@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from stores.samples import NOON, MemoryStore, SqliteStore, Store, assert_whole, claim, facts
 
+from examples import tried_on
 from understudy.events.codec import encode
 from understudy.events.fact import Fact
 from understudy.events.log import ClaimKey, SideWrite, Snapshot, StoreSensitive, TakeCommand
@@ -154,6 +155,7 @@ class SqliteMachine(LogMachine):
     make_store = SqliteStore
 
 
+@tried_on(12, soak=500)
 @pytest.mark.parametrize("machine", [MemoryMachine, SqliteMachine])
-def test_a_log_tells_what_it_was_told(machine: type[LogMachine]) -> None:
-    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))
+def test_a_log_tells_what_it_was_told(machine: type[LogMachine], examples: int) -> None:
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 from stores.samples import NOON, accepted, alert, assert_whole, facts
 
+from examples import tried_on
 from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.adapters.stores.schema import create
 from understudy.events.calls import CallFailed
@@ -27,35 +28,52 @@ NUMBER = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 CELLS = [NUMBER, TEXT] + [st.none() | TEXT] * 3 + [st.none() | NUMBER] * 3 + [st.none() | TEXT] * 5 + [TEXT]
 
 
-@settings(max_examples=300)
-@given(cells=st.tuples(*CELLS))
-def test_a_row_read_as_chain_material_is_what_was_hashed(cells: tuple[object, ...]) -> None:
-    row = Row(1, *cells)  # type: ignore[arg-type]
+@tried_on(300, soak=10_000)
+def test_a_row_read_as_chain_material_is_what_was_hashed(examples: int) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create(connection, stream="main", salt=None)
-        places = ", ".join("?" * (len(row) + 2))
-        columns = ", ".join(("stream", *Row._fields, "chain"))
-        connection.execute(f"INSERT INTO events ({columns}) VALUES ({places})", ("main", *row, b"c"))  # noqa: S608
-        reader = SqliteReader(connection, stream="main")
-        (found,) = reader.links()
-        assert found.body == to_json(row)
-        assert list(reader.rows()) == [row]
+
+        @settings(max_examples=examples)
+        @given(cells=st.tuples(*CELLS))
+        def holds(cells: tuple[object, ...]) -> None:
+            row = Row(1, *cells)  # type: ignore[arg-type]
+            connection.execute("BEGIN")
+            try:
+                insert(connection, row)
+                reader = SqliteReader(connection, stream="main")
+                (found,) = reader.links()
+                assert found.body == to_json(row)
+                assert list(reader.rows()) == [row]
+            finally:
+                connection.execute("ROLLBACK")
+
+        holds()
 
 
-@settings(max_examples=30)
-@given(events=st.lists(facts(), min_size=1, max_size=30))
-def test_every_event_that_can_be_written_down_fits_its_chain(events: list[Fact]) -> None:
-    async def write(path: Path) -> None:
+def insert(connection: sqlite3.Connection, row: Row) -> None:
+    places = ", ".join("?" * (len(row) + 2))
+    columns = ", ".join(("stream", *Row._fields, "chain"))
+    connection.execute(f"INSERT INTO events ({columns}) VALUES ({places})", ("main", *row, b"c"))  # noqa: S608
+
+
+@tried_on(15, soak=500)
+def test_every_event_that_can_be_written_down_fits_its_chain(examples: int) -> None:
+    async def write(path: Path, events: list[Fact]) -> None:
         log = SqliteLog(path)
         await log.open("tester")
         for event in events:
             log.append(event, at_us=NOON)
         await log.close()
 
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(write(Path(folder) / "calls.db"))
-        with SqliteReader.open(Path(folder) / "calls.db") as reader:
-            assert assert_whole(reader) == len(events)
+    @settings(max_examples=examples)
+    @given(events=st.lists(facts(), min_size=1, max_size=30))
+    def holds(events: list[Fact]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(write(Path(folder) / "calls.db", events))
+            with SqliteReader.open(Path(folder) / "calls.db") as reader:
+                assert assert_whole(reader) == len(events)
+
+    holds()
 
 
 @pytest.fixture
@@ -133,11 +151,12 @@ def read_everything(path: Path) -> list[Row]:
         return list(reader.rows())
 
 
-def test_a_flipped_bit_anywhere_in_the_file_is_seen_or_changes_no_event(path: Path) -> None:
+@tried_on(150, soak=4_000)
+def test_a_flipped_bit_anywhere_in_the_file_is_seen_or_changes_no_event(path: Path, examples: int) -> None:
     whole, rows = path.read_bytes(), read_everything(path)
     dice = random.Random(1)
     seen = 0
-    for _ in range(400):
+    for _ in range(examples):
         place = dice.randrange(len(whole))
         flipped = bytearray(whole)
         flipped[place] ^= 1 << dice.randrange(8)
