@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from understudy.engine.columns import CONTEXT_COLUMNS
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
@@ -24,7 +25,6 @@ from understudy.events.requests import RequestAccepted
 from understudy.events.sensitive import conceal
 from understudy.events.vocabulary import SIDE_OPERATIONS, Effect
 
-CONTEXT_COLUMNS: Final = ("service", "country", "rental_id", "pair")
 KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
 """How long an idempotency key is kept: thirty days."""
 NOTHING_HIDDEN: Final = Discretion()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from understudy.engine.calling import Caller
+from understudy.engine.columns import columns_in
 from understudy.engine.errors import ProviderError
 from understudy.engine.journal import Journal
 from understudy.engine.operation import Operation
@@ -52,10 +53,7 @@ async def _look_up(caller: Caller, ticket: Ticket, left: Left) -> None:
         request_id=ticket.request_id,
         provider=left.provider,
         operation=LOOKUP,
-        service=context.get("service"),
-        country=context.get("country"),
-        rental_id=context.get("rental_id"),
-        pair=context.get("pair"),
+        **columns_in(context),
         key=left.key,
         deadline_at_us=journal.now_us() + policy.timeout_us(left.provider),
     )

@@ -1,5 +1,6 @@
 """Calls that may have been executed: look-ups until it is known, and what is told meanwhile."""
 
+from understudy.engine.columns import columns_of
 from understudy.engine.request import doubt_of
 from understudy.engine.request_state import LOOKUP, Chosen, Doubtful, LetDown
 from understudy.engine.steps import LookUp, Step, Suspend
@@ -51,10 +52,7 @@ def look_up(state: Doubtful, standing: Standing, now_us: int) -> Step:
         provider=started.provider,
         operation=LOOKUP,
         attempt=started.attempt,
-        service=accepted.service,
-        country=accepted.country,
-        rental_id=accepted.rental_id,
-        pair=accepted.pair,
+        **columns_of(accepted),
         key=started.key,
         deadline_at_us=limit_us,
     )

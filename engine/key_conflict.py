@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from understudy.engine.acceptance import CONTEXT_COLUMNS, Asked
+from understudy.engine.acceptance import Asked
+from understudy.engine.columns import context_of
 from understudy.engine.errors import KeyConflict
 from understudy.engine.keys import body_hash
 from understudy.events.requests import RequestAccepted
@@ -32,9 +33,7 @@ def terms_asked(asked: Asked, salt: bytes) -> Terms:
 
 def terms_accepted(first: RequestAccepted) -> Terms:
     """Those of a request that is in the log."""
-    columns = {name: getattr(first, name) for name in CONTEXT_COLUMNS}
-    context = {name: value for name, value in {**columns, **first.labels}.items() if value is not None}
-    return Terms(first.effect, context, first.body, first.amount)
+    return Terms(first.effect, {**context_of(first), **first.labels}, first.body, first.amount)
 
 
 def conflict(asked: Asked, *, first: str, differing: str) -> KeyConflict:

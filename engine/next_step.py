@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from understudy.engine import eligibility
+from understudy.engine.columns import columns_of
 from understudy.engine.decide import decide
 from understudy.engine.dice import BACK_OFF, below
 from understudy.engine.eligibility import Verdict
@@ -141,10 +142,7 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
             operation=operation,
             attempt=progress.attempts + 1,
             retry=turn.retry,
-            service=accepted.service,
-            country=accepted.country,
-            rental_id=accepted.rental_id,
-            pair=accepted.pair,
+            **columns_of(accepted),
             key=provider_key(accepted.request_id, turn.provider, part),
             deadline_at_us=min(accepted.deadline_at_us, now_us + standing.policy.timeout_us(turn.provider)),
             amount_due=None if operation == CREATE else turn.due,

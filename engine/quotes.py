@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from understudy.engine.acceptance import Asked, check, declared, discretion_of
 from understudy.engine.assess import Assessed, assess_all
+from understudy.engine.columns import columns_in
 from understudy.engine.consensus import Judgement, judge
 from understudy.engine.eligibility import asking
 from understudy.engine.errors import InvalidRequest, ProviderError
@@ -68,10 +69,7 @@ async def ask_everybody(
         deadline_at_us=now_us + asked.deadline_ms * 1000,
         amount=asked.amount,
         quoted=True,
-        service=asked.columns.get("service"),
-        country=asked.columns.get("country"),
-        rental_id=asked.columns.get("rental_id"),
-        pair=asked.columns.get("pair"),
+        **columns_in(asked.columns),
     )
     standing = journal.ledger.standing
     heard = observed(standing, accepted, now_us=now_us)
@@ -123,10 +121,7 @@ async def _ask(runner: Runner, provider: str, asked: Asked) -> tuple[TakenQuote,
         provider=provider,
         operation=QUOTE,
         key="",
-        service=asked.columns.get("service"),
-        country=asked.columns.get("country"),
-        rental_id=asked.columns.get("rental_id"),
-        pair=asked.columns.get("pair"),
+        **columns_in(asked.columns),
         deadline_at_us=journal.now_us() + policy.timeout_us(provider),
     )
     context = {**asked.columns, **asked.labels}

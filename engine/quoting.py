@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from understudy.engine.assess import Assessed, assess_all
+from understudy.engine.columns import columns_of
 from understudy.engine.consensus import judge
 from understudy.engine.eligibility import OUR_LIMITS, asking
 from understudy.engine.endings import fail
@@ -154,10 +155,7 @@ def _call(state: Quoting, standing: Standing, now_us: int) -> CallStarted:
         request_id=accepted.request_id,
         provider=provider,
         operation=QUOTE,
-        service=accepted.service,
-        country=accepted.country,
-        rental_id=accepted.rental_id,
-        pair=accepted.pair,
+        **columns_of(accepted),
         key="",
         deadline_at_us=min(accepted.deadline_at_us, now_us + standing.policy.timeout_us(provider)),
     )

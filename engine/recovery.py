@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from understudy.engine.columns import context_of
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.operation import Operation
@@ -65,18 +66,12 @@ async def ticket_of(journal: Journal, accepted: RequestAccepted, operations: Map
 
 
 def _request(accepted: RequestAccepted, known: Mapping[str, str]) -> Request:
-    columns = {
-        "service": accepted.service,
-        "country": accepted.country,
-        "rental_id": accepted.rental_id,
-        "pair": accepted.pair,
-    }
     labels = {name: str(reveal(value, known)) for name, value in accepted.labels.items()}
     return Request(
         request_id=accepted.request_id,
         operation=accepted.operation,
         effect=accepted.effect,
-        context={**{name: value for name, value in columns.items() if value is not None}, **labels},
+        context={**context_of(accepted), **labels},
         amount=accepted.amount,
         body=reveal(accepted.body, known),
     )

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from understudy.engine.columns import columns_of
 from understudy.engine.errors import Ambiguous, ProviderError, Transient
 from understudy.engine.provider import Found, Reply
 from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
@@ -65,10 +66,7 @@ def succeeded(
         operation=call.operation,
         attempt=call.attempt,
         retry=call.retry,
-        service=call.service,
-        country=call.country,
-        rental_id=call.rental_id,
-        pair=call.pair,
+        **columns_of(call),
         started_seq=started.seq,
         latency_us=at_us - started.at_us,
         reply=content,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from understudy.engine.acceptance import NOTHING_HIDDEN, split
+from understudy.engine.columns import columns_in
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.provider import Deadline, Reply, Request
 from understudy.engine.runner import Runner
@@ -27,10 +28,7 @@ async def side_call(
     event = CallStarted(
         provider=provider,
         operation=operation,
-        service=columns.get("service"),
-        country=columns.get("country"),
-        rental_id=columns.get("rental_id"),
-        pair=columns.get("pair"),
+        **columns_in(columns),
         key="",
         deadline_at_us=runner.journal.now_us() + policy.timeout_us(provider),
     )

@@ -126,7 +126,7 @@ class Exchange:
 
 
 @contextmanager
-def exchange(manner: Callable[[Callable[[], Order]], Said] = truthful, **rates: str) -> Iterator[Exchange]:
+def exchange(manner: Callable[[Callable[[], Order]], Said] = truthful, /, **rates: str) -> Iterator[Exchange]:
     """Services by name, each with its rate, until the end of the block."""
     books = Exchange({name: Service(Decimal(rate)) for name, rate in rates.items()}, manner)
 

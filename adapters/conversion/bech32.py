@@ -3,18 +3,17 @@
 Source: BIP173 (Bech32), BIP350 (Bech32m: the same with another constant). Any four wrong characters are noticed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from understudy.adapters.conversion import base32
+from understudy.adapters.conversion.bch import Bch
 from understudy.adapters.conversion.unreadable import BAD_CHECKSUM, Unreadable, named
 
 LONGEST: Final = 90
 """Characters; beyond them the checksum does not promise to notice four errors."""
-_CHECKSUM_CHARACTERS: Final = 6
-_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_CODE: Final = Bch(6, (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3))
 
 
 class Variant(IntEnum):
@@ -35,9 +34,7 @@ class Bech32:
 
 def encode(content: Bech32) -> str:
     """The text, in lower case."""
-    stem = _expanded(content.prefix) + list(content.values)
-    remainder = _remainder([*stem, *[0] * _CHECKSUM_CHARACTERS]) ^ content.variant
-    checksum = [remainder >> 5 * place & 31 for place in reversed(range(_CHECKSUM_CHARACTERS))]
+    checksum = _CODE.checksum([*_expanded(content.prefix), *content.values], remainder=content.variant)
     return f"{content.prefix}1{base32.characters([*content.values, *checksum])}"
 
 
@@ -55,26 +52,15 @@ def decode(text: str) -> Bech32:
     if not (separator and prefix):
         raise Unreadable("it lacks the prefix that ends in 1")
     values = base32.values(data)
-    if len(values) < _CHECKSUM_CHARACTERS:
+    if len(values) < _CODE.characters:
         raise Unreadable("it is too short: characters are missing at the end")
-    variant = _remainder(_expanded(prefix) + values)
+    variant = _CODE.remainder(_expanded(prefix) + values)
     if variant not in tuple(Variant):
         raise Unreadable(BAD_CHECKSUM)
-    return Bech32(prefix=prefix, values=tuple(values[:-_CHECKSUM_CHARACTERS]), variant=Variant(variant))
+    return Bech32(prefix=prefix, values=tuple(values[: -_CODE.characters]), variant=Variant(variant))
 
 
 def _expanded(prefix: str) -> list[int]:
     """The prefix as the checksum sees it: the upper bits of each character, a zero, the lower bits of each."""
     codes = prefix.encode("ascii")
     return [*(code >> 5 for code in codes), 0, *(code & 31 for code in codes)]
-
-
-def _remainder(values: Sequence[int]) -> int:
-    remainder = 1
-    for value in values:
-        top = remainder >> 25
-        remainder = (remainder & 0x1FFFFFF) << 5 ^ value
-        for place, factor in enumerate(_GENERATOR):
-            if top >> place & 1:
-                remainder ^= factor
-    return remainder

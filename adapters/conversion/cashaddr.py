@@ -3,15 +3,16 @@
 Source: the CashAddr specification of Bitcoin Cash, 1.1. Any five wrong characters are noticed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from understudy.adapters.conversion import base32
+from understudy.adapters.conversion.bch import Bch
 from understudy.adapters.conversion.unreadable import BAD_CHECKSUM, Unreadable
 
-_CHECKSUM_CHARACTERS: Final = 8
-_GENERATOR: Final = (0x98F2BC8E61, 0x79B76D99E2, 0xF33E5FB3C4, 0xAE2EABE2A8, 0x1E4F43E470)
+_CODE: Final = Bch(8, (0x98F2BC8E61, 0x79B76D99E2, 0xF33E5FB3C4, 0xAE2EABE2A8, 0x1E4F43E470))
+_VALID: Final = 1
+"""What a valid address leaves."""
 _HASH_BYTES: Final = (20, 24, 28, 32, 40, 48, 56, 64)
 """How long the hash is, by the three lowest bits of the first byte."""
 
@@ -28,8 +29,7 @@ def encode(destination: CashAddress, *, prefix: str) -> str:
     """The address, in lower case, with its prefix."""
     first = destination.kind << 3 | _HASH_BYTES.index(len(destination.hash))
     values = base32.regrouped(bytes([first]) + destination.hash)
-    remainder = _remainder([*_expanded(prefix), *values, *[0] * _CHECKSUM_CHARACTERS])
-    checksum = [remainder >> 5 * place & 31 for place in reversed(range(_CHECKSUM_CHARACTERS))]
+    checksum = _CODE.checksum([*_expanded(prefix), *values], remainder=_VALID)
     return f"{prefix}:{base32.characters([*values, *checksum])}"
 
 
@@ -61,24 +61,13 @@ def checked_values(address: str, *, prefix: str) -> list[int]:
     if colon and before != prefix:
         raise Unreadable(f"it does not begin with {prefix}:")
     values = base32.values(text)
-    if len(values) < _CHECKSUM_CHARACTERS:
+    if len(values) < _CODE.characters:
         raise Unreadable("it is too short: characters are missing at the end")
-    if _remainder([*_expanded(prefix), *values]):
+    if _CODE.remainder([*_expanded(prefix), *values]) != _VALID:
         raise Unreadable(BAD_CHECKSUM)
-    return values[:-_CHECKSUM_CHARACTERS]
+    return values[: -_CODE.characters]
 
 
 def _expanded(prefix: str) -> list[int]:
     """The prefix as the checksum sees it: the lower bits of each character, and a zero for the colon."""
     return [*(code & 31 for code in prefix.encode("ascii")), 0]
-
-
-def _remainder(values: Sequence[int]) -> int:
-    remainder = 1
-    for value in values:
-        top = remainder >> 35
-        remainder = (remainder & 0x07FFFFFFFF) << 5 ^ value
-        for place, factor in enumerate(_GENERATOR):
-            if top >> place & 1:
-                remainder ^= factor
-    return remainder ^ 1

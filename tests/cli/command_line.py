@@ -61,6 +61,16 @@ id = "beta"
 phases = [{ latency_ms = 150 }]
 """
 
+QUOTES = """t_unix,provider,pair,close,high
+60,alpha,BTC/USD,100,101
+60,beta,BTC/USD,100.1,101
+60,gamma,BTC/USD,100.2,101
+120,alpha,BTC/USD,100,101
+120,beta,BTC/USD,150,151
+120,gamma,BTC/USD,100.1,101
+180,gamma,BTC/USD,100.1,101
+"""
+
 PATIENCE_S = 30
 """After so long without a word, a program is held to be stuck."""
 

@@ -184,9 +184,12 @@ for number in range(int(sys.argv[3])):
 """
 
 
-def test_engines_that_start_and_stop_among_operators_all_start_and_each_command_is_obeyed_once(path: Path) -> None:
+@pytest.mark.parametrize("commands", [5, pytest.param(40, marks=pytest.mark.soak)])
+def test_engines_that_start_and_stop_among_operators_all_start_and_each_command_is_obeyed_once(
+    path: Path, commands: int
+) -> None:
     """Nobody is refused because somebody else owns the log for an instant, and nothing is lost or done twice."""
-    operators, commands = ("ann", "bob", "cid"), 12
+    operators = ("ann", "bob", "cid")
     with running(path) as engine:
         engine.stop()
     with ThreadPoolExecutor() as pool:

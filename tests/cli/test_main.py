@@ -30,6 +30,9 @@ from repository import ROOT
 
 from understudy.adapters.cli.main import COMMANDS, Commands, main
 
+SOAK = pytest.mark.soak
+"""Programs that are started for what others show already."""
+
 EVERY_COMMAND = [
     ("simulate",),
     ("quote",),
@@ -135,7 +138,13 @@ def test_a_mistake_ends_a_process_with_2_and_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("explain", "DB", "last"), ("requests", "DB"), ("events", "DB", "--json"), ("--help",), ("status", "--help")],
+    [
+        ("explain", "DB", "last"),
+        ("events", "DB", "--json"),
+        ("--help",),
+        pytest.param(("requests", "DB"), marks=SOAK),
+        pytest.param(("status", "--help"), marks=SOAK),
+    ],
     ids=" ".join,
 )
 def test_a_reader_that_goes_away_early_is_no_trouble(words: tuple[str, ...], short_log: Path) -> None:
@@ -161,7 +170,9 @@ def test_a_sentence_that_nobody_reads_is_no_trouble_either() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("status",), ("events",), ("requests",), ("doctor",), ("explain", "last")], ids=" ".join
+    "words",
+    [("events",), ("explain", "last"), *(pytest.param((one,), marks=SOAK) for one in ("status", "requests", "doctor"))],
+    ids=" ".join,
 )
 def test_without_a_place_to_answer_to_a_command_ends_quietly(words: tuple[str, ...], short_log: Path) -> None:
     command, *rest = words
@@ -173,7 +184,13 @@ def test_without_a_place_to_answer_to_a_command_ends_quietly(words: tuple[str, .
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
 @pytest.mark.parametrize(
     "words",
-    [("status", "DB"), ("events", "DB"), ("requests", "DB", "--json"), ("doctor", "DB"), ("--help",)],
+    [
+        ("events", "DB"),
+        ("requests", "DB", "--json"),
+        ("--help",),
+        pytest.param(("status", "DB"), marks=SOAK),
+        pytest.param(("doctor", "DB"), marks=SOAK),
+    ],
     ids=" ".join,
 )
 def test_an_answer_that_there_is_no_room_for_ends_with_2_and_a_sentence(

@@ -19,6 +19,8 @@ from understudy.events.codec import encode
 from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import Effect, FailureKind, ForcedState, Strategy
 
+pytestmark = pytest.mark.xdist_group("golden decisions")  # The digests are made once.
+
 GOLDEN = Path(__file__).with_name("golden_decisions.json")
 DRAWS = [(number * 1_327_217_885 + 12_345) % 2**31 for number in range(40)]
 REQUESTS: tuple[dict[str, Any], ...] = (

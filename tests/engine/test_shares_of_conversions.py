@@ -1,4 +1,4 @@
-"""Where not the best rate decides but the weights, these are shares of the conversions: over 100,000 decisions."""
+"""Where not the best rate decides but the weights, these are shares of the conversions, over many decisions."""
 
 from collections import Counter
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 from given import NOON, given, policy_for
 
+from examples import tried_on
 from understudy.engine.assess import assess_all
 from understudy.engine.decide import decide
 from understudy.engine.eligibility import asking
@@ -20,7 +21,6 @@ from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import Effect
 from understudy.projections.standing import Standing
 
-DECISIONS: Final = 100_000
 IN_FULL: Final = 500
 """So many of them are made in full, with a round of quotes: the first of the weighted draw is who serves."""
 DEVIATIONS: Final = 4.5
@@ -65,6 +65,7 @@ def served(standing: Standing, draw: int) -> tuple[str, tuple[str, ...]]:
     return decide(standing, progress, tried=(), now_us=NOON, draw=draw).order[0], asked.providers
 
 
+@tried_on(30_000, soak=100_000)
 @pytest.mark.parametrize(
     ("weights", "parallel"),
     [
@@ -74,14 +75,14 @@ def served(standing: Standing, draw: int) -> tuple[str, tuple[str, ...]]:
     ],
 )
 def test_weights_are_shares_of_the_conversions_also_where_not_everybody_is_asked(
-    weights: dict[str, str], parallel: int
+    weights: dict[str, str], parallel: int, examples: int
 ) -> None:
     chosen = policy(weights, tier_below="below", max_parallel_requests=parallel, trust_lone_quote=parallel == 1)
     standing = given(chosen).standing
     asking_all = asking(standing, ACCEPTED, tried=(), since_us=NOON, now_us=NOON)
     best = [one for one in assess_all(standing, asking_all) if one.tier == 1]
     dice, firsts = Random(20), Counter[str]()
-    for number in range(DECISIONS):
+    for number in range(examples):
         draw = dice.getrandbits(31)
         first = order(list(best), chosen, draw=draw, effect=Effect.ONCE, last_first=None, first_try=True).ids[0]
         firsts[first] += 1
@@ -91,6 +92,6 @@ def test_weights_are_shares_of_the_conversions_also_where_not_everybody_is_asked
     total = sum(Decimal(weight) for weight in weights.values())
     for name, weight in weights.items():
         chance = float(Decimal(weight) / total)
-        margin = DEVIATIONS * (DECISIONS * chance * (1 - chance)) ** 0.5
-        assert abs(firsts[name] - DECISIONS * chance) <= margin, name
-    assert firsts.total() == DECISIONS
+        margin = DEVIATIONS * (examples * chance * (1 - chance)) ** 0.5
+        assert abs(firsts[name] - examples * chance) <= margin, name
+    assert firsts.total() == examples

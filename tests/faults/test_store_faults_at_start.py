@@ -18,6 +18,7 @@ from faults.at_work import Worker, executions, judge
 from providers_for_tests import Told
 from stores.samples import NOON, alert, assert_whole
 
+from examples import tried_on
 from understudy.adapters import SqliteLog, SqliteReader
 from understudy.engine import Engine
 from understudy.events.errors import LogUnavailable, UnderstudyError
@@ -175,13 +176,14 @@ def rows_of(path: Path) -> list[object]:
         return list(reader.rows())
 
 
-def test_damage_anywhere_in_the_file_is_named_at_the_start_or_by_verify(tmp_path: Path) -> None:
+@tried_on(45, soak=1_000)
+def test_damage_anywhere_in_the_file_is_named_at_the_start_or_by_verify(tmp_path: Path, examples: int) -> None:
     path = tmp_path / "calls.db"
     asyncio.run(serve_once(path))
     whole, rows = path.read_bytes(), rows_of(path)
     dice = random.Random(5)
     named = 0
-    for _ in range(80):
+    for _ in range(examples):
         damaged = bytearray(whole)
         place = dice.randrange(len(whole) // 512) * 512
         damaged[place : place + 512] = dice.randbytes(512) if dice.random() < 0.5 else bytes(512)
@@ -196,7 +198,7 @@ def test_damage_anywhere_in_the_file_is_named_at_the_start_or_by_verify(tmp_path
             assert seen or rows_of(path)[: len(rows)] == rows, f"512 bytes from {place} on were changed unseen"
         for suffix in ("-wal", "-shm", ".lock"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
-    assert named > 5
+    assert named > examples / 20
 
 
 def test_events_since_the_last_snapshot_are_checked_before_anything_is_built_on_them(tmp_path: Path) -> None:
@@ -223,14 +225,15 @@ def test_a_database_whose_tail_is_torn_off_is_named_at_the_start(tmp_path: Path)
         assert path.read_bytes() == whole[:size], "it is left as it is"
 
 
-def test_of_a_write_ahead_log_whose_tail_is_torn_off_all_whole_commits_remain(tmp_path: Path) -> None:
+@tried_on(15, soak=500)
+def test_of_a_write_ahead_log_whose_tail_is_torn_off_all_whole_commits_remain(tmp_path: Path, examples: int) -> None:
     path, wal = tmp_path / "calls.db", tmp_path / "calls.db-wal"
     done = subprocess.run([sys.executable, "-c", DYING, str(path)], capture_output=True, text=True, check=True)
     sizes = json.loads(done.stdout)
     assert len(set(sizes)) == 10
     database, torn = path.read_bytes(), wal.read_bytes()
     dice = random.Random(3)
-    for size in [*(dice.randrange(len(torn)) for _ in range(40)), *sizes]:
+    for size in [*(dice.randrange(len(torn)) for _ in range(examples)), *sizes]:
         path.write_bytes(database)
         wal.write_bytes(torn[:size])
         wal.with_name("calls.db-shm").unlink(missing_ok=True)

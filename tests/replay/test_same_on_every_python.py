@@ -91,4 +91,5 @@ def test_a_simulation_writes_the_same_log_on_every_python(version: str, scenario
 
 
 def test_another_seed_writes_another_log() -> None:
-    assert exported(sys.executable, 2, SCENARIOS[:1]) != exported(sys.executable, 1, SCENARIOS[:1])
+    other = exported(sys.executable, 2, SCENARIOS[:1]).splitlines()
+    assert other != exported(sys.executable, 1, SCENARIOS).splitlines()[: len(other)]

@@ -4,6 +4,7 @@ import csv
 import gzip
 import importlib
 import sys
+from collections import deque
 from decimal import Decimal
 from pathlib import Path
 
@@ -205,17 +206,36 @@ def test_progress_is_told_up_to_the_last_slot(tmp_path: Path, slots: list[str]) 
     assert told[-1] == (120, 120)
 
 
-@pytest.mark.shared_data
-def test_the_recorded_traffic_becomes_a_trace_of_all_complete_slots(tmp_path: Path) -> None:
+def of_recorded_traffic(path: Path, *, lines: int | None = None) -> int:
+    """Make a trace of the recorded traffic, or of its last lines; how many slots it has."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
         sandbox_trace = importlib.import_module("sandbox_trace")  # A script, which nobody else imports.
     finally:
         sys.path.pop(0)
     source = SHARED_DATA / "computesdk_sandbox" / "requests.csv.gz"
-    path = tmp_path / "trace.csv.gz"
+    if lines is not None:
+        with gzip.open(source, "rt", newline="") as file:
+            some = "".join([next(file), *deque(file, lines)])
+        source = path.with_name("requests.csv.gz")
+        source.write_bytes(gzip.compress(some.encode()))
     slots = sandbox_trace.complete(sandbox_trace.read_slots(source))
-    assert sandbox_trace.write_trace(path, slots, throttle=False, account=False) == 11_433
+    return int(sandbox_trace.write_trace(path, slots, throttle=False, account=False))
+
+
+@pytest.mark.shared_data
+def test_recorded_traffic_becomes_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv.gz"
+    assert of_recorded_traffic(path, lines=5_000) == 500
+    plan = outline(path)
+    assert (plan.slots, len(plan.providers)) == (500, 10)
+
+
+@pytest.mark.soak
+@pytest.mark.shared_data
+def test_the_recorded_traffic_becomes_a_trace_of_all_complete_slots(tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv.gz"
+    assert of_recorded_traffic(path) == 11_433
     plan = outline(path)
     assert (plan.slots, len(plan.providers), plan.longest_us) == (11_433, 10, 30_000_000)
     assert fixed_order(path, ("daytona", "e2b", "modal")) == pytest.approx(420, abs=1)

@@ -76,17 +76,17 @@ def on_histories(examples: int, holds: Callable[[Sequence[Row]], None]) -> None:
     judged()
 
 
-@tried_on(40, soak=2_000)
+@tried_on(20, soak=2_000)
 def test_a_log_cut_at_an_acceptance_recomputes_to_the_same(examples: int) -> None:
     on_histories(examples, assert_parts_add_up)
 
 
-@tried_on(40, soak=2_000)
+@tried_on(20, soak=2_000)
 def test_a_log_from_which_rows_were_taken_recomputes_in_parts_to_the_same_differences(examples: int) -> None:
     on_histories(examples, lambda rows: assert_parts_add_up([row for row in rows if row.seq < 3 or row.seq % 7]))
 
 
-@tried_on(50, soak=2_000)
+@tried_on(25, soak=2_000)
 def test_what_is_kept_of_a_provider_never_changes_a_decision(examples: int) -> None:
     on_histories(examples, assert_keeps_nothing_that_counts)
 

@@ -31,6 +31,7 @@ from understudy.replay.explain import explain
 
 SLOTS = 10
 USUAL_S = 0.2
+SECONDS = 4
 POLICY = Policy(deadline_ms=1_000, retry_attempts=0)
 
 
@@ -72,9 +73,9 @@ async def come(engine: Engine, *, a_second: float, seconds: float) -> Counter[st
 def test_an_overload_leaves_the_slots_in_use_and_the_provider_healthy(stage: Any, times: float) -> None:
     async def act() -> None:
         async with stage.engine(varying(7), policy=POLICY, watch=False) as engine:
-            told = await come(engine, a_second=times * SLOTS / USUAL_S, seconds=8)
+            told = await come(engine, a_second=times * SLOTS / USUAL_S, seconds=SECONDS)
             seen = engine.health()[0]
-        assert told["served"] > 0.9 * SLOTS * 8 / USUAL_S
+        assert told["served"] > 0.9 * SLOTS * SECONDS / USUAL_S
         assert seen.status is Status.HEALTHY
         assert (seen.success_bp or 0) > 9_500
 
@@ -86,8 +87,8 @@ def test_who_comes_too_late_for_a_slow_provider_does_not_keep_those_behind_from_
         fast = Told("fast", delay_s=0.05, settings=ProviderSettings(id="fast", max_in_flight=1))
         slow = Told("slow", delay_s=0.5, settings=ProviderSettings(id="slow", max_in_flight=10))
         async with stage.engine(fast, slow, policy=POLICY, watch=False) as engine:
-            told = await come(engine, a_second=200, seconds=8)
-        assert told["served"] > 0.9 * 8 * (1 / 0.05 + 10 / 0.5)
+            told = await come(engine, a_second=200, seconds=SECONDS)
+        assert told["served"] > 0.9 * SECONDS * (1 / 0.05 + 10 / 0.5)
 
     stage.play(act)
 

@@ -1,7 +1,6 @@
 """What a caller of the engine gets, seen from outside."""
 
 import asyncio
-import functools
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,10 @@ from typing import Any
 import pytest
 from providers_for_tests import Pingable, Searchable, Told, never
 
-from understudy.adapters import SqliteLog
 from understudy.engine import (
     AllProvidersFailed,
     Ambiguous,
-    Deadline,
     DeadlineExceeded,
-    Engine,
-    EngineClosed,
     Finding,
     Found,
     InvalidRequest,
@@ -33,9 +28,7 @@ from understudy.engine import (
     RequestRejected,
     Strategy,
     Transient,
-    provider,
 )
-from understudy.events.errors import EventRefused, LogInUse
 
 IN_ORDER = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0)
 
@@ -46,59 +39,6 @@ def test_the_answer_names_who_served_and_what_was_replied(stage: Any) -> None:
             answer = await engine.call("rent_number", context={"country": "us"}, effect="once")
         assert (answer.provider, answer.reply, answer.reference) == ("alpha", {"number": "+1"}, "r-1")
         assert (answer.failovers, answer.attempts, answer.via, answer.joined) == (0, 1, "call", False)
-
-    stage.play(act)
-
-
-def test_a_plain_function_is_a_provider_and_gets_what_it_names(stage: Any) -> None:
-    async def fetch(request: Any) -> str:
-        return f"{request.context['country']}!"
-
-    async def act() -> None:
-        async with stage.engine(provider("alpha", priority=2)(fetch)) as engine:
-            assert (await engine.call("x", context={"country": "us"})).reply == "us!"
-            assert engine.policy.providers[0].priority == 2
-
-    stage.play(act)
-
-
-async def as_offered(operation: str, request: Any, *, key: str, deadline: Deadline) -> list[Any]:
-    return [operation, request.operation, len(key), deadline.remaining_s() > 0]
-
-
-async def by_place(operation: str, request: Any, key: str, deadline: Deadline) -> list[Any]:
-    return await as_offered(operation, request, key=key, deadline=deadline)
-
-
-async def by_name(*, operation: str, request: Any, key: str, deadline: Deadline) -> list[Any]:
-    return await as_offered(operation, request, key=key, deadline=deadline)
-
-
-async def in_any_order(deadline: Deadline, key: str, request: Any, operation: str) -> list[Any]:
-    return await as_offered(operation, request, key=key, deadline=deadline)
-
-
-async def whatever_there_is(**offered: Any) -> list[Any]:
-    return await by_name(**offered)
-
-
-@functools.wraps(as_offered)
-async def in_another_coat(**offered: Any) -> list[Any]:
-    return await by_name(**offered)
-
-
-async def the_rest(operation: str, request: Any, **offered: Any) -> list[Any]:
-    return await as_offered(operation, request, **offered)
-
-
-SHAPES = [as_offered, by_place, by_name, in_any_order, whatever_there_is, in_another_coat, the_rest]
-
-
-@pytest.mark.parametrize("function", SHAPES)
-def test_a_function_may_take_what_there_is_in_any_way(stage: Any, function: Any) -> None:
-    async def act() -> None:
-        async with stage.engine(provider("alpha")(function)) as engine:
-            assert (await engine.call("rent")).reply == ["rent", "rent", 32, True]
 
     stage.play(act)
 
@@ -140,94 +80,6 @@ def test_whatever_a_provider_raises_is_put_on_record_and_failed_over(stage: Any,
             assert engine.unsettled == ()
 
     stage.play(act)
-
-
-def test_what_is_no_provider_is_refused_before_anything_starts() -> None:
-    class Sync:
-        id = "sync"
-
-        def call(self, operation: str, request: Any, *, key: str, deadline: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
-            return 1
-
-    class Short:
-        id = "short"
-
-        async def call(self, operation: str) -> None:
-            pass
-
-    for wrong, words in ((Sync(), "async def"), (Short(), "must take"), ("x", "no provider")):
-        with pytest.raises(TypeError, match=words):
-            Engine(providers=[wrong], log=SqliteLog("never-opened.db"))  # type: ignore[list-item]
-
-
-def test_functions_are_given_what_they_name_or_everything_that_there_is(stage: Any) -> None:
-    given: list[set[str]] = []
-
-    async def ping() -> None:
-        given.append(set())
-
-    async def stock(**everything: Any) -> Reply:
-        given.append({*everything})
-        return Reply(stock=7)
-
-    @provider("a", ping=ping, stock=stock)
-    async def alpha(deadline: Any, key: str) -> float:
-        given.append({"deadline", "key"})
-        return float(deadline.remaining_s())
-
-    async def act() -> None:
-        async with stage.engine(alpha, watch=False, policy=Policy(request_timeout_ms=700)) as engine:
-            await engine.ask("a", "ping")
-            assert (await engine.ask("a", "stock")).stock == 7
-            assert (await engine.call("x")).reply == pytest.approx(0.7)
-
-    stage.play(act)
-    assert given == [set(), {"request", "deadline"}, {"deadline", "key"}]
-
-
-def test_a_function_that_cannot_serve_is_refused_where_it_is_named() -> None:
-    async def asks_for_more(request: Any, price: int) -> None:
-        """Nobody gives a price."""
-
-    def does_not_await() -> None:
-        """As plain as can be."""
-
-    with pytest.raises(TypeError, match="it cannot be given 'price'"):
-        provider("a")(asks_for_more)
-    with pytest.raises(TypeError, match="provider 'a': `ping` must be an `async def`"):
-        provider("a", ping=does_not_await)
-
-
-@pytest.mark.parametrize(
-    ("providers", "error", "words"),
-    [
-        ([], ValueError, r"providers is empty, .* pass at least one: providers=\[…\]"),
-        (Told("a"), TypeError, r"providers is Told.*, one provider alone; pass a list: providers=\[…\]"),
-        (Told, TypeError, r"one provider alone; pass a list"),
-        ("alpha", TypeError, r"providers is 'alpha', and must be a list of providers"),
-        (None, TypeError, r"providers is None, and must be a list of providers"),
-        ([Told], TypeError, r"Told'> is a class, .* pass an object of it: Told\(…\)"),
-    ],
-)
-def test_what_is_no_list_of_providers_is_refused_with_what_would_be_right(
-    providers: Any, error: type[Exception], words: str
-) -> None:
-    with pytest.raises(error, match=words):
-        Engine(providers=providers, log=SqliteLog("never-opened.db"))
-
-
-@pytest.mark.parametrize(
-    ("log", "words"),
-    [
-        ("calls.db", r"name of a file, not a log; pass SqliteLog\('calls.db'\)"),
-        (Path("calls.db"), r"name of a file, not a log; pass SqliteLog\('calls.db'\)"),
-        (SqliteLog, "no log; pass SqliteLog"),
-        (None, "log is None, and that is no log"),
-    ],
-)
-def test_what_is_no_log_is_refused_with_what_would_be_right(log: Any, words: str) -> None:
-    with pytest.raises(TypeError, match=words):
-        Engine(providers=[Told("a")], log=log)
 
 
 def test_a_provider_that_hangs_is_left_at_its_limit(stage: Any) -> None:
@@ -390,65 +242,6 @@ def test_a_reply_too_large_for_the_log_is_cut_there_and_whole_for_the_caller(sta
         assert '"$cut"' in row.payload
 
     stage.play(act)
-
-
-def test_wrong_arguments_are_refused_before_anything_happens(stage: Any) -> None:
-    async def act() -> None:
-        async with stage.engine(Told("a")) as engine:
-            before = len(stage.kinds())
-            for wrong, error, words in (
-                ({"effect": "onse"}, InvalidRequest, "did you mean 'once'"),
-                ({"context": {"country": 7}}, InvalidRequest, "must be text"),
-                ({"amount": 1.5}, InvalidRequest, "float"),
-                ({"amount": "many"}, InvalidRequest, "decimal number"),
-                ({"amount": Decimal("NaN")}, InvalidRequest, "finite"),
-                ({"preferred": "b"}, InvalidRequest, "unknown; known: a"),
-                ({"deadline_ms": -1}, InvalidRequest, "from 1 to"),
-                ({"deadline_ms": 0}, InvalidRequest, "from 1 to"),
-                ({"context": "us"}, InvalidRequest, "mapping"),
-                ({"idempotency_key": 17}, InvalidRequest, "must be text"),
-                ({"idempotency_key": ""}, InvalidRequest, "printable"),
-                ({"context": {"country": "u\ns"}}, InvalidRequest, r"context\['country'\] must be 1 to .* printable"),
-                ({"body": {"price": float("nan")}}, EventRefused, "JSON"),
-                ({"body": "x" * 70_000}, EventRefused, "too large"),
-            ):
-                with pytest.raises(error, match=words):
-                    await engine.call("x", **wrong)
-            assert len(stage.kinds()) == before
-
-    stage.play(act)
-
-
-def test_a_second_engine_on_the_same_file_is_refused_with_the_holders_name(stage: Any) -> None:
-    async def act() -> None:
-        async with stage.engine(Told("a"), log=stage.file()):
-            second = Engine(providers=[Told("a")], log=SqliteLog(stage.logs[-1].path))
-            with pytest.raises(LogInUse, match="simulation"):
-                await second.start()
-
-    stage.play(act)
-
-
-def test_a_closed_engine_says_so(stage: Any) -> None:
-    async def act() -> None:
-        engine = stage.engine(Told("a"))
-        with pytest.raises(EngineClosed):
-            await engine.call("x")
-        async with engine:
-            await engine.call("x")
-        await engine.stop()
-        with pytest.raises(EngineClosed):
-            await engine.call("x")
-
-    stage.play(act)
-
-
-def test_repeated_or_unknown_provider_ids_are_refused() -> None:
-    with pytest.raises(ValueError, match="two providers have the id 'a'; ids must be unique"):
-        Engine(providers=[Told("a"), Told("b"), Told("a")], log=SqliteLog("never-opened.db"))
-    policy = Policy(providers=(ProviderSettings(id="b"),))
-    with pytest.raises(ValueError, match="'b'"):
-        Engine(providers=[Told("a")], log=SqliteLog("never-opened.db"), policy=policy)
 
 
 def test_side_calls_are_logged_in_lanes_of_their_own(stage: Any) -> None:

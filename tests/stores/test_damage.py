@@ -28,7 +28,7 @@ NUMBER = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 CELLS = [NUMBER, TEXT] + [st.none() | TEXT] * 3 + [st.none() | NUMBER] * 3 + [st.none() | TEXT] * 5 + [TEXT]
 
 
-@tried_on(300, soak=10_000)
+@tried_on(150, soak=10_000)
 def test_a_row_read_as_chain_material_is_what_was_hashed(examples: int) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create(connection, stream="main", salt=None)
