@@ -74,7 +74,7 @@ class StockView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineView:
-    """A pair for which a provider's quotes are not asked for; `until_us` None until it is released."""
+    """A pair for which a provider's quotes do not count; `until_us` None until it is released."""
 
     pair: str
     until_us: int | None

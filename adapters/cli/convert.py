@@ -16,6 +16,7 @@ from understudy.adapters.cli.conversion_words import (
     wanted_arguments,
 )
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, WAITS
+from understudy.adapters.cli.interrupts import raise_again, raise_between_steps
 from understudy.adapters.cli.logs import as_json
 from understudy.adapters.cli.output import answer, answer_json, facts, note
 from understudy.adapters.conversion.conversion import Conversion
@@ -80,6 +81,7 @@ def convert(
     try:
         done = asyncio.run(_converted(converter, idempotency_key=idempotency_key, **wanted))
     except KeyboardInterrupt:
+        raise_again()
         _tell_interrupted(log_file, idempotency_key)
         raise
     except RequestError as error:
@@ -104,6 +106,7 @@ async def _converted(converter: MultiServiceConverter, *, idempotency_key: str |
                 raise
             return await converter.convert(idempotency_key=idempotency_key, **wanted)
         except asyncio.CancelledError:
+            raise_between_steps(asyncio.get_running_loop())
             note(
                 f"\nWhat has begun may end yet, for up to {_patience_s(converter):g} s; Ctrl-C once more stops at once."
             )

@@ -61,7 +61,7 @@ def status(standing: Standing, health: list[ProviderHealth], *, now_us: int) -> 
     """The same, service by service, in the shape of the documents' `/api/v1/multi-service/status`.
 
     Shape:  `totalRequests` counts the conversions that a service was chosen for, be they in two parts; its rate and its
-            time are those of calls. `quarantines` tells until when a pair's quotes are not asked for there; None: until
+            time are those of calls. `quarantines` tells until when its quotes of a pair do not count; None: until
             an operator releases it.
     Units:  rates are fractions, times milliseconds, instants milliseconds since 1970; None for what is not known.
     """

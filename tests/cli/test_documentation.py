@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cli import eventful
 from cli.command_line import run
-from exchange_for_tests import Exchange, exchange
+from exchange_for_tests import Exchange, exchange, truthful
 from repository import ROOT
 
 from understudy.adapters.cli.main import COMMANDS
@@ -57,7 +57,7 @@ def shown(page: str) -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("page")
-    with exchange(**RATES) as services:
+    with exchange(truthful, **RATES) as services:
         lay_out(folder, services)
         yield folder
 
@@ -124,7 +124,7 @@ def renewed(expected: str, answer: str) -> str:
 
 def renew() -> None:
     page = PAGE
-    with tempfile.TemporaryDirectory() as name, exchange(**RATES) as services:
+    with tempfile.TemporaryDirectory() as name, exchange(truthful, **RATES) as services:
         lay_out(Path(name), services)
         os.chdir(name)
         for command, expected in shown(PAGE):
