@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from understudy.engine.commands import Probe, Resolve, Wish, obey
+from understudy.engine.commands import Probe, Resolve, SetPreferences, Wish, obey
 from understudy.engine.errors import EngineClosed, ProviderError
 from understudy.engine.pinging import next_ping_us
 from understudy.engine.runner import Runner
@@ -53,6 +53,9 @@ def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
             runner.wake(request_id)
         case Probe(provider=provider) if engine.policy.by_id[provider].has_ping:
             runner.spawn(_ping_once(engine, provider), name=f"probe {provider}")
+        case SetPreferences():
+            engine.follow_policy(runner.journal.ledger.standing.policy)
+            runner.look_again()
         case _:
             runner.look_again()
 

@@ -12,6 +12,7 @@ from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
+from understudy.engine.preferences import change_preferences, shown
 from understudy.engine.quarantine import RULES
 from understudy.engine.steps import Fail, Finish
 from understudy.events.fact import Fact
@@ -84,8 +85,15 @@ class Release(_Wish):
     pair: str
 
 
-Wish = SetOverride | ClearOverride | Probe | Resolve | Release
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release)
+class SetPreferences(_Wish):
+    """Change preferences (`events.preferences`), by name."""
+
+    command: Literal["set_preferences"] = "set_preferences"
+    changes: dict[str, str | int | bool | None] = Field(min_length=1)
+
+
+Wish = SetOverride | ClearOverride | Probe | Resolve | Release | SetPreferences
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -102,7 +110,11 @@ def obey(journal: Journal, command: Command) -> Wish | None:
     except (ValidationError, InvalidRequest) as error:
         message = _first_fault(error) if isinstance(error, ValidationError) else str(error)
         subject = str(command.command_id)
-        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:_LONGEST]), side=taken)
+        side: list[SideWrite] = [
+            *taken,
+            shown(journal.ledger.standing.policy),
+        ]  # An UPDATE in SQL has shown already what it wanted.
+        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:_LONGEST]), side=side)
         return None
     for name in list(journal.ledger.standing.alerts):
         alert, _, subject = name.partition("|")
@@ -117,7 +129,10 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
     Errors: InvalidRequest if it makes no sense here and now; nothing has been written then.
     """
     now_us = journal.now_us()
-    journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
+    if isinstance(wish, SetPreferences):
+        change_preferences(journal, wish.changes, actor=wish.actor, reason=wish.reason, side=side)
+    else:
+        journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
 
 
 def conclude(journal: Journal, request_id: str) -> None:
@@ -142,7 +157,7 @@ def wished(kind: type[W], **fields: Any) -> W:
         raise InvalidRequest(_first_fault(error)) from error
 
 
-def _event(ledger: Ledger, wish: Wish, now_us: int) -> Fact:
+def _event(ledger: Ledger, wish: SetOverride | ClearOverride | Probe | Resolve | Release, now_us: int) -> Fact:
     if isinstance(wish, Resolve):
         if not recovery.is_held(ledger, wish.request_id) and not awaits_last_word(ledger, wish.request_id):
             raise InvalidRequest(f"request {wish.request_id!r} is not held; only suspended requests can be resolved")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -9,28 +10,30 @@ from blinker import Namespace
 
 from understudy.engine import acceptance, background, commands, recovery, room
 from understudy.engine.aftercare import watched_tickets
-from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride
 from understudy.engine.cut_off import cut_off
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
 from understudy.engine.health import ProviderHealth, health
+from understudy.engine.health_facts import tell
 from understudy.engine.hooks import Hooks
 from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
 from understudy.engine.opening import ledger_of
+from understudy.engine.operated import Operated
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
+from understudy.engine.preferences import preferred, take_over
 from understudy.engine.provider import Provider, Reply, by_id
 from understudy.engine.quotes import QuoteVerdict, ask_everybody
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
 from understudy.events.log import EventLog
-from understudy.events.operations import EngineStarted, EngineStopped, PolicyActivated
+from understudy.events.operations import EngineStarted, EngineStopped
 from understudy.events.policy import Policy
-from understudy.events.vocabulary import Effect, ForcedState
+from understudy.events.vocabulary import Effect
 from understudy.projections.standing import Standing
 
 R = TypeVar("R", bound=Callable[..., Any])
@@ -44,7 +47,7 @@ class _AtWork(NamedTuple):
     keeper: Keeper
 
 
-class Engine:
+class Engine(Operated):
     """Picks a provider for each request, fails over without doing anything twice, and logs every call and decision.
 
     Use as `async with Engine(providers=…, log=…) as engine:`. One engine owns its log; a second one is refused.
@@ -70,7 +73,7 @@ class Engine:
         check_log(log)
         self._providers = by_id(providers)
         self._policy = effective(policy or Policy(), self._providers, pinged=watch)
-        self._events_each = room.events_of_a_request(self._policy)
+        self.follow_policy(self._policy)
         self._log = log
         self._system: System = system or RealSystem()
         self._operations = {one.name: one for one in operations}
@@ -119,8 +122,9 @@ class Engine:
                 writer=identity.writer,
             )
         )
-        if ledger.standing.policy_hash != self._policy.content_hash:
-            journal.note(PolicyActivated(policy=self._policy, policy_hash=self._policy.content_hash))
+        take_over(journal, preferred(self._policy, ledger.standing))
+        self.follow_policy(ledger.standing.policy)
+        self._log.describe_with(partial(tell, ledger.standing))
         runner = Runner(journal, self._providers)
         keeper = Keeper(journal, runner)
         journal.keep = keeper.take
@@ -145,7 +149,7 @@ class Engine:
             return
         runner = at_work.runner
         try:
-            await runner.close(grace_s=(self._policy.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
+            await runner.close(grace_s=(self._in_force.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
             runner.journal.note(EngineStopped(writer=self._system.identity().writer))
             await at_work.keeper.finish()
         finally:
@@ -189,7 +193,7 @@ class Engine:
             principal=principal,
             subject=subject,
             deadline_ms=deadline_ms,
-            policy=self._policy,
+            policy=self._in_force,
             preferred=preferred,
             free_to_abandon=free_to_abandon,
         )
@@ -210,7 +214,7 @@ class Engine:
         """
         runner = self._running().runner
         self._log.check()
-        return await side_call(runner, self._policy, provider, operation, context=context or {})
+        return await side_call(runner, self._in_force, provider, operation, context=context or {})
 
     async def quotes(self, operation: str, **asked: Any) -> tuple[QuoteVerdict, ...]:
         """What everybody would give now for a quoted operation: see `engine.quotes.ask_everybody`."""
@@ -233,40 +237,6 @@ class Engine:
         """The engine's own blinker signals, by name."""
         return self._hooks.signals
 
-    def override(
-        self, provider: str, state: ForcedState | str, *, actor: str, reason: str, for_ms: int | None = None
-    ) -> None:
-        """Force a provider's state.
-
-        `open` is never called, `closed` is called whatever its circuit says, `drain` gets nothing new.
-        """
-        self._wish(SetOverride, provider=provider, state=state, for_ms=for_ms, actor=actor, reason=reason)
-
-    def clear_override(self, provider: str, *, actor: str, reason: str) -> None:
-        """Take a forced state back, or declare a misconfigured provider fixed."""
-        self._wish(ClearOverride, provider=provider, actor=actor, reason=reason)
-
-    def probe(self, provider: str, *, actor: str, reason: str) -> None:
-        """Find out now whether a provider is well again: ping it if that can be done, end the rest of its circuit.
-
-        Errors: InvalidRequest if there is nothing to probe, or if it is forced open or drained.
-        """
-        self._wish(Probe, provider=provider, actor=actor, reason=reason)
-
-    def release(self, provider: str, pair: str, *, actor: str, reason: str) -> None:
-        """Take a provider out of quarantine: its quotes for a pair count again."""
-        self._wish(Release, provider=provider, pair=pair, actor=actor, reason=reason)
-
-    def resolve(
-        self, request_id: str, *, executed: bool, actor: str, reason: str, reference: str | None = None
-    ) -> None:
-        """Decide, as an operator, what became of a suspended request.
-
-        Errors: InvalidRequest if no such request is held.
-        """
-        fields = {"request_id": request_id, "executed": executed, "reference": reference}
-        self._wish(Resolve, **fields, actor=actor, reason=reason)
-
     def health(self) -> list[ProviderHealth]:
         """How every provider stands now."""
         journal = self._running().runner.journal
@@ -274,8 +244,13 @@ class Engine:
 
     @property
     def policy(self) -> Policy:
-        """The policy in force, providers included."""
-        return self._policy
+        """The policy in force, providers included; before the first start, the one that is configured."""
+        return self._in_force
+
+    def follow_policy(self, policy: Policy) -> None:
+        """Go on by another policy, which has been put on record."""
+        self._in_force = policy
+        self._events_each = room.events_of_a_request(policy)
 
     @property
     def unsettled(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from understudy.engine.quote_vetoes import QUOTES_FAIL, of_the_circuit
 from understudy.events.policy import ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import Effect
+from understudy.projections import lane_step as lane
 from understudy.projections.standing import Standing
 
 _UNAVAILABLE = frozenset(
@@ -86,7 +87,7 @@ def _viewed(standing: Standing, settings: ProviderSettings, asked: eligibility.A
     return ProviderHealth(
         provider=settings.id,
         tier=int(settings.priority),
-        status=Status.UNAVAILABLE if one.verdict in _UNAVAILABLE else status,
+        status=Status.UNAVAILABLE if one.verdict in _UNAVAILABLE or _is_resting(standing, settings, asked) else status,
         verdict=one.verdict,
         until_us=one.until_us,
         degraded=one.degraded,
@@ -95,6 +96,19 @@ def _viewed(standing: Standing, settings: ProviderSettings, asked: eligibility.A
         average_us=one.average_us,
         in_flight=record.in_flight if record else 0,
     )
+
+
+def _is_resting(standing: Standing, settings: ProviderSettings, asked: eligibility.Asking) -> bool:
+    """Whether its circuit is not closed, or its pings fail, whichever other veto is named first."""
+    index, record = standing.serving_lane(settings.id, asked.context), standing.providers.get(settings.id)
+    if record is not None and record.forced(asked.now_us) is not None:
+        return False  # What is forced has been told already.
+    if eligibility.pings_fail(standing, settings, index):
+        return True
+    if index is None:
+        return False
+    lanes = standing.lanes
+    return lane.circuit(lanes.state, lanes.base(index), lanes.params[index], asked.now_us) != lane.IS_CLOSED
 
 
 _SEVERITY = (Status.HEALTHY, Status.DEGRADED, Status.UNAVAILABLE)

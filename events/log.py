@@ -1,10 +1,10 @@
 """The event log as the rest of the house sees it: one writer, any number of readers. Stores implement these ports."""
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from understudy.events.decisions import Event
 from understudy.events.row import Recorded, Row
@@ -85,7 +85,17 @@ class TakeCommand:
     command_id: int
 
 
-SideWrite = ClaimKey | StoreSensitive | TakeCommand
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorePreferences:
+    """Shows people the preferences that the policy has, by name, unless a change of them waits in the inbox."""
+
+    preferences: Mapping[str, Any]
+
+
+SideWrite = ClaimKey | StoreSensitive | TakeCommand | StorePreferences
+
+Describe = Callable[[Collection[str] | None], str]
+"""Tells the facts of some providers, or of all, as a JSON list: see `engine.health_facts`."""
 
 
 class Command(NamedTuple):
@@ -166,6 +176,9 @@ class EventLog(Protocol):
     @property
     def salt(self) -> bytes:
         """A secret of this store, for hashing sensitive values."""
+
+    def describe_with(self, describe: Describe) -> None:
+        """Have the facts of providers stored with the events that concern them, for people who ask in SQL."""
 
     async def open(self, writer: str) -> None:
         """Take the stream over, as the writer of that name."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from understudy.events.fact import Fact
+from understudy.events.fact import Fact, Json
 from understudy.events.policy import Policy
 from understudy.events.record import record
 from understudy.events.vocabulary import ForcedState, Mode
@@ -49,6 +49,20 @@ class PolicyActivated(Fact):
     kind: ClassVar[str] = "policy_activated.v1"
     policy: Policy
     policy_hash: str
+
+
+@record(kw_only=True)
+class PreferencesChanged(Fact):
+    """An operator changed preferences while the engine ran, or an `UPDATE` of `provider_preferences` in SQL did.
+
+    Shape:  `changes` has the new values by name (see `events.preferences`). A `PolicyActivated` follows with the policy
+            that they make; they stand above what later starts configure.
+    """
+
+    kind: ClassVar[str] = "preferences_changed.v1"
+    changes: dict[str, Json]
+    actor: str
+    reason: str
 
 
 @record(kw_only=True)

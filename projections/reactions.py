@@ -16,6 +16,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
+    PreferencesChanged,
     ProbeRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
@@ -31,7 +32,15 @@ from understudy.events.vocabulary import FREE_OF_KEY, SIDE_OPERATIONS, AbandonRe
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import turn
 from understudy.projections.open_call import OpenCall, call_context, ending_code
-from understudy.projections.provider_record import StockBelief, rate_interval_us, stock_key
+from understudy.projections.operator_reactions import (
+    engine_started,
+    override_cleared,
+    override_set,
+    policy_activated,
+    preferences_changed,
+    probe_requested,
+)
+from understudy.projections.provider_record import StockBelief, stock_key
 from understudy.projections.quote_reactions import quarantine_released, quarantine_set, read_quotes
 
 if TYPE_CHECKING:
@@ -44,22 +53,6 @@ Reaction = Callable[["Standing", Recorded, Any], int | None]
 # An enum's member costs several times a global to look up, and this is asked at every decision.
 _ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
 _OUT_OF_TIME: Final = AbandonReason.OUT_OF_TIME
-
-
-def _engine_started(standing: "Standing", _: Recorded, event: EngineStarted) -> None:
-    standing.rules_version = event.rules_version
-    standing.lanes.kept.clear()
-    for record in standing.providers.values():
-        record.misconfigured_us = 0  # A restart may have brought the right key: the next call will tell.
-
-
-def _policy_activated(standing: "Standing", recorded: Recorded, event: PolicyActivated) -> None:
-    standing.policy = event.policy
-    standing.policy_hash = event.policy_hash
-    standing.rate_interval_us = rate_interval_us(event.policy.max_calls_per_second)
-    turn(standing.lanes, recorded)
-    for settings in event.policy.providers:
-        standing.provider(settings.id).adopt(settings)
 
 
 def _call_started(standing: "Standing", recorded: Recorded, event: CallStarted) -> int:
@@ -193,23 +186,6 @@ def _spare(standing: "Standing", event: CallFailed | CallAbandoned, *, counted: 
         standing.spared[request_id].discard(event.provider)
 
 
-def _override_set(standing: "Standing", _: Recorded, event: OverrideSet) -> None:
-    standing.provider(event.provider).override = event
-    standing.lanes.kept.pop(event.provider, None)
-
-
-def _override_cleared(standing: "Standing", _: Recorded, event: OverrideCleared) -> None:
-    record = standing.provider(event.provider)
-    record.override = None
-    standing.lanes.kept.pop(event.provider, None)
-    record.misconfigured_us = 0
-
-
-def _probe_requested(standing: "Standing", recorded: Recorded, event: ProbeRequested) -> None:
-    turn(standing.lanes, recorded)
-    standing.lanes.kept.pop(event.provider, None)
-
-
 def _alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -> None:
     standing.alerts[f"{event.alert}|{event.subject}"] = recorded.at_us
     standing.leftovers.told(event.subject)
@@ -273,15 +249,16 @@ def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -
 
 REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
     (
-        _on(EngineStarted, _engine_started),
-        _on(PolicyActivated, _policy_activated),
+        _on(EngineStarted, engine_started),
+        _on(PolicyActivated, policy_activated),
+        _on(PreferencesChanged, preferences_changed),
         _on(CallStarted, _call_started),
         _on(CallSucceeded, _call_succeeded),
         _on(CallFailed, _call_failed),
         _on(CallAbandoned, _call_abandoned),
-        _on(OverrideSet, _override_set),
-        _on(OverrideCleared, _override_cleared),
-        _on(ProbeRequested, _probe_requested),
+        _on(OverrideSet, override_set),
+        _on(OverrideCleared, override_cleared),
+        _on(ProbeRequested, probe_requested),
         _on(AlertRaised, _alert_raised),
         _on(AlertCleared, _alert_cleared),
         _on(ModeChanged, _mode_changed),

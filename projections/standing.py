@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from understudy.events.calls import CallAbandoned, CallFailed
+from understudy.events.fact import Json
 from understudy.events.policy import Policy
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import SIDE_OPERATIONS, Mode
@@ -22,7 +23,7 @@ from understudy.projections.reactions import REACTIONS
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 6
+FOLD_VERSION: Final = 7
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 
@@ -69,6 +70,8 @@ class Standing:
     stock: dict[str, StockBelief] = field(default_factory=dict)
     quotes: QuoteBook = field(default_factory=QuoteBook)
     leftovers: Leftovers = field(default_factory=Leftovers)
+    preferences: dict[str, Json] = field(default_factory=dict)
+    """What operators have set while engines ran, by name: it stands above what is configured."""
     last_first: dict[int, str] = field(default_factory=dict)
     """Who was the first choice of the latest round-robin decision, by tier."""
     alerts: dict[str, int] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
+    PreferencesChanged,
     ProbeRequested,
 )
 from understudy.events.policy import Fees, Policy, ProviderSettings
@@ -114,6 +115,7 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "consensus": st.none() | _CONSENSUS,
     "providers": st.lists(_TEXT, max_size=3).map(tuple),
     "evidence": st.lists(_TEXT, max_size=3).map(tuple),
+    "changes": st.dictionaries(_TEXT, _JSON, max_size=3),
 }
 _BY_TYPE: Final[Mapping[Any, st.SearchStrategy[Any]]] = {
     str: _TEXT,
@@ -211,6 +213,9 @@ def _examples() -> list[Fact]:
         EngineStopped(writer="host:42"),
         ClockStepped(step_us=-3_600_000_000),
         PolicyActivated(policy=policy, policy_hash="0f" * 32),
+        PreferencesChanged(
+            changes={"preferred_provider": "beta", "fallback_enabled": False, "min_success_rate": "97.5"}, **_OPERATOR
+        ),
         OverrideSet(provider="alpha", state=ForcedState.DRAIN, until_us=1_700_000_060_000_000, **_OPERATOR),
         OverrideCleared(provider="alpha", **_OPERATOR),
         ProbeRequested(provider="alpha", **_OPERATOR),

@@ -17,6 +17,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
+    PreferencesChanged,
     ProbeRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
@@ -46,6 +47,9 @@ def told(row: Row) -> str:
         case PolicyActivated():
             providers = ", ".join(event.policy.by_id)
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
+        case PreferencesChanged():
+            changed = ", ".join(f"{name} is {json.dumps(value)}" for name, value in event.changes.items())
+            return f"{event.actor} has changed preferences: {changed}: {event.reason}"
         case OverrideSet():
             until = f" until {iso(event.until_us)}" if event.until_us is not None else ""
             return f"{event.actor} forces {event.provider} to {event.state}{until}: {event.reason}"

@@ -9,14 +9,18 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from understudy.adapters.stores import transaction
 from understudy.adapters.stores.backlog import Backlog
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import STORE_FAULTS
 from understudy.adapters.stores.holding import Holding
+from understudy.adapters.stores.provider_facts import facts_of
 from understudy.events.errors import LogUnavailable
+
+if TYPE_CHECKING:
+    from understudy.events.log import Describe
 
 _WAL_LIMIT: Final = 4_096
 """Pages (16 MB) in the write-ahead log at which it is checkpointed even under load."""
@@ -34,6 +38,8 @@ class Commits:
 
     def __init__(self, holding: Holding, *, call_for_care: Callable[[], None]) -> None:
         self.backlog = Backlog(holding.head)
+        self.describe: Describe | None = None
+        """Tells what is stored of providers with the events that concern them."""
         self.closing = False
         """Nothing is committed any more but by the task that has taken over."""
         self._holding = holding
@@ -136,6 +142,8 @@ class Commits:
 
     def _work(self) -> Callable[[sqlite3.Connection], None]:
         entries, doubt = self.backlog.take()
+        if self.describe is not None:
+            entries = [*entries, *facts_of(entries, self.describe)]
         return partial(transaction.commit, entries=entries, stream=self._holding.meta.stream, in_doubt_after=doubt)
 
     def _hear(self, fault: BaseException | None) -> None:

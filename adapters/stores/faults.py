@@ -64,21 +64,22 @@ def remedy(error: BaseException) -> str:
         return f"{words}: {advice}" if advice else words
     name = getattr(error, "sqlite_errorname", None)
     if not isinstance(name, str):
-        return f"{error}: {DAMAGED}" if "Could not decode" in str(error) else str(error)
+        return f"{error}: {DAMAGED}" if _is_damage(error) else str(error)
     for known, advice in _REMEDIES.items():
         if name.startswith(known):
             return f"{error} ({name}): {advice}"
     return f"{error} ({name})"
 
 
-def unreadable(sentence: str, error: sqlite3.Error) -> LogUnavailable:
+def unreadable(sentence: str, error: sqlite3.Error | UnicodeDecodeError) -> LogUnavailable:
     """The error for a log that cannot be read, begun with `sentence`: a LogDamaged where that is the file's fault."""
     kind = LogDamaged if _is_damage(error) else LogUnavailable
     return kind(f"{sentence}: {remedy(error)}")
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    if "Could not decode" in str(error) or str(error).startswith(_LOST_TABLE):
+def _is_damage(error: BaseException) -> bool:
+    told = str(error)
+    if isinstance(error, UnicodeDecodeError) or "Could not decode" in told or told.startswith(_LOST_TABLE):
         return True
     return str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGES)
 

@@ -22,6 +22,7 @@ from understudy.events.errors import LogInUse, LogUnavailable
 from understudy.events.log import (
     ClaimKey,
     Command,
+    Describe,
     Head,
     Link,
     LogReader,
@@ -197,6 +198,9 @@ class MemoryLog:
         """Raise LogUnavailable if the log is not open."""
         if self._owner is None:
             raise LogUnavailable("this log in memory is not open; open it first")
+
+    def describe_with(self, describe: Describe) -> None:
+        """Nobody asks a log in memory in SQL."""
 
     def append(self, event: Event, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
         """Give an event its place.

@@ -39,7 +39,9 @@ def leaving_no_trace(path: Path) -> Iterator[None]:
     finally:
         if _size(path.with_name(f"{path.name}-wal")) == 0:
             with (
-                suppress(sqlite3.Error),  # It may stay: what was read is read, and the next reader tries again.
+                suppress(
+                    sqlite3.Error, UnicodeDecodeError
+                ),  # It may stay: what was read is read, and the next reader tries again.
                 closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0)) as last,
             ):
                 last.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from understudy.adapters.stores import preferences_table, read_models
 from understudy.adapters.stores.faults import DAMAGED, cannot_open, unreadable
 from understudy.events.errors import LogDamaged, LogUnavailable, NotALog
 from understudy.events.row import Row
@@ -22,8 +23,8 @@ APPLICATION_ID: Final = 0x554E4453
 _MARK_AT: Final = 68
 """Byte of the file at which SQLite keeps it."""
 
-SCHEMA_VERSION: Final = 1
-"""Stands in SQLite's `user_version`."""
+SCHEMA_VERSION: Final = 2
+"""Stands in SQLite's `user_version`. The first had no read models."""
 
 COLUMNS: Final = ", ".join(Row._fields)
 """The columns of `events` that make a `Row`, in its order."""
@@ -118,7 +119,7 @@ def holds_log(connection: sqlite3.Connection, path: Path) -> bool:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
         raise LogUnavailable(cannot_open(path, error)) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # A name may be damaged, too, and is told with it.
         if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB" and not _bears_our_mark(path):
             raise NotALog(
                 f"{path} is not a log: it is not even a SQLite database; name another file, or restore a backup if it"
@@ -152,8 +153,9 @@ def _bears_our_mark(path: Path) -> bool:
 def create(connection: sqlite3.Connection, *, stream: str, salt: bytes | None) -> None:
     """Lay the tables of a new store, all or none; `salt` None means a new random one."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in _TABLES:
+    for statement in (*_TABLES, *read_models.STATEMENTS):
         connection.execute(statement)
+    preferences_table.lay_row(connection)
     facts = {
         "store_id": uuid.uuid4().hex,
         "salt": secrets.token_bytes(32) if salt is None else salt,
@@ -162,6 +164,19 @@ def create(connection: sqlite3.Connection, *, stream: str, salt: bytes | None) -
     for name, value in facts.items():
         connection.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, value))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring an older store up to date, all or nothing: what it lacks is laid beside what it has."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version >= SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in read_models.STATEMENTS:
+        connection.execute(statement)
+    preferences_table.lay_row(connection)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 

@@ -22,6 +22,7 @@ from understudy.events.errors import LogInUse, LogUnavailable
 from understudy.events.log import (
     ClaimKey,
     Command,
+    Describe,
     Head,
     LogReader,
     SealedBlock,
@@ -119,6 +120,10 @@ class SqliteLog:
     def salt(self) -> bytes:
         """The secret of this store."""
         return self._opened().holding.meta.salt
+
+    def describe_with(self, describe: Describe) -> None:
+        """Have the facts of providers stored with the events that concern them; to be said after `open`."""
+        self._opened().describe_with(describe)
 
     async def open(self, writer: str) -> None:
         """Take the stream over, as the writer of that name.

@@ -19,7 +19,7 @@ from understudy.adapters.stores.holding import Holding
 from understudy.adapters.stores.waiters import Durability
 from understudy.events.counted import counted
 from understudy.events.errors import LogUnavailable
-from understudy.events.log import Head
+from understudy.events.log import Describe, Head
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,6 +63,10 @@ class Writer:
     def ended(self) -> bool:
         """Whether everything has been let go."""
         return self._task.done()
+
+    def describe_with(self, describe: Describe) -> None:
+        """Ask for what is stored of providers with the events that concern them."""
+        self._commits.describe = describe
 
     def append(self, entry: Entry) -> None:
         """Take an event; its chain value must follow `head`.

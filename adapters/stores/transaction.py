@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from understudy.adapters.stores import schema
+from understudy.adapters.stores import preferences_table, schema
 from understudy.adapters.stores.claims import named
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import remedy
 from understudy.events.chain import genesis
 from understudy.events.errors import LogUnavailable
-from understudy.events.log import ClaimKey, Head, SideWrite, StoreSensitive, TakeCommand
+from understudy.events.log import ClaimKey, Head, SideWrite, StorePreferences, StoreSensitive, TakeCommand
 from understudy.events.row import Row
 
 _STATEMENT_ROWS: Final = 128
@@ -47,6 +47,8 @@ def open_store(connection: sqlite3.Connection, path: Path, *, stream: str, salt:
     if not holds_log:
         schema.create(connection, stream=stream, salt=salt)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # Whatever befalls the rest, it is a log.
+    else:
+        schema.upgrade(connection)
     connection.execute("UPDATE meta SET value = ?1 WHERE name = 'stream' AND value <> ?1", (stream,))
     return schema.read_meta(connection)
 
@@ -130,6 +132,8 @@ def _write_aside(connection: sqlite3.Connection, write: SideWrite, *, at_us: int
             )
         case TakeCommand():
             connection.execute("DELETE FROM inbox WHERE command_id = ?", (write.command_id,))
+        case StorePreferences():
+            preferences_table.store(connection, write, at_us=at_us)
 
 
 class Checkpointed(NamedTuple):

@@ -20,6 +20,11 @@ async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
 async def statements(log: SqliteLog) -> list[str]:
     """Every statement that the store runs from now on, in order."""
     seen: list[str] = []
+
+    def see(statement: str) -> None:
+        if statement not in seen[-1:]:  # For each row that a trigger looks at, the statement is told once more.
+            seen.append(statement)
+
     assert log._writer is not None
-    await log._writer.holding.thread.set_trace_callback(seen.append)
+    await log._writer.holding.thread.set_trace_callback(see)
     return seen

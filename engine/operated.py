@@ -1,0 +1,56 @@
+"""What operators may want of a running engine, as its methods; the same comes through the inbox of its log."""
+
+from abc import abstractmethod
+from typing import Any
+
+from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride, SetPreferences, W
+from understudy.events.vocabulary import ForcedState
+
+
+class Operated:
+    """Something that wishes can be put to. Each names its actor and its reason, and is put on record with both."""
+
+    def override(
+        self, provider: str, state: ForcedState | str, *, actor: str, reason: str, for_ms: int | None = None
+    ) -> None:
+        """Force a provider's state.
+
+        `open` is never called, `closed` is called whatever its circuit says, `drain` gets nothing new.
+        """
+        self._wish(SetOverride, provider=provider, state=state, for_ms=for_ms, actor=actor, reason=reason)
+
+    def clear_override(self, provider: str, *, actor: str, reason: str) -> None:
+        """Take a forced state back, or declare a misconfigured provider fixed."""
+        self._wish(ClearOverride, provider=provider, actor=actor, reason=reason)
+
+    def probe(self, provider: str, *, actor: str, reason: str) -> None:
+        """Find out now whether a provider is well again: ping it if that can be done, end the rest of its circuit.
+
+        Errors: InvalidRequest if there is nothing to probe, or if it is forced open or drained.
+        """
+        self._wish(Probe, provider=provider, actor=actor, reason=reason)
+
+    def release(self, provider: str, pair: str, *, actor: str, reason: str) -> None:
+        """Take a provider out of quarantine: its quotes for a pair count again."""
+        self._wish(Release, provider=provider, pair=pair, actor=actor, reason=reason)
+
+    def resolve(
+        self, request_id: str, *, executed: bool, actor: str, reason: str, reference: str | None = None
+    ) -> None:
+        """Decide, as an operator, what became of a suspended request.
+
+        Errors: InvalidRequest if no such request is held.
+        """
+        fields = {"request_id": request_id, "executed": executed, "reference": reference}
+        self._wish(Resolve, **fields, actor=actor, reason=reason)
+
+    def change_preferences(self, *, actor: str, reason: str, **changes: Any) -> None:
+        """Change preferences (`events.preferences`) by name; they stand above what is configured, at later starts, too.
+
+        Errors: InvalidRequest for an unknown name, and for a value that cannot be.
+        """
+        self._wish(SetPreferences, changes=changes, actor=actor, reason=reason)
+
+    @abstractmethod
+    def _wish(self, kind: type[W], **fields: Any) -> None:
+        """Put a wish on record and do at once what follows from it."""
