@@ -101,13 +101,17 @@ class QuoteBook:
         offer.at_us = at_us
 
     def judged(self, consensus: Consensus, at_us: int) -> None:
-        """A decision has compared quotes."""
+        """A decision has compared quotes.
+
+        What speaks against a quote alone is the history, and the market may have moved since: that is no evidence.
+        """
         pair = consensus.pair
+        excluded = {} if consensus.basis == "history" else consensus.excluded
         for provider in consensus.honest:
             offer = self.offers.get(quote_key(provider, pair))
             if offer is not None and quote_key(provider, pair) not in self.quarantines:
                 offer.forgive()
-        for provider, verdict in (*consensus.excluded.items(), *(consensus.confined or {}).items()):
+        for provider, verdict in (*excluded.items(), *(consensus.confined or {}).items()):
             offer = self.offers.get(quote_key(provider, pair))
             if offer is not None:
                 offer.was_excluded(verdict, consensus.reference)

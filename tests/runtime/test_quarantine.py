@@ -150,15 +150,14 @@ def test_the_emergency_tier_is_asked_in_an_emergency_alone_also_when_it_is_in_qu
     async def act(engine: Engine) -> None:
         await convert(engine)
         alpha.rate = NotOffered("not now")
-        with pytest.raises(NoHonestQuote):
-            await convert(engine)
+        assert (await convert(engine)).provider == "calm"
         assert list(engine.standing.quotes.quarantines) == ["liar|ETH/BTC"]
         alpha.rate = "0.0500"
         await convert(engine)
         assert liar.asked == 1
 
     policy = POLICY.model_copy(update={"quarantine_after": 1, "trust_lone_quote": True})
-    played(stage, liar, alpha, policy=policy, act=act)
+    played(stage, liar, alpha, Quoter("calm", "0.0500", priority=4), policy=policy, act=act)
 
 
 def test_the_emergency_tier_is_not_asked_where_somebody_makes_good(stage: Any) -> None:
@@ -241,6 +240,48 @@ def test_who_is_slow_in_quarantine_is_waited_for_like_anybody_else(
 
     policy = POLICY.model_copy(update={"quarantine_after": 1, "quote_grace_ms": grace_ms})
     assert played(stage, liar, alpha, beta, policy=policy, act=act) == pytest.approx(takes_s)
+
+
+def test_a_quote_alone_against_history_is_refused_and_no_evidence_the_market_may_have_moved(stage: Any) -> None:
+    alpha, beta = Quoter("alpha", "0.0500"), Quoter("beta", "0.0500")
+
+    async def act(engine: Engine) -> None:
+        await convert(engine)
+        alpha.rate, beta.rate = "0.0520", NotOffered("not now")
+        for _ in range(6):
+            with pytest.raises(NoHonestQuote):
+                await convert(engine)
+            await asyncio.sleep(1)
+        beta.rate = "0.0520"
+        assert (await convert(engine)).provider == "alpha"
+
+    played(stage, alpha, beta, act=act)
+    assert events(stage.logs[0], QuarantineSet) == []
+
+
+def test_beside_two_of_its_tier_it_is_asked_before_witnesses_of_later_tiers(stage: Any) -> None:
+    liar, witness = Quoter("liar", "0.06"), Quoter("witness", "0.0499", priority=2)
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        assert (liar.asked, witness.asked) == (5, 0)
+        await convert(engine)
+        assert (liar.asked, witness.asked) == (6, 0)
+
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), witness, act=act)
+
+
+def test_beside_one_of_its_tier_a_witness_is_worth_more(stage: Any) -> None:
+    liar, witness = Quoter("liar", "0.06"), Quoter("witness", "0.0499", priority=2)
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        asked = witness.asked
+        await convert(engine)
+        assert (liar.asked, witness.asked) == (5, asked + 1)
+
+    policy = POLICY.model_copy(update={"max_parallel_requests": 2, "quarantine_after": 5})
+    played(stage, liar, Quoter("alpha", "0.0500"), witness, policy=policy, act=act)
 
 
 def test_an_operator_takes_a_provider_out_of_quarantine(stage: Any) -> None:
