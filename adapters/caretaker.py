@@ -7,12 +7,14 @@ is asked anything. What a crash has left open stays so for the next start.
 import os
 import socket
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.engine.commands import Resolve, conclude, obey
 from understudy.engine.cut_off import cut_off
 from understudy.engine.decide import RULES_VERSION
+from understudy.engine.health_facts import tell
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.restore import restore
@@ -43,6 +45,7 @@ async def obey_inbox(path: Path) -> Sequence[int]:
             rest = cut_off(reader, ledger)
         _expect_our_rules(ledger)
         journal = Journal(log, ledger, RealSystem())
+        log.describe_with(partial(tell, ledger.standing))
         if rest is not None:
             journal.follow(*rest, at_us=ledger.standing.at_us)
         taken = await log.commands()

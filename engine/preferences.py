@@ -12,7 +12,7 @@ from understudy.engine.quarantine import RULES
 from understudy.events.log import SideWrite, StorePreferences
 from understudy.events.operations import PolicyActivated, PreferencesChanged
 from understudy.events.policy import Policy
-from understudy.events.preferences import preferences_of, with_preferences
+from understudy.events.preferences import first_fault, preferences_of, with_preferences
 from understudy.projections.standing import Standing
 
 
@@ -32,7 +32,7 @@ def change_preferences(
     try:
         changed = with_preferences(policy, changes)
     except ValidationError as error:
-        raise InvalidRequest(_first_fault(error, changes)) from error
+        raise InvalidRequest(first_fault(error, changes)) from error
     except ValueError as error:
         raise InvalidRequest(str(error)) from error
     told = to_jsonable_python({name: getattr(changed, name) for name in changes})
@@ -40,12 +40,6 @@ def change_preferences(
     journal.note(event, at_us=now_us, side=[*side, shown(changed)])
     if changed.content_hash != policy.content_hash:
         journal.note(PolicyActivated(policy=changed, policy_hash=changed.content_hash), at_us=now_us)
-
-
-def _first_fault(error: ValidationError, changes: Mapping[str, Any]) -> str:
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
-    return f"{name}: {first['msg']}, not {changes[name]!r}" if name in changes else first["msg"]
 
 
 def preferred(policy: Policy, standing: Standing) -> Policy:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from understudy.events.names import nearest
 from understudy.events.policy import Policy
 
@@ -39,6 +41,13 @@ def with_preferences(policy: Policy, changes: Mapping[str, Any]) -> Policy:
     changed = Policy.model_validate({**settings, **changes})
     # As many zeros as it was typed with are another text, and would be another policy.
     return changed.model_copy(update={"min_success_rate": _plain(changed.min_success_rate)})
+
+
+def first_fault(error: ValidationError, changes: Mapping[str, Any]) -> str:
+    """What is wrong with the first value that cannot be, in a sentence."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    return f"{name}: {first['msg']}, not {changes[name]!r}" if name in changes else str(first["msg"])
 
 
 def _advice(name: str) -> str:

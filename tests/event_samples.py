@@ -97,6 +97,7 @@ _CONSENSUS = st.builds(
     **dict.fromkeys(("reference", "agreed"), st.none() | _DECIMALS),
     honest=st.lists(_TEXT, max_size=3).map(tuple),
     excluded=st.dictionaries(_TEXT, _TEXT, max_size=3),
+    confined=st.none() | st.dictionaries(_TEXT, _TEXT, max_size=3),
 )
 _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "policy": _POLICIES,
@@ -116,6 +117,7 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "providers": st.lists(_TEXT, max_size=3).map(tuple),
     "evidence": st.lists(_TEXT, max_size=3).map(tuple),
     "changes": st.dictionaries(_TEXT, _JSON, max_size=3),
+    "observed": st.none() | st.lists(_TEXT, max_size=3).map(tuple),
 }
 _BY_TYPE: Final[Mapping[Any, st.SearchStrategy[Any]]] = {
     str: _TEXT,
@@ -350,6 +352,14 @@ def _quoted_examples(alpha: ProviderSettings, chosen: Candidate) -> list[Fact]:
             parallel=True,
             max_age_us=15_000_000,
             grace_us=500_000,
+        ),
+        QuotesRequested(
+            request_id=_REQUEST,
+            draw=17,
+            providers=("alpha", "beta", "gamma"),
+            parallel=True,
+            max_age_us=15_000_000,
+            observed=("gamma",),
         ),
         DecisionMade(
             request_id=_REQUEST,
