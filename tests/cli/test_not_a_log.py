@@ -108,7 +108,7 @@ def test_an_event_with_something_else_in_its_columns_is_named(
     command: tuple[str, ...], change: str, own_log: Path
 ) -> None:
     with closing(sqlite3.connect(own_log)) as connection, connection:
-        connection.execute(f"UPDATE events SET {change} WHERE seq = 80")  # noqa: S608 - Our own words.
+        connection.execute(f"UPDATE events SET {change} WHERE seq = 80")
     result = run(command[0], own_log)
     assert (result.exit_code, "Traceback" in result.stderr) == (2, False)
     assert "event 80 is not stored as an event is; somebody has changed it" in result.stderr

@@ -53,7 +53,7 @@ def test_a_row_read_as_chain_material_is_what_was_hashed(examples: int) -> None:
 def insert(connection: sqlite3.Connection, row: Row) -> None:
     places = ", ".join("?" * (len(row) + 2))
     columns = ", ".join(("stream", *Row._fields, "chain"))
-    connection.execute(f"INSERT INTO events ({columns}) VALUES ({places})", ("main", *row, b"c"))  # noqa: S608
+    connection.execute(f"INSERT INTO events ({columns}) VALUES ({places})", ("main", *row, b"c"))
 
 
 @tried_on(15, soak=500)
@@ -126,17 +126,17 @@ def flipped(value: object) -> str:
 @pytest.mark.parametrize("seq", [1, 2, 3])
 def test_a_change_in_any_column_of_any_row_is_seen(path: Path, column: str, seq: int) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        (value,) = connection.execute(f"SELECT {column} FROM events WHERE seq = {seq}").fetchone()  # noqa: S608
+        (value,) = connection.execute(f"SELECT {column} FROM events WHERE seq = {seq}").fetchone()
     with SqliteReader.open(path) as reader:
         assert assert_whole(reader) == 3
-    change(path, f"UPDATE events SET {column} = {flipped(value)} WHERE seq = {seq}")  # noqa: S608
+    change(path, f"UPDATE events SET {column} = {flipped(value)} WHERE seq = {seq}")
     with SqliteReader.open(path) as reader, pytest.raises(AssertionError):
         assert_whole(reader)
 
 
 @pytest.mark.parametrize("seq", [1, 2, 3])
 def test_a_text_that_has_become_a_blob_is_named_by_its_place(path: Path, seq: int) -> None:
-    change(path, f"UPDATE events SET payload = CAST(payload AS BLOB) WHERE seq = {seq}")  # noqa: S608
+    change(path, f"UPDATE events SET payload = CAST(payload AS BLOB) WHERE seq = {seq}")
     with SqliteReader.open(path) as reader:
         found = check_chain(reader, through=3)
     assert found.broken is not None
