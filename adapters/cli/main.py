@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "requests": "List requests: what became of each, by whom, how soon.",
     "events": "Show the log event by event, and follow it.",
     "explain": "Tell the story of one request.",
+    "report": "Answer what operators ask: failures, slow hours, failovers, cost.",
     "status": "Show how every provider stands, now or then.",
     "doctor": "Examine the health of a log.",
     "override": "Force a provider open, closed or drained, or take that back.",

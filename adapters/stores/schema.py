@@ -55,8 +55,6 @@ _TABLES: Final = (
     "CREATE INDEX events_request ON events (request_id) WHERE request_id IS NOT NULL",
     # What was known at an instant; what happened since one.
     "CREATE INDEX events_at ON events (at_us)",
-    # How a provider has been doing: the ended calls only.
-    "CREATE INDEX events_outcome ON events (provider, at_us) WHERE outcome IS NOT NULL",
     # What happened to the engine itself, among millions of events about requests.
     "CREATE INDEX events_operations ON events (kind) WHERE request_id IS NULL",
     """CREATE TABLE claims (
@@ -168,10 +166,15 @@ def create(connection: sqlite3.Connection, *, stream: str, salt: bytes | None) -
     connection.execute("COMMIT")
 
 
+def has_read_models(connection: sqlite3.Connection) -> bool:
+    """Whether the store has views for people: those of older versions have none."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version) >= SCHEMA_VERSION
+
+
 def upgrade(connection: sqlite3.Connection) -> None:
     """Bring an older store up to date, all or nothing: what it lacks is laid beside what it has."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version >= SCHEMA_VERSION:
+    if has_read_models(connection):
         return
     connection.execute("BEGIN IMMEDIATE")
     for statement in read_models.STATEMENTS:

@@ -1,0 +1,120 @@
+"""`understudy report`: answers to the questions that operators ask of a log, each one SQL statement."""
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from understudy.adapters.cli.instants import Instant, iso
+from understudy.adapters.cli.logs import as_json, database
+from understudy.adapters.cli.output import answer, answer_json, note, plain, table
+from understudy.adapters.stores.reports import REPORTS, ask
+
+_DAY_US: Final = 86_400_000_000
+DAILY: Final = "daily"
+_ON_THE_PAGE: Final = ("providers", "failures", "failovers", "slowest", "cost")
+"""What the digest of a day consists of."""
+_LINES: Final = 5
+"""How many lines of each it has."""
+
+
+@click.command()
+@click.argument("name", type=click.Choice([*REPORTS, DAILY]), metavar="REPORT")
+@database
+@click.option(
+    "--since",
+    "since_us",
+    type=Instant(),
+    metavar="TIME",
+    help="Calls from then on: 2026-01-31T12:00Z, or 7d for a week ago.  [default: 24h; weekly and time-of-day: all]",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Answer as comma-separated values, with a line of names.")
+@click.option("--sql", "as_sql", is_flag=True, help="Show the SQL instead, to be run at any prompt.")
+@as_json
+def report(name: str, db: Path, *, since_us: int | None, as_csv: bool, as_sql: bool, as_json: bool) -> None:
+    """Answer one of the questions that operators ask of the log DB.
+
+    \b
+    REPORT is one of
+      providers    how the providers compare
+      hourly       calls each hour, and how they went
+      failures     what providers fail with
+      slowest      which operations are slow
+      time-of-day  at which hours of the day they are slow, or fail
+      weekly       how they do from week to week
+      failovers    from whom to whom requests fail over, why, at what cost
+      cost         what each provider charges, in all and for a success
+      fallback     who was not chosen, and why
+      daily        one page of all that, for the morning
+
+    \b
+    Example:
+      understudy report failures calls.db --since 7d
+      understudy report hourly calls.db --csv > hourly.csv
+      understudy report slowest calls.db --sql
+
+    \b
+    Exit codes: 0 done; 2 wrong usage, or DB is no log that can be read.
+    """
+    if as_csv + as_sql + as_json > 1:
+        raise click.UsageError("choose one of --json, --csv and --sql")
+    names = _ON_THE_PAGE if name == DAILY else (name,)
+    if as_csv and len(names) > 1:
+        raise click.UsageError("a page of several tables is no CSV; name one of them")
+    statements = {one: REPORTS[one].since(_since(one, since_us)) for one in names}
+    if as_sql:
+        answer(";\n\n".join(statements.values()) + ";")
+        return
+    found = {one: ask(db, sql) for one, sql in statements.items()}
+    if as_json:
+        answer_json({"log": str(db), **{one: _records(*rows) for one, rows in found.items()}})
+    elif as_csv:
+        answer(_csv(*found[name]))
+    else:
+        _print(found, since_us=None if name != DAILY else _since(DAILY, since_us))
+
+
+def _since(name: str, since_us: int | None) -> int:
+    if since_us is not None:
+        return since_us
+    return 0 if name in {"weekly", "time-of-day"} else time.time_ns() // 1000 - _DAY_US
+
+
+def _records(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")
+
+
+def _print(found: dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]], *, since_us: int | None) -> None:
+    for place, (name, (names, rows)) in enumerate(found.items()):
+        page = len(found) > 1
+        if page:
+            since = f", since {iso(since_us)}" if since_us is not None and place == 0 else ""
+            answer(f"{'' if place == 0 else chr(10)}{REPORTS[name].asks}{since}")
+        if not rows:
+            (answer if page else note)("  nothing" if page else "There were no such calls; --since goes further back.")
+            continue
+        shown = rows[:_LINES] if page else rows
+        numbers = [one for at, one in enumerate(names) if isinstance(rows[0][at], int | float)]
+        table(names, [[_shown(value) for value in row] for row in shown], numbers=numbers)
+        if len(shown) < len(rows):
+            answer(f"and {len(rows) - len(shown):,} more: understudy report {name}")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() else f"{value:,}"
+    return f"{value:,}" if isinstance(value, int) else plain(str(value))

@@ -1,0 +1,192 @@
+"""Reports: each is one SQL statement over the read models, which anybody may run at a prompt, and change.
+
+Instants are bounded by `at_us`, a column of `provider_requests` besides those of document A, because the events are
+indexed by it; `created_at > datetime('now', '-24 hours')` says the same, more slowly.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from understudy.adapters.stores import schema
+from understudy.adapters.stores.faults import expect_file, unreadable
+from understudy.adapters.stores.reading import reading
+from understudy.events.errors import NotALog
+
+_SINCE: Final = "{since}"
+_DECISIONS: Final = 10_000
+"""Decisions that a diagnosis looks at: the latest ones, each with all its candidates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A question that people ask of a log.
+
+    Shape:  `sql` has a place for the instant since when, in microseconds, if the answer depends on one.
+    """
+
+    asks: str
+    sql: str
+
+    def since(self, since_us: int) -> str:
+        """The statement as it is run."""
+        return self.sql.replace(_SINCE, str(since_us))
+
+
+REPORTS: Final[Mapping[str, Report]] = {
+    "providers": Report(
+        asks="How do the providers compare?",
+        sql="""SELECT
+  provider,
+  status,
+  success_rate || '%' AS success_rate,
+  avg_response_time_ms || 'ms' AS avg_response,
+  successful_requests || '/' || total_requests AS success_total,
+  ROUND((julianday('now') - julianday(last_checked_at)) * 1440, 1) || ' mins ago' AS last_check
+FROM provider_health
+ORDER BY provider_health.success_rate DESC""",
+    ),
+    "hourly": Report(
+        asks="How many calls were there each hour, and how did they go?",
+        sql=f"""SELECT
+  provider,
+  strftime('%Y-%m-%d %H:00:00', at_us / 3600000000 * 3600, 'unixepoch') AS hour,
+  COUNT(*) AS total,
+  SUM(success) AS successful,
+  ROUND(AVG(latency_us) / 1000) AS avg_ms
+FROM provider_requests
+WHERE at_us > {_SINCE}
+GROUP BY provider, at_us / 3600000000
+ORDER BY hour DESC, provider""",
+    ),
+    "failures": Report(
+        asks="What do providers fail with?",
+        sql=f"""SELECT
+  provider,
+  error_message,
+  COUNT(*) AS occurrences
+FROM provider_requests
+WHERE outcome <> 'success' AND at_us > {_SINCE}
+GROUP BY provider, error_message
+ORDER BY occurrences DESC, provider, error_message""",
+    ),
+    "slowest": Report(
+        asks="Which operations are slow?",
+        sql=f"""SELECT
+  provider,
+  request_type,
+  ROUND(AVG(latency_us) / 1000) AS avg_ms,
+  ROUND(MAX(latency_us) / 1000) AS max_ms,
+  COUNT(*) AS requests
+FROM provider_requests
+WHERE at_us > {_SINCE}
+GROUP BY provider, request_type
+ORDER BY avg_ms DESC""",
+    ),
+    "time-of-day": Report(
+        asks="At which hours of the day are providers slow, or fail?",
+        sql=f"""SELECT
+  provider,
+  printf('%02d:00', at_us / 3600000000 % 24) AS hour_utc,
+  COUNT(*) AS total,
+  ROUND(100.0 * SUM(success) / COUNT(*), 2) AS success_rate,
+  ROUND(AVG(latency_us) / 1000) AS avg_ms
+FROM provider_requests
+WHERE at_us > {_SINCE}
+GROUP BY provider, at_us / 3600000000 % 24
+ORDER BY provider, hour_utc""",
+    ),
+    "weekly": Report(
+        asks="How do providers do from week to week?",
+        sql=f"""SELECT
+  provider,
+  date((at_us / 86400000000 + 3) / 7 * 604800 - 259200, 'unixepoch') AS week_from,
+  COUNT(*) AS total,
+  ROUND(100.0 * SUM(success) / COUNT(*), 2) AS success_rate,
+  ROUND(AVG(latency_us) / 1000) AS avg_ms
+FROM provider_requests
+WHERE at_us > {_SINCE}
+GROUP BY provider, (at_us / 86400000000 + 3) / 7
+ORDER BY provider, week_from""",
+    ),
+    "failovers": Report(
+        asks="From whom to whom do requests fail over, why, and what does it cost in time?",
+        sql=f"""WITH calls AS (
+  SELECT
+    request_id,
+    provider,
+    outcome,
+    at_us - latency_us AS started_us,
+    LEAD(provider) OVER later AS next_provider,
+    LEAD(at_us - latency_us) OVER later AS next_started_us
+  FROM provider_requests
+  WHERE request_id IN (SELECT request_id FROM provider_requests WHERE outcome <> 'success' AND +at_us > {_SINCE})
+    AND request_type NOT IN ('quote', 'lookup')
+  WINDOW later AS (PARTITION BY request_id ORDER BY id)
+)
+SELECT
+  provider AS from_provider,
+  next_provider AS to_provider,
+  outcome AS reason,
+  COUNT(*) AS failovers,
+  ROUND(100.0 * COUNT(*) / SUM(COUNT(*)) OVER (), 2) AS share,
+  ROUND(AVG(next_started_us - started_us) / 1000) AS extra_ms
+FROM calls
+WHERE next_provider <> provider
+GROUP BY from_provider, to_provider, reason
+ORDER BY failovers DESC, from_provider, to_provider, reason""",
+    ),
+    "cost": Report(
+        asks="What does each provider charge, in all and for a success?",
+        sql=f"""SELECT
+  provider,
+  request_type,
+  COUNT(*) AS successes,
+  ROUND(SUM(cost), 8) AS cost,
+  ROUND(SUM(cost) / COUNT(*), 8) AS cost_per_success
+FROM provider_requests
+WHERE outcome = 'success' AND cost IS NOT NULL AND at_us > {_SINCE}
+GROUP BY provider, request_type
+ORDER BY cost DESC""",
+    ),
+    "fallback": Report(
+        asks=f"Who was not chosen, and why, in the latest {_DECISIONS:,} decisions?",
+        sql=f"""WITH latest AS (
+  SELECT payload FROM events WHERE kind = 'decision_made.v1' AND at_us > {_SINCE}
+  ORDER BY position DESC LIMIT {_DECISIONS}
+)
+SELECT
+  json_extract(one.value, '$.provider') AS provider,
+  CASE json_extract(one.value, '$.rank') WHEN 1 THEN 'chosen' ELSE json_extract(one.value, '$.verdict') END AS verdict,
+  json_extract(one.value, '$.degraded') AS degraded_by,
+  COUNT(*) AS decisions,
+  ROUND(100.0 * COUNT(*) / (SELECT COUNT(*) FROM latest), 2) AS share
+FROM latest, json_each(latest.payload, '$.candidates') AS one
+GROUP BY provider, verdict, degraded_by
+ORDER BY provider, decisions DESC""",
+    ),
+}
+"""Every report by its name, in the order in which they are listed."""
+
+
+def ask(path: Path, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+    """The columns and rows of a statement over the read models of a log. Nothing is written.
+
+    Errors: NotALog if the file is none, or no engine of this version has written to it yet; LogUnavailable, LogDamaged.
+    """
+    path = path.absolute()
+    expect_file(path)
+    with reading(path) as connection:
+        if not schema.holds_log(connection, path):
+            raise NotALog(f"{path} is empty: no engine has written to it yet")
+        if not schema.has_read_models(connection):
+            raise NotALog(f"{path} was written by an older Understudy; start an engine on it once, and ask again")
+        try:
+            with closing(connection.execute(sql)) as cursor:
+                names = [column[0] for column in cursor.description]
+                return names, cursor.fetchall()
+        except sqlite3.Error as error:
+            raise unreadable(f"{path} cannot be read", error) from error
