@@ -48,6 +48,8 @@ SETTINGS = """// The pool's own settings.
   { "id": "changenow", "weight": 0.3, "fees": { "percent": 0.5 }, "api": "services.toml" }
 ] } }
 """
+GROUPS = {"policy": ["policy check"], "preferences": ["preferences get", "preferences set"]}
+"""Commands of two words."""
 RATES = {"btcpay_lightning": "0.0654", "simpleswap": "0.0652", "changenow": "0.0451"}
 """What the conversion services of `config/default.json` offer: one of them cannot be believed."""
 
@@ -96,7 +98,7 @@ def performed(command: str) -> tuple[str, int]:
 def used(command: str) -> str:
     """Which command it is: one word, or the two of a command of a group."""
     words = shlex.split(command)[1:]
-    return " ".join(words[:2]) if words[0] == "policy" else words[0]
+    return " ".join(words[:2]) if words[0] in GROUPS else words[0]
 
 
 def fits(expected: str, answer: str) -> bool:
@@ -112,7 +114,7 @@ def test_what_the_page_shows_is_what_the_commands_print(folder: Path, monkeypatc
         codes.setdefault(used(command), set()).add(code)
         assert not expected or fits(expected, answer), f"$ {command}\n{answer}\n--- but the page has\n{expected}"
 
-    names = {name if name != "policy" else "policy check" for name in COMMANDS}
+    names = {each for name in COMMANDS for each in GROUPS.get(name, [name])}
     assert {name for name in names if 0 not in codes.get(name, ())} == set(), "a right use of each"
     assert {name for name in names if not codes.get(name, set()) & {1, 2}} == set(), "and a wrong one"
 

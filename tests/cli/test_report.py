@@ -1,0 +1,90 @@
+"""`understudy report`: every question is answered in every form, and what is wrong is said."""
+
+import csv
+import io
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cli.command_line import answered, refused, run, said
+
+from understudy.adapters.stores.reports import REPORTS
+
+EVER = ("--since", "2020-01-01")
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_each_report_says_the_same_as_a_table_in_json_in_csv_and_at_a_prompt(name: str, short_log: Path) -> None:
+    found = answered("report", name, short_log, *EVER)[name]
+    in_csv = list(csv.DictReader(io.StringIO(said("report", name, short_log, *EVER, "--csv"))))
+    assert len(in_csv) == len(found)
+    if found and name != "providers":  # Which tells how long ago something was.
+        assert in_csv == [{key: "" if value is None else str(value) for key, value in one.items()} for one in found]
+        sql = said("report", name, short_log, *EVER, "--sql")
+        with closing(sqlite3.connect(short_log)) as connection:
+            cursor = connection.execute(sql)
+            names = [column[0] for column in cursor.description]
+            assert [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] == found
+    table = run("report", name, short_log, *EVER)
+    assert table.exit_code == 0
+    assert all(str(one["provider"]) in table.stdout for one in found if "provider" in one)
+
+
+def test_the_page_for_the_morning_has_a_table_of_each_kind(short_log: Path) -> None:
+    page = said("report", "daily", short_log, *EVER)
+    assert [line for line in page.splitlines() if "?" in line] == [
+        "How do the providers compare?, since 2020-01-01T00:00:00.000Z",
+        "What do providers fail with?",
+        "From whom to whom do requests fail over, why, and what does it cost in time?",
+        "Which operations are slow?",
+        "What does each provider charge, in all and for a success?",
+    ]
+    assert list(answered("report", "daily", short_log, *EVER)) == [
+        "log",
+        "providers",
+        "failures",
+        "failovers",
+        "slowest",
+        "cost",
+    ]
+
+
+def test_a_failover_is_told_from_whom_to_whom_with_its_reason_and_its_share(short_log: Path) -> None:
+    (one,) = answered("report", "failovers", short_log, *EVER)["failovers"]
+    assert (one["from_provider"], one["to_provider"], one["share"]) == ("alpha", "beta", 100.0)
+    assert one["failovers"] == sum(
+        other["occurrences"] for other in answered("report", "failures", short_log, *EVER)["failures"]
+    )
+
+
+def test_nothing_in_the_last_day_is_said_to_be_so(short_log: Path) -> None:
+    result = run("report", "hourly", short_log)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "There were no such calls; --since goes further back." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("hourly", "--csv", "--json"), "choose one of --json, --csv and --sql"),
+        (("daily", "--csv"), "a page of several tables is no CSV; name one of them"),
+        (("hurly",), "'hurly' is not one of"),
+        (("hourly", "--since", "yesterday"), "'yesterday' is not a time"),
+    ],
+)
+def test_wrong_usage_is_answered_with_what_would_be_right(words: tuple[str, ...], told: str, short_log: Path) -> None:
+    name, *options = words
+    result = run("report", name, short_log, *options)
+    assert (result.exit_code, told in result.stderr) == (2, True), result.stderr
+
+
+def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no log at all, but a text that is long enough to be something else" * 20)
+    assert "is not a log" in refused("report", "hourly", path)
+
+
+def test_an_empty_answer_in_json_is_an_empty_list(short_log: Path) -> None:
+    assert json.loads(said("report", "hourly", short_log, "--json"))["hourly"] == []
