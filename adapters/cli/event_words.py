@@ -47,16 +47,8 @@ def told(row: Row) -> str:
         case PolicyActivated():
             providers = ", ".join(event.policy.by_id)
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
-        case PreferencesChanged():
-            changed = ", ".join(f"{name} is {json.dumps(value)}" for name, value in event.changes.items())
-            return f"{event.actor} has changed preferences: {changed}: {event.reason}"
-        case OverrideSet():
-            until = f" until {iso(event.until_us)}" if event.until_us is not None else ""
-            return f"{event.actor} forces {event.provider} to {event.state}{until}: {event.reason}"
-        case OverrideCleared():
-            return f"{event.actor} no longer forces {event.provider}: {event.reason}"
-        case ProbeRequested():
-            return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
+        case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested():
+            return _wished(event)
         case AlertRaised():
             return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
@@ -71,6 +63,20 @@ def told(row: Row) -> str:
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
+
+
+def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeRequested) -> str:
+    """What an operator wanted, and why."""
+    match event:
+        case PreferencesChanged():
+            return f"{event.actor} has changed preferences: {_cut(json.dumps(event.changes))}: {event.reason}"
+        case OverrideSet():
+            until = f" until {iso(event.until_us)}" if event.until_us is not None else ""
+            return f"{event.actor} forces {event.provider} to {event.state}{until}: {event.reason}"
+        case OverrideCleared():
+            return f"{event.actor} no longer forces {event.provider}: {event.reason}"
+        case ProbeRequested():
+            return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
 
 
 def event_json(row: Row) -> dict[str, object]:

@@ -28,6 +28,11 @@ def _of(json: str, *names: str) -> str:
     return f"json_extract({json}, '$.{'.'.join(names)}')"
 
 
+def _of_whole(json: str, *names: str) -> str:
+    """The same of text that may be damaged: then it is nothing, and not the end of every answer."""
+    return f"CASE WHEN json_valid({json}) THEN {_of(json, *names)} END"
+
+
 _FACTS: Final = (
     "CREATE TABLE provider_facts (provider TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID",
     f"""CREATE TRIGGER events_facts BEFORE INSERT ON events WHEN NEW.seq = {FACTS_SEQ} BEGIN
@@ -52,7 +57,9 @@ _REQUESTS: Final = f"""CREATE VIEW provider_requests AS SELECT
     outcome = 'success' AS success,
     (latency_us + 500) / 1000 AS response_time_ms,
     CASE WHEN outcome <> 'success' THEN
-        COALESCE({_of("payload", "message")}, {_of("payload", "code")}, {_of("payload", "reason")}, outcome)
+        COALESCE(
+            {_of_whole("payload", "message")}, {_of_whole("payload", "code")}, {_of_whole("payload", "reason")}, outcome
+        )
     END AS error_message,
     rental_id,
     service,
@@ -67,13 +74,8 @@ _REQUESTS: Final = f"""CREATE VIEW provider_requests AS SELECT
 FROM events WHERE outcome IS NOT NULL"""
 
 
-def health_view(now_us: str = _NOW_US) -> str:
-    """The SELECT behind `provider_health`, at an instant that is given as an SQL expression.
-
-    It comes to what `engine.health` says at that instant, which a test holds it to. A provider whose record is split by
-    context (`lane_by`) is as its worst lane is, with the counts of all its lanes: MAX picks the row of the others.
-    """
-    return f"""WITH clock AS (SELECT {now_us} AS now_us),
+_NOW: Final = "now!"
+_HEALTH: Final = f"""WITH clock AS (SELECT {_NOW} AS now_us),
     lanes AS (SELECT provider, facts, one.value AS lane FROM provider_facts, json_each(facts, '$.lanes') AS one),
     looked_at AS (SELECT
         provider, facts, lane, now_us,
@@ -140,8 +142,17 @@ def health_view(now_us: str = _NOW_US) -> str:
     FROM worst ORDER BY {_of("facts", "place")}"""
 
 
+def health_view(now_us: str = _NOW_US) -> str:
+    """The SELECT behind `provider_health`, at an instant that is given as an SQL expression.
+
+    It comes to what `engine.health` says at that instant, which a test holds it to. A provider whose record is split by
+    context (`lane_by`) is as its worst lane is, with the counts of all its lanes: MAX picks the row of the others.
+    """
+    return _HEALTH.replace(_NOW, now_us)
+
+
 _INDEXES: Final = (
-    f"ALTER TABLE events ADD COLUMN cost AS ({_of('payload', 'cost')}) VIRTUAL",
+    f"ALTER TABLE events ADD COLUMN cost AS ({_of_whole('payload', 'cost')}) VIRTUAL",
     "DROP INDEX IF EXISTS events_outcome",
     # How a provider has been doing: the ended calls only, and all that most reports ask of them.
     "CREATE INDEX events_outcome ON events (provider, at_us, outcome, latency_us, operation) WHERE outcome IS NOT NULL",

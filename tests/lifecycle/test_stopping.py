@@ -36,8 +36,7 @@ def test_a_call_that_does_not_end_in_time_is_given_up_and_its_caller_told(stage:
         async with stage.engine(Told("a", default=never()), policy=IN_ORDER) as engine:
             call = under_way(engine.call("x", effect=effect))
             await asyncio.sleep(0)
-            engine._policy = Policy(request_timeout_ms=1_000)  # Less patience with its own stop than with the call.
-            await engine.stop()
+            await engine.stop(grace_ms=1_000)  # Less patience with its own stop than with the call.
             with pytest.raises(RequestInterrupted, match=r"the engine was stopped; request .* was given up"):
                 await call
             assert call.cancelling() == 0, "it is told, not cancelled"
@@ -51,8 +50,7 @@ def test_a_caller_who_is_cancelled_by_others_too_is_cancelled(stage: Any) -> Non
         async with stage.engine(Told("a", default=never()), policy=IN_ORDER) as engine:
             call = under_way(engine.call("x"))
             await asyncio.sleep(0)
-            engine._policy = Policy(request_timeout_ms=1_000)
-            stopping = asyncio.create_task(engine.stop())
+            stopping = asyncio.create_task(engine.stop(grace_ms=1_000))
             await asyncio.sleep(0.5)
             call.cancel()
             await stopping
@@ -71,8 +69,7 @@ def test_a_side_call_under_way_is_told_that_the_engine_is_gone(stage: Any) -> No
         async with stage.engine(Slow("a"), policy=IN_ORDER, watch=False) as engine:
             asked = under_way(engine.ask("a", "stock"))
             await asyncio.sleep(0)
-            engine._policy = Policy(request_timeout_ms=1_000)
-            await engine.stop()
+            await engine.stop(grace_ms=1_000)  # Less patience with its own stop than with the call.
             with pytest.raises(EngineClosed, match="the engine was stopped before a answered"):
                 await asked
         assert stage.kinds()[-2:] == ["call_abandoned", "engine_stopped"]

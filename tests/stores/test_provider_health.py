@@ -52,7 +52,7 @@ def compare(standing: Standing, now_us: int) -> None:
         assert row["provider"] == said.provider
         assert row["status"] == said.status
         if not standing.stock:  # What is in stock differs by what is asked for; the view's score leaves it out.
-            assert row["score"] == said.score / 1000
+            assert row["score"] == round(said.score / 1000, 2)
         assert row["success_rate"] == (None if said.success_bp is None else said.success_bp / 100)
         if said.average_us:
             assert row["avg_response_time_ms"] == (said.average_us + 500) // 1000
