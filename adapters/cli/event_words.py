@@ -69,7 +69,8 @@ def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeReq
     """What an operator wanted, and why."""
     match event:
         case PreferencesChanged():
-            return f"{event.actor} has changed preferences: {_cut(json.dumps(event.changes))}: {event.reason}"
+            changed = ", ".join(f"{name} is {json.dumps(value)}" for name, value in event.changes.items())
+            return f"{event.actor} has changed preferences: {changed}: {event.reason}"
         case OverrideSet():
             until = f" until {iso(event.until_us)}" if event.until_us is not None else ""
             return f"{event.actor} forces {event.provider} to {event.state}{until}: {event.reason}"
