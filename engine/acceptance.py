@@ -1,15 +1,14 @@
 """Taking a request on: its arguments are checked, its sensitive values put aside, and its acceptance noted."""
 
 from collections.abc import Mapping
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import JsonValue
-from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from understudy.engine.columns import CONTEXT_COLUMNS
+from understudy.engine.arguments import MOST_DIGITS, check_name, exact, is_name, plain, split
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
@@ -17,7 +16,6 @@ from understudy.engine.operation import Operation, effect_named
 from understudy.engine.provider import Request
 from understudy.engine.reports import Discretion
 from understudy.engine.ticket import Ticket
-from understudy.events.errors import EventRefused
 from understudy.events.log import ClaimKey, SideWrite, StoreSensitive
 from understudy.events.policy import Policy
 from understudy.events.record import record
@@ -29,9 +27,7 @@ KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
 """How long an idempotency key is kept: thirty days."""
 NOTHING_HIDDEN: Final = Discretion()
 _NOTHING: Final[Mapping[str, str]] = {}
-_NAME_LIMIT: Final = 200
-_MOST_DIGITS: Final = 100
-_EXACT: Final = Context(prec=_MOST_DIGITS)
+_EXACT: Final = Context(prec=MOST_DIGITS)
 _LONGEST_MS: Final = 30 * 24 * 3_600_000
 
 
@@ -87,15 +83,15 @@ def check(
         deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
-    (columns, labels), exact = _split_for(operation, context), _amount(amount)
-    _check_quotable(operation, columns.get("pair"), exact, policy)
+    (columns, labels), sum_ = _split_for(operation, context), exact(amount)
+    _check_quotable(operation, columns.get("pair"), sum_, policy)
     return Asked(
         operation=operation,
         effect=operation.effect if effect is None else _effect(effect, operation),
         columns=columns,
         labels=labels,
-        body=_json(body),
-        amount=exact,
+        body=plain(body),
+        amount=sum_,
         key=key,
         principal=principal,
         subject=subject,
@@ -129,7 +125,7 @@ def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect |
     Where some are declared, an undeclared one must name its effect: a misspelt payment is not to be served as a read.
     Errors: InvalidRequest.
     """
-    if not _is_name(name):
+    if not is_name(name):
         check_name("operation", name)
     if name in SIDE_OPERATIONS:
         own = ", ".join(SIDE_OPERATIONS)
@@ -147,24 +143,6 @@ def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect |
 @lru_cache(maxsize=1_000)
 def _undeclared(name: str) -> Operation:
     return Operation(name=name, declared=False)
-
-
-def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """A context as the part that has columns of its own, and the rest."""
-    if type(context) is not dict and not isinstance(context, Mapping):
-        raise InvalidRequest(f'context must be a mapping such as {{"country": "us"}}, not {context!r}')
-    for name, value in context.items():
-        if not _is_name(name):
-            check_name("a name in context", name)
-        if not isinstance(value, str):
-            raise InvalidRequest(f"context[{name!r}] must be text, not {type(value).__name__}: use str(…)")
-        if not _is_name(value):
-            check_name(f"context[{name!r}]", value)
-    columns: dict[str, str] = {}
-    labels: dict[str, str] = {}
-    for name, value in context.items():
-        (columns if name in CONTEXT_COLUMNS else labels)[name] = value
-    return columns, labels
 
 
 def _split_for(operation: Operation, context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -257,43 +235,3 @@ def _effect(wanted: Effect | str, operation: Operation) -> Effect:
     if operation.declared and effect is not operation.effect:
         raise InvalidRequest(f"{operation.name} is declared as {operation.effect}; leave `effect` out or declare it so")
     return effect
-
-
-def _amount(amount: Decimal | int | str | None) -> Decimal | None:
-    if amount is None:
-        return None
-    if isinstance(amount, float):
-        raise InvalidRequest(f'amount {amount!r} is a float, which cannot hold money exactly; pass Decimal("{amount}")')
-    try:
-        exact = Decimal(amount)
-    except (InvalidOperation, TypeError, ValueError):
-        raise InvalidRequest(f"amount {amount!r} is not a decimal number") from None
-    if not exact.is_finite():
-        raise InvalidRequest(f"amount {amount!r} is not a finite number")
-    if len(exact.as_tuple().digits) > _MOST_DIGITS or abs(exact.adjusted()) > _MOST_DIGITS:
-        raise InvalidRequest(f"amount {str(amount)[:50]!r} has more than {_MOST_DIGITS} digits")
-    return exact
-
-
-def _json(body: Any) -> JsonValue:
-    if body is None:
-        return None
-    try:
-        return from_json(to_json(body), allow_inf_nan=False)  # type: ignore[no-any-return]
-    except (PydanticSerializationError, ValueError) as error:
-        raise EventRefused(f"the body cannot be put on record as JSON: {error}") from error
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _NAME_LIMIT and value.isprintable()
-
-
-def check_name(what: str, value: str) -> None:
-    """Refuse what cannot be a name or a key; `what` says whose it is.
-
-    Errors: InvalidRequest.
-    """
-    if not isinstance(value, str):
-        raise InvalidRequest(f"{what} must be text, not {type(value).__name__}")
-    if not _is_name(value):
-        raise InvalidRequest(f"{what} must be 1 to {_NAME_LIMIT} printable characters, not {value[:50]!r}")

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from understudy.engine.acceptance import NOTHING_HIDDEN, split
+from understudy.engine.acceptance import NOTHING_HIDDEN
+from understudy.engine.arguments import split
 from understudy.engine.columns import columns_in
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.provider import Deadline, Reply, Request
