@@ -21,7 +21,7 @@ from understudy.events.policy import Policy
 from understudy.events.record import record
 from understudy.events.requests import RequestAccepted
 from understudy.events.sensitive import conceal
-from understudy.events.vocabulary import SIDE_OPERATIONS, Effect
+from understudy.events.vocabulary import SIDE_OPERATIONS, TENDING, Effect
 
 KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
 """How long an idempotency key is kept: thirty days."""
@@ -47,12 +47,14 @@ class Asked:
     deadline_ms: int
     preferred: str | None
     free_to_abandon: bool
+    only: str | None = None
+    undoes: str | None = None
 
     def fingerprint(self, salt: bytes) -> str:
         """What tells a repeat from another request under the same key, salted: sensitive values are part of it."""
         amount = None if self.amount is None else str(self.amount.normalize(_EXACT))
         content = (self.operation.name, self.effect, self.columns, self.labels, self.body, amount)
-        return body_hash(content, salt)
+        return body_hash(content if self.only is None else (*content, self.only), salt)
 
 
 def check(
@@ -69,6 +71,8 @@ def check(
     deadline_ms: int | None = None,
     preferred: str | None = None,
     free_to_abandon: bool | None = None,
+    only: str | None = None,
+    undoes: str | None = None,
 ) -> Asked:
     """The arguments of a call, checked.
 
@@ -77,12 +81,8 @@ def check(
     for what, name in (("idempotency_key", key), ("principal", principal or None), ("subject", subject)):
         if name is not None:
             check_name(what, name)
-    if preferred is not None and (not isinstance(preferred, str) or preferred not in policy.by_id):  # type: ignore[redundant-expr]
-        raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
-    if deadline_ms is None:
-        deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
-    if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
-        raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
+    _check_named(preferred, only, policy)
+    _check_bound(operation, only)
     (columns, labels), sum_ = _split_for(operation, context), exact(amount)
     _check_quotable(operation, columns.get("pair"), sum_, policy)
     return Asked(
@@ -95,10 +95,43 @@ def check(
         key=key,
         principal=principal,
         subject=subject,
-        deadline_ms=deadline_ms,
+        deadline_ms=_deadline_ms(operation, deadline_ms, policy),
         preferred=preferred,
         free_to_abandon=operation.free_to_abandon if free_to_abandon is None else bool(free_to_abandon),
+        only=only,
+        undoes=undoes,
     )
+
+
+def _check_named(preferred: str | None, only: str | None, policy: Policy) -> None:
+    """Refuse providers that there are not.
+
+    Errors: InvalidRequest.
+    """
+    for what, provider in (("preferred provider", preferred), ("only", only)):
+        if provider is not None and (not isinstance(provider, str) or provider not in policy.by_id):  # type: ignore[redundant-expr]
+            raise InvalidRequest(f"{what} {provider!r} is unknown; known: {', '.join(policy.by_id)}")
+
+
+def _deadline_ms(operation: Operation, deadline_ms: int | None, policy: Policy) -> int:
+    if deadline_ms is None:
+        deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
+    if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
+        raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
+    return deadline_ms
+
+
+def _check_bound(operation: Operation, only: str | None) -> None:
+    """Refuse what is about something that a provider has given, and does not say which one; and the other way round.
+
+    Errors: InvalidRequest.
+    """
+    if operation.name in TENDING and only is None:
+        raise InvalidRequest(
+            f"{operation.name!r} is asked about something that a provider has given: say which one has, only=…"
+        )
+    if operation.quoted and only is not None:
+        raise InvalidRequest(f"{operation.name} compares quotes, so it cannot be asked of {only!r} only")
 
 
 def _check_quotable(operation: Operation, pair: str | None, amount: Decimal | None, policy: Policy) -> None:
@@ -127,8 +160,8 @@ def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect |
     """
     if not is_name(name):
         check_name("operation", name)
-    if name in SIDE_OPERATIONS:
-        own = ", ".join(SIDE_OPERATIONS)
+    if name in SIDE_OPERATIONS and name not in TENDING:
+        own = ", ".join(one for one in SIDE_OPERATIONS if one not in TENDING)
         raise InvalidRequest(f"an operation cannot be called {name!r}: the engine's own calls are {own}")
     found = operations.get(name)
     if found is None and operations and effect is None:
@@ -226,6 +259,9 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_h
         key=asked.key,
         body_hash=body_hash,
         quoted=asked.operation.quoted or None,
+        only=asked.only,
+        undone_by=asked.operation.undone_by,
+        undoes=asked.undoes,
         **asked.columns,
     )
 

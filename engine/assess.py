@@ -13,9 +13,9 @@ from understudy.engine.eligibility import (
     Asking,
     is_eligible,
     is_last_resort,
-    known_stock,
     verdict,
 )
+from understudy.engine.wares import known_stock
 from understudy.events.policy import ProviderSettings
 from understudy.events.quotes import JudgedQuote
 from understudy.events.vocabulary import Strategy
@@ -154,7 +154,7 @@ def assess(standing: Standing, settings: ProviderSettings, asked: Asking) -> Ass
     """Look one provider up in the standing."""
     index = standing.serving_lane(settings.id, asked.context)
     name, until_us = verdict(standing, settings, asked, index)
-    stock = known_stock(standing, settings, asked) if standing.stock else None
+    stock = known_stock(standing, settings.id, asked.accepted, asked.now_us) if standing.stock else None
     found = Assessed(settings, name, until_us, stock)
     if index is None:
         found.complete()

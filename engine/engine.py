@@ -7,11 +7,9 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, recovery, room
-from understudy.engine.aftercare import watched_tickets
+from understudy.engine import acceptance, background, commands, resuming, room
 from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride
 from understudy.engine.cut_off import cut_off
-from understudy.engine.decide import RULES_VERSION
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
 from understudy.engine.health import ProviderHealth, health
@@ -28,7 +26,7 @@ from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
 from understudy.events.log import EventLog
-from understudy.events.operations import EngineStarted, EngineStopped, PolicyActivated
+from understudy.events.operations import EngineStopped
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect, ForcedState
 from understudy.projections.standing import Standing
@@ -111,26 +109,11 @@ class Engine:
         journal.hooks = self._hooks
         if rest is not None:
             journal.follow(*rest, at_us=ledger.standing.at_us)
-        journal.note(
-            EngineStarted(
-                version=identity.version,
-                rules_version=RULES_VERSION,
-                python=identity.python,
-                writer=identity.writer,
-            )
-        )
-        if ledger.standing.policy_hash != self._policy.content_hash:
-            journal.note(PolicyActivated(policy=self._policy, policy_hash=self._policy.content_hash))
-        runner = Runner(journal, self._providers)
+        resuming.begin(journal, identity, self._policy)
+        runner = Runner(journal, self._providers, self._operations)
         keeper = Keeper(journal, runner)
         journal.keep = keeper.take
-        for event in recovery.interruptions(ledger, journal.now_us()):
-            journal.note(event)
-        unsettled = await recovery.tickets(journal, self._operations)
-        for ticket in await watched_tickets(journal, self._operations):
-            runner.watch(ticket)
-        for ticket in unsettled:
-            runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
+        await resuming.resume(runner, self._operations)
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)
@@ -168,8 +151,9 @@ class Engine:
         deadline_ms: int | None = None,
         preferred: str | None = None,
         free_to_abandon: bool | None = None,
+        only: str | None = None,
     ) -> Answer:
-        """Have an operation carried out by the best provider.
+        """Have an operation carried out by the best provider, or by `only` that one.
 
         `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns). `effect`
         is `read` unless the operation is declared otherwise. A repeated `idempotency_key` joins the first request
@@ -177,7 +161,7 @@ class Engine:
         Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
                 after.
         """
-        runner, keyed, _ = self._running()
+        self._running()
         self._log.check()
         asked = acceptance.check(
             acceptance.declared(operation, self._operations, effect=effect),
@@ -192,7 +176,12 @@ class Engine:
             policy=self._policy,
             preferred=preferred,
             free_to_abandon=free_to_abandon,
+            only=only,
         )
+        return await self._serve(asked)
+
+    async def _serve(self, asked: acceptance.Asked) -> Answer:
+        runner, keyed, _ = self._running()
         if not room.has_room(runner.journal, self._events_each):
             await room.make_room(runner.journal, self._events_each)
         if asked.key is not None:

@@ -102,11 +102,12 @@ class AlertRaised(Fact):
 
 @record(kw_only=True)
 class AlertCleared(Fact):
-    """The cause of an alert is gone."""
+    """The cause of an alert is gone; `message` tells how, where it did not go by itself."""
 
     kind: ClassVar[str] = "alert_cleared.v1"
     alert: str
     subject: str
+    message: str | None = None
 
 
 @record(kw_only=True)

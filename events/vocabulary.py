@@ -138,11 +138,24 @@ class Via(StrEnum):
     OPERATOR = "operator"
 
 
-SIDE_OPERATIONS = {"quote": "quote", "stock": "stock", "price": "stock", "ping": "ping", "lookup": "lookup"}
+TENDING = frozenset({"code", "cancel", "finish"})
+"""What is asked about something that a provider has already given: read a code, give it back, be done with it."""
+
+SIDE_OPERATIONS = {
+    "quote": "quote",
+    "stock": "stock",
+    "price": "stock",
+    "ping": "ping",
+    "lookup": "lookup",
+    **dict.fromkeys(sorted(TENDING), "tend"),
+}
 """Operations with a lane class of their own; every other operation is of class `serve`."""
 
 FREE_OF_KEY = frozenset({"ping", "quote"})
 """Operations that may need neither key nor funds: their success says nothing of an account."""
+
+FREE_OF_FUNDS = FREE_OF_KEY | TENDING
+"""Operations that cost nothing: their success does not tell that an account has funds again."""
 
 
 def operation_class(operation: str) -> str:

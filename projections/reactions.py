@@ -21,14 +21,32 @@ from understudy.events.operations import (
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
 from understudy.events.requests import (
     RequestAccepted,
+    RequestCancelled,
     RequestCompleted,
     RequestFailed,
     RequestResumed,
     RequestSuspended,
 )
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import FREE_OF_KEY, SIDE_OPERATIONS, AbandonReason, FailureKind, Strategy
+from understudy.events.vocabulary import (
+    FREE_OF_FUNDS,
+    FREE_OF_KEY,
+    SIDE_OPERATIONS,
+    AbandonReason,
+    FailureKind,
+    Strategy,
+)
 from understudy.projections import lane_step as lane
+from understudy.projections.end_reactions import (
+    alert_cleared,
+    alert_raised,
+    called_back,
+    cancelled,
+    completed,
+    failed,
+    resumed,
+    suspended,
+)
 from understudy.projections.lanes import turn
 from understudy.projections.open_call import OpenCall, call_context, ending_code
 from understudy.projections.provider_record import StockBelief, rate_interval_us, stock_key
@@ -102,6 +120,7 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
     record.answered_us = at_us
     if started.operation not in FREE_OF_KEY:
         record.misconfigured_us = 0
+    if started.operation not in FREE_OF_FUNDS:
         record.unfunded_us = 0
     if started.operation not in SIDE_OPERATIONS:
         record.in_flight -= 1
@@ -110,8 +129,8 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
             record.slow_start.end(started_us, gained=1)
     if event.pair is not None:
         read_quotes(standing, started, event, at_us)
-    if started.operation == "lookup" or standing.leftovers.doubts:
-        standing.leftovers.succeeded(started, event)
+    if started.operation == "lookup" or standing.leftovers.doubts or standing.unused.open:
+        called_back(standing, started, event)
     if event.stock is not None:
         key = stock_key(event.provider, event.service, event.country)
         standing.stock[key] = StockBelief(units=event.stock, at_us=at_us, revealed=False)
@@ -210,20 +229,6 @@ def _probe_requested(standing: "Standing", recorded: Recorded, event: ProbeReque
     standing.lanes.kept.pop(event.provider, None)
 
 
-def _alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -> None:
-    standing.alerts[f"{event.alert}|{event.subject}"] = recorded.at_us
-    standing.leftovers.told(event.subject)
-    standing.lanes.kept.clear()
-    turn(standing.lanes, recorded)
-
-
-def _alert_cleared(standing: "Standing", recorded: Recorded, event: AlertCleared) -> None:
-    standing.alerts.pop(f"{event.alert}|{event.subject}", None)
-    standing.spoken.pop(event.subject, None)  # That a request was held, or is contradicted, is over with it.
-    standing.lanes.kept.clear()
-    turn(standing.lanes, recorded)
-
-
 def _mode_changed(standing: "Standing", _: Recorded, event: ModeChanged) -> None:
     standing.mode = event.mode
 
@@ -236,34 +241,10 @@ def _decision_made(standing: "Standing", recorded: Recorded, event: Decided) -> 
         standing.last_first[event.tier] = event.provider
 
 
-def _accepted(standing: "Standing", _: Recorded, __: RequestAccepted) -> None:
+def _accepted(standing: "Standing", _: Recorded, event: RequestAccepted) -> None:
     standing.totals.accepted += 1
-
-
-def _completed(standing: "Standing", recorded: Recorded, event: RequestCompleted) -> None:
-    totals = standing.totals
-    totals.completed += 1
-    totals.served[event.provider] = totals.served.get(event.provider, 0) + 1
-    if event.failovers:
-        totals.failovers += 1
-    if standing.spared:
-        standing.spared.pop(event.request_id, None)
-    if standing.leftovers.doubts:
-        standing.leftovers.ended(event.request_id, recorded[1], served_by=event.provider)
-
-
-def _failed(standing: "Standing", recorded: Recorded, event: RequestFailed) -> None:
-    standing.totals.failed += 1
-    standing.spared.pop(event.request_id, None)
-    standing.leftovers.ended(event.request_id, recorded[1], served_by=None)
-
-
-def _resumed(standing: "Standing", _: Recorded, event: RequestResumed) -> None:
-    standing.spoken[event.request_id] = event.executed
-
-
-def _suspended(standing: "Standing", _: Recorded, __: RequestSuspended) -> None:
-    standing.totals.suspended += 1
+    if event.undone_by is not None or event.undoes is not None:
+        standing.unused.accepted(event)
 
 
 def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[Any, Reaction]:
@@ -282,18 +263,19 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(OverrideSet, _override_set),
         _on(OverrideCleared, _override_cleared),
         _on(ProbeRequested, _probe_requested),
-        _on(AlertRaised, _alert_raised),
-        _on(AlertCleared, _alert_cleared),
+        _on(AlertRaised, alert_raised),
+        _on(AlertCleared, alert_cleared),
         _on(ModeChanged, _mode_changed),
         _on(DecisionMade, _decision_made),
         _on(Decision, _decision_made),
         _on(RequestAccepted, _accepted),
-        _on(RequestCompleted, _completed),
-        _on(RequestFailed, _failed),
+        _on(RequestCompleted, completed),
+        _on(RequestCancelled, cancelled),
+        _on(RequestFailed, failed),
         _on(QuarantineSet, quarantine_set),
         _on(QuarantineReleased, quarantine_released),
-        _on(RequestSuspended, _suspended),
-        _on(RequestResumed, _resumed),
+        _on(RequestSuspended, suspended),
+        _on(RequestResumed, resumed),
     )
 )
 """What to do for each kind of event; the others change nothing but the place in the log."""

@@ -18,6 +18,7 @@ from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
 from understudy.projections.slow_start import SlowStart
 from understudy.projections.standing import Standing, Totals
+from understudy.projections.unused import Unused
 
 _PLAIN: Final = ("seq", "at_us", "rules_version", "policy_hash", "alerts", "rate_used_us", "rate_interval_us")
 
@@ -34,6 +35,7 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "totals": standing.totals,
         "quotes": standing.quotes,
         "leftovers": standing.leftovers,
+        "unused": standing.unused,
     }
 
 
@@ -58,6 +60,7 @@ def standing_of(
         totals=Totals(**rest["totals"]),
         quotes=QuoteBook.restored(rest["quotes"]),
         leftovers=Leftovers.restored(rest["leftovers"]),
+        unused=Unused.restored(rest["unused"]),
     )
 
 

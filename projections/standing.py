@@ -19,10 +19,11 @@ from understudy.projections.open_call import OpenCall, call_context
 from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
 from understudy.projections.reactions import REACTIONS
+from understudy.projections.unused import Unused
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 6
+FOLD_VERSION: Final = 7
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 
@@ -69,6 +70,7 @@ class Standing:
     stock: dict[str, StockBelief] = field(default_factory=dict)
     quotes: QuoteBook = field(default_factory=QuoteBook)
     leftovers: Leftovers = field(default_factory=Leftovers)
+    unused: Unused = field(default_factory=Unused)
     last_first: dict[int, str] = field(default_factory=dict)
     """Who was the first choice of the latest round-robin decision, by tier."""
     alerts: dict[str, int] = field(default_factory=dict)

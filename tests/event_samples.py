@@ -290,6 +290,7 @@ def _examples() -> list[Fact]:
         ),
         RequestResumed(request_id=_REQUEST, executed=True, reference="ext-9", **_OPERATOR),
         *_quoted_examples(alpha, chosen),
+        *_rental_examples(),
     ]
 
 
@@ -376,6 +377,23 @@ def _quoted_examples(alpha: ProviderSettings, chosen: Candidate) -> list[Fact]:
             reason="5 quotes in a row were not to be trusted",
         ),
         QuarantineReleased(provider="beta", pair="ETH/BTC", **_OPERATOR),
+    ]
+
+
+def _rental_examples() -> list[Fact]:
+    """What there is where something is given that may have to be taken back."""
+    accepted: dict[str, Any] = {
+        "request_id": _REQUEST,
+        "deadline_at_us": 1_700_000_030_000_000,
+        "service": "wa",
+        "country": "us",
+    }
+    return [
+        RequestAccepted(operation="rent", effect=Effect.ONCE, undone_by="cancel", **accepted),
+        RequestAccepted(
+            operation="cancel", effect=Effect.IDEMPOTENT, only="alpha", undoes="r-1", rental_id="ext-9", **accepted
+        ),
+        AlertCleared(alert="late_success", subject=_REQUEST, message="alpha has undone it: cancel of reference ext-9"),
     ]
 
 
