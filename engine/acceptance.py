@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from understudy.engine.arguments import MOST_DIGITS, check_name, exact, is_name, plain, split
+from understudy.engine.arguments import MOST_DIGITS, check_name, check_names, exact, is_name, plain, split
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
@@ -49,12 +49,15 @@ class Asked:
     free_to_abandon: bool
     only: str | None = None
     undoes: str | None = None
+    max_price: Decimal | None = None
 
     def fingerprint(self, salt: bytes) -> str:
         """What tells a repeat from another request under the same key, salted: sensitive values are part of it."""
         amount = None if self.amount is None else str(self.amount.normalize(_EXACT))
         content = (self.operation.name, self.effect, self.columns, self.labels, self.body, amount)
-        return body_hash(content if self.only is None else (*content, self.only), salt)
+        limit = None if self.max_price is None else str(self.max_price.normalize(_EXACT))
+        bounds = (self.only, limit)
+        return body_hash(content if bounds == (None, None) else (*content, *bounds), salt)
 
 
 def check(
@@ -73,14 +76,13 @@ def check(
     free_to_abandon: bool | None = None,
     only: str | None = None,
     undoes: str | None = None,
+    max_price: Decimal | int | str | None = None,
 ) -> Asked:
     """The arguments of a call, checked.
 
     Errors: InvalidRequest and EventRefused say which argument is wrong and what would be right.
     """
-    for what, name in (("idempotency_key", key), ("principal", principal or None), ("subject", subject)):
-        if name is not None:
-            check_name(what, name)
+    check_names(idempotency_key=key, principal=principal or None, subject=subject)
     _check_named(preferred, only, policy)
     _check_bound(operation, only)
     (columns, labels), sum_ = _split_for(operation, context), exact(amount)
@@ -100,6 +102,7 @@ def check(
         free_to_abandon=operation.free_to_abandon if free_to_abandon is None else bool(free_to_abandon),
         only=only,
         undoes=undoes,
+        max_price=_limit(max_price, operation, only, policy),
     )
 
 
@@ -119,6 +122,18 @@ def _deadline_ms(operation: Operation, deadline_ms: int | None, policy: Policy) 
     if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
         raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
     return deadline_ms
+
+
+def _limit(
+    max_price: Decimal | int | str | None, operation: Operation, only: str | None, policy: Policy
+) -> Decimal | None:
+    """The most that is paid: what a caller says, else what the policy says of anything that costs something."""
+    if max_price is None and operation.effect is Effect.ONCE and not operation.quoted and only is None:
+        return policy.max_price
+    most = exact(max_price, what="max_price")
+    if most is not None and most <= 0:
+        raise InvalidRequest(f"max_price must be above 0, not {most}")
+    return most
 
 
 def _check_bound(operation: Operation, only: str | None) -> None:
@@ -222,6 +237,7 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
         context={**asked.columns, **asked.labels},
         amount=asked.amount,
         body=asked.body,
+        max_price=asked.max_price,
     )
     return Ticket(request, _discretion(asked, taken, log.salt), subject)
 
@@ -262,6 +278,7 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_h
         only=asked.only,
         undone_by=asked.operation.undone_by,
         undoes=asked.undoes,
+        max_price=asked.max_price,
         **asked.columns,
     )
 

@@ -9,6 +9,7 @@ from understudy.events.exact import EXACT
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed, RequestSuspended
 from understudy.events.vocabulary import FailureKind, Finding, Mode, ServicePriority
+from understudy.projections.provider_record import is_phantom, stock_key
 from understudy.projections.standing import Standing
 from understudy.projections.unused import LATE_SUCCESS, UNCLAIMED, alert_on, owed_key
 
@@ -17,6 +18,8 @@ MISCONFIGURED = "misconfigured"
 INSUFFICIENT_FUNDS = "insufficient_funds"
 SUSPENDED = "suspended"
 EMERGENCY = "emergency"
+PHANTOM_STOCK = "phantom_stock"
+"""A provider says again and again that it has what it then refuses."""
 CONTRADICTION = "contradiction"
 """An operator says one thing of a request, and its provider another."""
 _UNSETTLED = frozenset({LATE_SUCCESS, UNCLAIMED, CONTRADICTION})
@@ -102,8 +105,31 @@ def _after_failure(standing: Standing, event: CallFailed) -> AlertRaised | Alert
             return _raise(standing, MISCONFIGURED, event.provider, message)
         case FailureKind.INSUFFICIENT_FUNDS:
             return _raise(standing, INSUFFICIENT_FUNDS, event.provider, f"our account at {event.provider} lacks funds")
+        case FailureKind.OUT_OF_STOCK:
+            return _phantom(standing, event)
         case _:
             return None
+
+
+def _phantom(standing: Standing, event: CallFailed) -> AlertRaised | None:
+    belief = standing.stock.get(stock_key(event.provider, event.service, event.country))
+    if belief is None or not is_phantom(belief, standing.policy):
+        return None
+    what = " ".join(one for one in (event.country, event.service) if one is not None)
+    message = (
+        f"{event.provider} says that it has {what or 'stock'}, and has refused {belief.refusals} times in a row:"
+        " it is asked less and less often"
+    )
+    return _raise(standing, PHANTOM_STOCK, stock_key(event.provider, event.service, event.country), message)
+
+
+def _phantom_over(standing: Standing) -> AlertCleared | None:
+    """It has delivered, or says itself that there is nothing."""
+    for standing_alert in standing.alerts:
+        name, _, key = standing_alert.partition("|")
+        if name == PHANTOM_STOCK and not is_phantom(standing.stock[key], standing.policy):
+            return AlertCleared(alert=name, subject=key)
+    return None
 
 
 def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | AlertCleared | None:
@@ -113,7 +139,7 @@ def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Al
         return _late_success(standing, event)
     if event.operation == LOOKUP and standing.spoken and (contradiction := _contradiction(standing, event)):
         return contradiction
-    return _accounted(standing, event.provider)
+    return _accounted(standing, event.provider) or _phantom_over(standing)
 
 
 def _of_the_unused(standing: Standing) -> AlertRaised | AlertCleared | None:

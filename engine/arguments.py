@@ -81,3 +81,13 @@ def check_name(what: str, value: str) -> None:
         raise InvalidRequest(f"{what} must be text, not {type(value).__name__}")
     if not is_name(value):
         raise InvalidRequest(f"{what} must be 1 to {_NAME_LIMIT} printable characters, not {value[:50]!r}")
+
+
+def check_names(**given: str | None) -> None:
+    """Refuse those of some arguments that cannot be names or keys.
+
+    Errors: InvalidRequest.
+    """
+    for what, name in given.items():
+        if name is not None:
+            check_name(what, name)

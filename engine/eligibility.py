@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from understudy.engine.patience import is_late, needed_us, usual_us
 from understudy.engine.quote_vetoes import NOBODY, of_the_quotes
-from understudy.engine.wares import of_the_stock
+from understudy.engine.wares import of_the_bid, of_the_wares
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import ForcedState, Strategy
@@ -109,6 +109,7 @@ def asking(
         or policy.strategy is _LEAST_USED
         or accepted.quoted
         or accepted.only
+        or accepted.max_price is not None
     )
     # Straight to `tuple`: a NamedTuple's own constructor takes twice as long.
     return tuple.__new__(Asking, (accepted, context, tried, heard, now_us, common, late, plain))
@@ -125,8 +126,12 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     record = standing.providers.get(settings.id)
     if asked.accepted.only is not None:
         return _of_the_bound(standing, record, settings, asked)
+    if settings.free_price and (why_not := of_the_bid(standing.policy, asked.accepted)):
+        return why_not, None
     if record is None:
         veto = _of_the_quotes(standing, settings, asked) if asked.accepted.quoted else None
+        if asked.accepted.max_price is not None:
+            veto = veto or of_the_wares(standing, settings, asked.accepted, asked.now_us)
         return veto or asked.common or _ELIGIBLE
     forced = None if record.override is None else record.forced(asked.now_us)
     if forced is ForcedState.OPEN or forced is ForcedState.DRAIN:
@@ -145,8 +150,8 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
         record.slow_start is not None or record.rate_interval_us or settings.max_in_flight is not None
     ):
         veto = _of_the_load(standing, record, settings, asked.now_us)
-    if veto is None and standing.stock:
-        veto = of_the_stock(standing, settings.id, asked.accepted, asked.now_us)
+    if veto is None and (standing.stock or asked.accepted.max_price is not None):
+        veto = of_the_wares(standing, settings, asked.accepted, asked.now_us)
     if veto is None:
         veto = asked.common
     if veto is not None or forced is ForcedState.CLOSED or index is None:
@@ -189,16 +194,6 @@ def too_late_for(
         if index is not None and _of_the_time(standing, one, asked, index):
             late.append(one.id)
     return tuple(late)
-
-
-def is_last_resort(standing: Standing, settings: ProviderSettings, asked: Asking, *, pause_us: int) -> bool:
-    """Whether a provider whose circuit is open may be asked now, where nobody else may: it was left alone."""
-    lanes, index = standing.lanes, standing.serving_lane(settings.id, asked.context)
-    if index is None or lanes.state[lanes.base(index) + lane.IN_FLIGHT]:
-        return False
-    base = lanes.base(index)
-    asked_us = max(lanes.state[base + lane.LAST_STARTED_US], lanes.state[base + lane.LAST_ENDED_US])
-    return asked.now_us - asked_us >= pause_us
 
 
 def pings_fail(standing: Standing, settings: ProviderSettings, index: int | None) -> bool:

@@ -152,12 +152,14 @@ class Engine:
         preferred: str | None = None,
         free_to_abandon: bool | None = None,
         only: str | None = None,
+        max_price: Decimal | int | str | None = None,
     ) -> Answer:
         """Have an operation carried out by the best provider, or by `only` that one.
 
         `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns). `effect`
         is `read` unless the operation is declared otherwise. A repeated `idempotency_key` joins the first request
-        under it. `subject` is whose data the sensitive values are.
+        under it. `subject` is whose data the sensitive values are. Nobody is asked who is known to cost more than
+        `max_price`.
         Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
                 after.
         """
@@ -177,6 +179,7 @@ class Engine:
             preferred=preferred,
             free_to_abandon=free_to_abandon,
             only=only,
+            max_price=max_price,
         )
         return await self._serve(asked)
 

@@ -20,6 +20,8 @@ class Request:
 
     Shape:  `context` is the caller's, for instance `{"country": "us", "service": "wa"}`; `body` is any JSON value.
             `quote` is this provider's own that was accepted; `created` what it answered to the first of two parts.
+    Units:  `max_price` is the most that the caller pays, in the provider's own unit; where a provider sells to the
+            highest bid, that is the bid.
     """
 
     request_id: str
@@ -30,6 +32,7 @@ class Request:
     body: JsonValue = None
     quote: Quote | None = None
     created: "Reply | None" = None
+    max_price: Decimal | None = None
 
 
 @record(kw_only=True)
@@ -231,7 +234,9 @@ def settings_of(one: Provider, configured: Mapping[str, ProviderSettings], *, pi
             "has_ping": pinged and callable(getattr(one, "ping", None)),
             "has_lookup": callable(getattr(one, "lookup", None)),
             "has_quote": callable(getattr(one, "quote", None)),
+            "has_sync": callable(getattr(one, "sync", None)),
             "two_part": getattr(one, "two_part", base.two_part) is True,
+            "free_price": getattr(one, "free_price", base.free_price) is True,
             "settle_ms": settle_ms,
         }
     )

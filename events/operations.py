@@ -87,6 +87,16 @@ class ProbeRequested(Fact):
 
 
 @record(kw_only=True)
+class SyncRequested(Fact):
+    """An operator wants to know now what a provider has on offer: its list is asked for by whoever runs next."""
+
+    kind: ClassVar[str] = "sync_requested.v1"
+    provider: str
+    actor: str
+    reason: str
+
+
+@record(kw_only=True)
 class AlertRaised(Fact):
     """Something needs a person.
 

@@ -21,6 +21,7 @@ class RequestAccepted(Fact):
             for quotes first, of `amount` for the `pair`. `only` is the one provider that may be asked, for what is
             asked about something that it has given. `undone_by` is the operation that takes back what this one does,
             should nobody have a use for it; `undoes` is the request whose unused effect is taken back at `only`.
+            `max_price` is the most that this caller pays for it, in the unit of the providers' prices.
     Units:  `deadline_at_us` is an instant, handed down to every call, so that retries cannot stretch it.
     Errors: the only event that may be refused at append.
     Source: `Engine.call`.
@@ -37,6 +38,7 @@ class RequestAccepted(Fact):
     only: str | None = None
     undone_by: str | None = None
     undoes: str | None = None
+    max_price: Decimal | None = None
     service: str | None = None
     country: str | None = None
     rental_id: str | None = None

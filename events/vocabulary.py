@@ -147,11 +147,12 @@ SIDE_OPERATIONS = {
     "price": "stock",
     "ping": "ping",
     "lookup": "lookup",
+    "sync": "sync",
     **dict.fromkeys(sorted(TENDING), "tend"),
 }
 """Operations with a lane class of their own; every other operation is of class `serve`."""
 
-FREE_OF_KEY = frozenset({"ping", "quote"})
+FREE_OF_KEY = frozenset({"ping", "quote", "sync"})
 """Operations that may need neither key nor funds: their success says nothing of an account."""
 
 FREE_OF_FUNDS = FREE_OF_KEY | TENDING

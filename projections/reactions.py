@@ -17,6 +17,7 @@ from understudy.events.operations import (
     OverrideSet,
     PolicyActivated,
     ProbeRequested,
+    SyncRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
 from understudy.events.requests import (
@@ -28,6 +29,7 @@ from understudy.events.requests import (
     RequestSuspended,
 )
 from understudy.events.row import Recorded
+from understudy.events.stock import OffersListed
 from understudy.events.vocabulary import (
     FREE_OF_FUNDS,
     FREE_OF_KEY,
@@ -49,8 +51,9 @@ from understudy.projections.end_reactions import (
 )
 from understudy.projections.lanes import turn
 from understudy.projections.open_call import OpenCall, call_context, ending_code
-from understudy.projections.provider_record import StockBelief, rate_interval_us, stock_key
+from understudy.projections.provider_record import rate_interval_us
 from understudy.projections.quote_reactions import quarantine_released, quarantine_set, read_quotes
+from understudy.projections.stock_reactions import heard, listed, sold_out, sync_requested
 
 if TYPE_CHECKING:
     from understudy.projections.lanes import LaneKey
@@ -131,9 +134,8 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
         read_quotes(standing, started, event, at_us)
     if started.operation == "lookup" or standing.leftovers.doubts or standing.unused.open:
         called_back(standing, started, event)
-    if event.stock is not None:
-        key = stock_key(event.provider, event.service, event.country)
-        standing.stock[key] = StockBelief(units=event.stock, at_us=at_us, revealed=False)
+    if event.stock is not None or event.operation == "sync" or standing.stock:
+        heard(standing, event, at_us, since_us=started_us)
     lanes = standing.lanes
     lanes.kept.pop(started.provider, None)
     base = lane.GLOBAL_WORDS + index * lanes.words
@@ -165,12 +167,8 @@ def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) ->
             record.misconfigured_us = at_us
         case FailureKind.INSUFFICIENT_FUNDS:
             record.unfunded_us = at_us
-        case FailureKind.OUT_OF_STOCK:
-            key = stock_key(event.provider, event.service, event.country)
-            standing.stock[key] = StockBelief(units=0, at_us=at_us, revealed=True)
-        case FailureKind.NOT_OFFERED if event.service or event.country:
-            key = stock_key(event.provider, event.service, event.country)
-            standing.stock[key] = StockBelief(units=0, at_us=at_us, revealed=False)  # For as long as a told stock.
+        case FailureKind.OUT_OF_STOCK | FailureKind.NOT_OFFERED if event.operation not in SIDE_OPERATIONS:
+            sold_out(standing, event, at_us)
         case _:
             pass
     return _end_in_vain(standing, recorded, event, call=call)
@@ -263,6 +261,8 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(OverrideSet, _override_set),
         _on(OverrideCleared, _override_cleared),
         _on(ProbeRequested, _probe_requested),
+        _on(SyncRequested, sync_requested),
+        _on(OffersListed, listed),
         _on(AlertRaised, alert_raised),
         _on(AlertCleared, alert_cleared),
         _on(ModeChanged, _mode_changed),

@@ -6,6 +6,7 @@ can be found in the rows, and what has not changed since the block before.
 
 from collections.abc import Mapping
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any, Final
 
 from understudy.events.operations import OverrideSet
@@ -69,7 +70,12 @@ def beliefs(stock: Mapping[str, Mapping[str, Any]]) -> dict[str, StockBelief]:
 
     Errors: TypeError if they are none.
     """
-    return {key: StockBelief(**belief) for key, belief in stock.items()}
+    return {key: _belief(told) for key, told in stock.items()}
+
+
+def _belief(told: Mapping[str, Any]) -> StockBelief:
+    price = told["price"]
+    return StockBelief(**{**told, "price": None if price is None else Decimal(price)})
 
 
 def _provider(record: Mapping[str, Any]) -> ProviderRecord:

@@ -1,13 +1,12 @@
 """Shops that rent phone numbers out and do as a test tells them, with books of their own."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from understudy.engine import Deadline, Effect, Finding, Found, Operation, OutOfStock, ProviderSettings, Reply, Request
+from understudy.engine import Deadline, Finding, Found, OutOfStock, ProviderSettings, Reply, Request
 
-RENT = Operation(name="rent", effect=Effect.ONCE, sensitive=frozenset({"number"}), undone_by="cancel")
 US_WA = {"country": "us", "service": "wa"}
 
 
@@ -27,6 +26,8 @@ class Shop:
     after: list[BaseException | None] = field(default_factory=list)
     """What happens after a number has been rented, in order."""
     lookups: list[Found | BaseException] = field(default_factory=list)
+    bids: list[BaseException | None] = field(default_factory=list)
+    """What happens to bids instead, in order."""
     codes: list[str | None] = field(default_factory=list)
     cancels: list[BaseException | None] = field(default_factory=list)
     calls: list[tuple[str, Request]] = field(default_factory=list)
@@ -43,6 +44,12 @@ class Shop:
             case "cancel" | "finish":
                 return self._close(operation, request.context["rental_id"])
         raise AssertionError(operation)
+
+    async def bid(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Any:
+        self.calls.append(("bid", request))
+        await asyncio.sleep(self.call_s)
+        _happen(self.bids)
+        return replace(self._rent(key), cost=request.max_price)
 
     def _rent(self, key: str) -> Reply:
         _happen(self.acts)

@@ -25,6 +25,9 @@ _VETOES: Final[Mapping[str, str]] = {
     eligibility.IN_FLIGHT: "as many calls as allowed are under way there",
     eligibility.GLOBAL_RATE_LIMIT: "our global rate limit is used up",
     eligibility.GLOBAL_IN_FLIGHT: "as many calls as allowed are under way",
+    wares.FREE_PRICE_OFF: "it sells to the highest bid, which is not enabled",
+    wares.NO_BID: "it sells to the highest bid, and is asked where a caller names one",
+    wares.TOO_EXPENSIVE: "it costs more than the caller pays",
     wares.OUT_OF_STOCK: "it has nothing in stock",
     eligibility.BOUND_ELSEWHERE: "the request is about something that another one has given",
 }

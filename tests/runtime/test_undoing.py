@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from conversions_for_tests import events
-from shops import RENT, US_WA, Shop
+from shops import US_WA, Shop
 
 from understudy.adapters import MemoryLog
+from understudy.adapters.rental import RENT
 from understudy.engine import (
     Ambiguous,
     Effect,
