@@ -26,7 +26,7 @@ from understudy.engine.errors import (
     Transient,
 )
 from understudy.engine.operation import Answer, Operation
-from understudy.engine.provider import Deadline, Found, Provider, Reply, Request, provider
+from understudy.engine.provider import Deadline, Found, Offer, Provider, Reply, Request, provider
 from understudy.events.errors import (
     EventRefused,
     LogDamaged,
@@ -66,6 +66,7 @@ __all__ = [
     "NoProviderAvailable",
     "NotALog",
     "NotOffered",
+    "Offer",
     "Operation",
     "OutOfStock",
     "OutcomeUnknown",

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from understudy.engine.patience import is_late, needed_us, usual_us
 from understudy.engine.quote_vetoes import NOBODY, of_the_quotes
-from understudy.engine.wares import of_the_bid, of_the_wares
+from understudy.engine.wares import of_the_wares
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import ForcedState, Strategy
@@ -126,12 +126,9 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     record = standing.providers.get(settings.id)
     if asked.accepted.only is not None:
         return _of_the_bound(standing, record, settings, asked)
-    if settings.free_price and (why_not := of_the_bid(standing.policy, asked.accepted)):
-        return why_not, None
     if record is None:
         veto = _of_the_quotes(standing, settings, asked) if asked.accepted.quoted else None
-        if asked.accepted.max_price is not None:
-            veto = veto or of_the_wares(standing, settings, asked.accepted, asked.now_us)
+        veto = veto or of_the_wares(standing, settings, asked.accepted, asked.now_us)
         return veto or asked.common or _ELIGIBLE
     forced = None if record.override is None else record.forced(asked.now_us)
     if forced is ForcedState.OPEN or forced is ForcedState.DRAIN:
@@ -150,7 +147,7 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
         record.slow_start is not None or record.rate_interval_us or settings.max_in_flight is not None
     ):
         veto = _of_the_load(standing, record, settings, asked.now_us)
-    if veto is None and (standing.stock or asked.accepted.max_price is not None):
+    if veto is None and (standing.stock or asked.accepted.max_price is not None or settings.free_price):
         veto = of_the_wares(standing, settings, asked.accepted, asked.now_us)
     if veto is None:
         veto = asked.common

@@ -53,6 +53,20 @@ class Reply:
     amount_out: Decimal | None = None
 
 
+@record(kw_only=True)
+class Offer:
+    """One line of the list of all that a provider has on offer.
+
+    Shape:  `stock` and `price` are None where the provider does not say.
+    Units:  `stock` in units; `price` is what one costs, in the provider's own unit.
+    """
+
+    country: str
+    service: str
+    stock: int | None = None
+    price: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What a look-up found out about an earlier call; `value`, `reference` and `amount_out` where it succeeded."""
@@ -87,9 +101,11 @@ class Provider(Protocol):
     """Somewhere that can serve requests. Trying again and giving up are the engine's business.
 
     Besides `call`, an object may have `async ping()`, `async stock(request, *, deadline)` and `async quote(request, *,
-    deadline)` (which returns a `Quote`, or a `Reply` with one), and `async lookup(operation, request, *, key, deadline)
-    -> Found`; and the attributes `settings` (`ProviderSettings`), `settle_ms` (how long after a call an "absent" of the
-    look-up is not yet to be believed) and `two_part` (a `once` request is called as `create`, then as `commit`).
+    deadline)` (which returns a `Quote`, or a `Reply` with one), `async sync(*, deadline)` (which returns a list of
+    `Offer`: all that there is), and `async lookup(operation, request, *, key, deadline) -> Found`; and the attributes
+    `settings` (`ProviderSettings`), `settle_ms` (how long after a call an "absent" of the look-up is not yet to be
+    believed), `two_part` (a `once` request is called as `create`, then as `commit`) and `free_price` (it sells to the
+    highest bid: `request.max_price`).
     """
 
     @property
@@ -134,9 +150,10 @@ class FunctionProvider:
 def provider(provider_id: str, /, **settings: Any) -> Callable[[AsyncFunction], FunctionProvider]:
     """Make a provider of an async function: `provider("alpha", priority=1)(fn)`, or as a decorator.
 
-    `settings` are fields of `ProviderSettings`; `ping`, `stock`, `quote` and `lookup` may be given as functions too.
+    `settings` are fields of `ProviderSettings`; `ping`, `stock`, `quote`, `sync` and `lookup` may be given as
+    functions too.
     """
-    extras = {name: settings.pop(name) for name in ("ping", "stock", "quote", "lookup") if name in settings}
+    extras = {name: settings.pop(name) for name in ("ping", "stock", "quote", "sync", "lookup") if name in settings}
     chosen = ProviderSettings(id=provider_id, **settings)
 
     for what, function in extras.items():
@@ -195,6 +212,7 @@ def check_provider(one: object) -> None:
         "lookup": ("an operation", "a request"),
         "stock": ("a request",),
         "quote": ("a request",),
+        "sync": (),
         "ping": (),
     }
     keywords = {"call": {"key": "", "deadline": 0}, "lookup": {"key": "", "deadline": 0}, "ping": {}}

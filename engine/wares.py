@@ -49,7 +49,9 @@ def known_price(
 def of_the_wares(
     standing: Standing, settings: ProviderSettings, accepted: RequestAccepted, now_us: int
 ) -> tuple[str, int | None] | None:
-    """The veto against whoever is believed to be sold out, or to cost more than the caller pays."""
+    """The veto against whoever is believed to be sold out, or to cost more than the caller pays, or is not bid at."""
+    if settings.free_price and (why_not := _of_the_bid(standing.policy, accepted)):
+        return why_not, None
     belief = belief_of(standing, settings.id, accepted)
     if belief is not None and known_stock(standing, settings.id, belief, now_us) == 0:
         return OUT_OF_STOCK, None
@@ -59,7 +61,7 @@ def of_the_wares(
     return (TOO_EXPENSIVE, None) if price is not None and price > accepted.max_price else None
 
 
-def of_the_bid(policy: Policy, accepted: RequestAccepted) -> str | None:
+def _of_the_bid(policy: Policy, accepted: RequestAccepted) -> str | None:
     """The veto against bidding, if there is one: a bid is a first step, after which others are asked."""
     if not policy.free_price_enabled or not policy.fallback_enabled or policy.max_providers == 1:
         return FREE_PRICE_OFF

@@ -88,10 +88,10 @@ class ProbeRequested(Fact):
 
 @record(kw_only=True)
 class SyncRequested(Fact):
-    """An operator wants to know now what a provider has on offer: its list is asked for by whoever runs next."""
+    """An operator wants to know now what a provider has on offer, or what all have: lists are asked for at once."""
 
     kind: ClassVar[str] = "sync_requested.v1"
-    provider: str
+    provider: str | None = None
     actor: str
     reason: str
 

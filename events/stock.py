@@ -11,12 +11,11 @@ from understudy.events.record import record
 class OffersListed(Fact):
     """A provider has listed what it has on offer; a long list is told in several events.
 
-    Shape:  `offers` has units and price by country and service, each None where the provider does not say. Ended by the
-            `CallSucceeded` of the call `sync` that began with the event `started_seq`.
+    Shape:  `offers` has units and price by country and service, each None where the provider does not say. They stand
+            between the start and the end of the call `sync` that they are the answer to.
     Units:  a price is what one costs, in the provider's own unit.
     """
 
     kind: ClassVar[str] = "offers_listed.v1"
     provider: str
-    started_seq: int
     offers: dict[str, dict[str, tuple[int | None, Decimal | None]]]

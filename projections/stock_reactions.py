@@ -48,5 +48,7 @@ def listed(standing: "Standing", recorded: Recorded, event: OffersListed) -> Non
 
 
 def sync_requested(standing: "Standing", recorded: Recorded, event: SyncRequested) -> None:
-    """An operator wants to know what a provider has on offer now."""
-    standing.provider(event.provider).sync_asked_us = recorded.at_us
+    """An operator wants to know what is on offer now."""
+    for settings in standing.policy.providers:
+        if settings.has_sync and event.provider in {None, settings.id}:
+            standing.provider(settings.id).sync_asked_us = recorded.at_us

@@ -406,7 +406,7 @@ def _rental_examples(chosen: Candidate) -> list[Fact]:
         RequestAccepted(operation="cancel", effect=Effect.IDEMPOTENT, **bound),
         AlertCleared(alert="late_success", subject=_REQUEST, message="alpha has undone it: cancel of reference ext-9"),
         SyncRequested(provider="alpha", **_OPERATOR),
-        OffersListed(provider="alpha", started_seq=5, offers=offers),
+        OffersListed(provider="alpha", offers=offers),
         DecisionMade(
             request_id=_REQUEST,
             provider="alpha",

@@ -16,11 +16,11 @@ from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader, put_command
 from understudy.adapters.stores.inbox import command_waits, withdraw_command
 from understudy.adapters.stores.lock import owner_of
-from understudy.engine.commands import COMMAND_REFUSED, ClearOverride, Probe, Release, Resolve, SetOverride, Wish
+from understudy.engine.commands import COMMAND_REFUSED, ClearOverride, Probe, Release, Resolve, SetOverride, Sync, Wish
 from understudy.events.codec import decode
 from understudy.events.errors import LogInUse, UnderstudyError
 from understudy.events.fact import Fact
-from understudy.events.operations import AlertRaised, OverrideCleared, OverrideSet, ProbeRequested
+from understudy.events.operations import AlertRaised, OverrideCleared, OverrideSet, ProbeRequested, SyncRequested
 from understudy.events.quotes import QuarantineReleased
 from understudy.events.requests import RequestResumed
 from understudy.events.row import Row
@@ -34,6 +34,7 @@ _BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
     Probe: ProbeRequested,
     Resolve: RequestResumed,
     Release: QuarantineReleased,
+    Sync: SyncRequested,
 }
 _SAID: Final = ("provider", "pair", "state", "request_id", "executed", "reference", "actor", "reason")
 """The fields that a wish and its event have in common, as far as they have them."""

@@ -6,6 +6,7 @@ from typing import Final
 from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
+from understudy.events.counted import counted
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
     AlertCleared,
@@ -18,9 +19,11 @@ from understudy.events.operations import (
     OverrideSet,
     PolicyActivated,
     ProbeRequested,
+    SyncRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
 from understudy.events.row import COLUMNS, Recorded, Row
+from understudy.events.stock import OffersListed
 from understudy.replay.story import ms, sentence
 
 _LONGEST: Final = 200
@@ -51,8 +54,8 @@ def told(row: Row) -> str:
             return f"{event.actor} forces {event.provider} to {event.state}{until}: {event.reason}"
         case OverrideCleared():
             return f"{event.actor} no longer forces {event.provider}: {event.reason}"
-        case ProbeRequested():
-            return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
+        case ProbeRequested() | SyncRequested() | OffersListed():
+            return _of_what_is_asked(event)
         case AlertRaised():
             return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
@@ -63,10 +66,19 @@ def told(row: Row) -> str:
         case QuarantineReleased():
             return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
         case AlertCleared():
-            return f"alert {_alert(event)} is over"
+            return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
+
+
+def _of_what_is_asked(event: ProbeRequested | SyncRequested | OffersListed) -> str:
+    if isinstance(event, ProbeRequested):
+        return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
+    if isinstance(event, SyncRequested):
+        return f"{event.actor} wants the lists of {event.provider or 'all providers'} at once: {event.reason}"
+    count = sum(map(len, event.offers.values()))
+    return f"{event.provider} lists {counted(count, 'offer')}"
 
 
 def event_json(row: Row) -> dict[str, object]:

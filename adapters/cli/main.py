@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "override": "Force a provider open, closed or drained, or take that back.",
     "probe": "Find out now whether a provider is well again.",
     "release": "Take a provider out of quarantine: its quotes count again.",
+    "sync": "Have providers list their stock and prices now.",
     "resolve": "Say what became of a suspended request.",
     "policy": "Check policy files.",
     "completion": "Print the script for completion in a shell.",
