@@ -15,6 +15,7 @@ from understudy.engine.eligibility import (
     is_eligible,
     verdict,
 )
+from understudy.engine.quote_vetoes import observed
 from understudy.engine.wares import belief_of, known_price, known_stock
 from understudy.events.policy import ProviderSettings
 from understudy.events.quotes import JudgedQuote
@@ -130,6 +131,19 @@ def assess_all(standing: Standing, asked: Asking) -> list[Assessed]:
     if policy.last_resort_ms is not None:
         _admit_resting(standing, asked, found, pause_us=policy.last_resort_ms * 1000)
     return found
+
+
+def assess_observed(standing: Standing, asked: Asking) -> list[Assessed]:
+    """Those whose quotes are asked for in quarantine, looked up as if they were in none.
+
+    They are looked up apart from the others: whoever is only observed can serve nobody, and must not keep a last
+    resort out.
+    """
+    heard = observed(standing, asked.accepted, now_us=asked.now_us)
+    if not heard:
+        return []
+    unconfined = asked._replace(heard=heard)
+    return [assess(standing, one, unconfined) for one in standing.policy.providers if one.id in heard]
 
 
 def _each(standing: Standing, asked: Asking) -> list[Assessed]:

@@ -75,7 +75,7 @@ def judge(
         verdict = QUOTE_STUCK if one.provider in stuck else None
         if verdict is None and (not lone or one.provider in confined):
             verdict = _against(quote.rate, reference, policy.max_rate_difference)
-        if verdict is None and one.provider in confined and not _has_made_good(standing, one.provider, pair):
+        if verdict is None and one.provider in confined and not _has_made_good(standing, one, pair):
             verdict = QUARANTINED
         found[one.provider] = _judged(standing, accepted, one, quote, verdict=verdict, reference=reference)
     honest = [one.provider for one in taken if found[one.provider].verdict is None]
@@ -146,10 +146,10 @@ def _reference(live: Sequence[Decimal], past: Sequence[Decimal], limit: Decimal)
     return "nothing", None
 
 
-def _has_made_good(standing: Standing, provider: str, pair: str) -> bool:
+def _has_made_good(standing: Standing, taken: TakenQuote, pair: str) -> bool:
     """Whether an honest quote of a provider in quarantine is the last that it takes to come out."""
-    offer, needed = standing.quotes.offers.get(quote_key(provider, pair)), standing.policy.release_after
-    return offer is not None and needed > 0 and offer.has_made_good(needed)
+    offer, needed = standing.quotes.offers.get(quote_key(taken.provider, pair)), standing.policy.release_after
+    return offer is not None and needed > 0 and offer.has_made_good(needed, at_us=taken.at_us)
 
 
 def _is_trusted_alone(policy: Policy) -> bool:

@@ -1,4 +1,4 @@
-"""Whose quotes are asked for no more, and what people are told of quotes: what must follow a decision on them."""
+"""Whose quotes do not count for a while, and what people are told of quotes: what must follow a decision on them."""
 
 from typing import Final
 

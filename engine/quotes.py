@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from understudy.engine.acceptance import Asked, check, declared, discretion_of
-from understudy.engine.assess import Assessed, assess_all
+from understudy.engine.assess import Assessed, assess_all, assess_observed
 from understudy.engine.columns import columns_in
 from understudy.engine.consensus import Judgement, judge
 from understudy.engine.eligibility import asking
 from understudy.engine.errors import InvalidRequest, ProviderError
 from understudy.engine.operation import Operation
 from understudy.engine.provider import Deadline, Reply, Request
-from understudy.engine.quote_vetoes import observed
 from understudy.engine.request_state import QUOTE, TakenQuote
 from understudy.engine.runner import Runner
 from understudy.engine.ticket import Ticket
@@ -72,8 +71,9 @@ async def ask_everybody(
         **columns_in(asked.columns),
     )
     standing = journal.ledger.standing
-    heard = observed(standing, accepted, now_us=now_us)
-    every = assess_all(standing, asking(standing, accepted, tried=(), since_us=now_us, now_us=now_us, heard=heard))
+    asked_of = asking(standing, accepted, tried=(), since_us=now_us, now_us=now_us)
+    aside = {one.provider: one for one in assess_observed(standing, asked_of)}
+    every = [aside.get(one.provider, one) for one in assess_all(standing, asked_of)]
     found = await asyncio.gather(*(_ask(runner, one.provider, asked) for one in every if one.eligible))
     taken = {quote.provider: quote for quote, _ in found}
     _, judged = judge(standing, accepted, list(taken.values()), now_us=journal.now_us())

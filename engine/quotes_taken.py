@@ -1,12 +1,16 @@
 """What becomes of a round of quotes when a provider has answered, or will not."""
 
 from dataclasses import replace
+from typing import Final
 
 from understudy.engine.eligibility import THROTTLED
 from understudy.engine.quote_verdicts import NO_QUOTE
 from understudy.engine.request_state import Quoting, TakenQuote
 from understudy.events.decisions import Decided
 from understudy.events.quotes import Consensus, Quote
+
+_ENOUGH: Final = 2
+"""Quotes that can be compared with each other."""
 
 
 def took(state: Quoting, provider: str, at_us: int, quote: Quote | None) -> Quoting:
@@ -19,10 +23,12 @@ def took(state: Quoting, provider: str, at_us: int, quote: Quote | None) -> Quot
     earlier = [one for one in before if one.provider not in asked]
     quotes = (*earlier, *(known[name] for name in asked if name in known))  # In the order of asking.
     progress = replace(state.progress, quotes=quotes)
-    good = state.good + (quote is not None)
-    second_us = at_us if quote is not None and good == 2 else state.second_us  # noqa: PLR2004 - See its name.
+    observed = state.asked.observed or ()
+    good = state.good + (quote is not None and provider not in observed)
     left = tuple([one for one in state.open if one != provider])
-    return replace(state, progress=progress, open=left, good=good, second_us=second_us)
+    is_enough = good >= _ENOUGH or all(one in observed for one in (*left, *state.to_ask))
+    enough_us = state.enough_us or (at_us if is_enough else 0)
+    return replace(state, progress=progress, open=left, good=good, enough_us=enough_us)
 
 
 def put_off(event: Decided, consensus: Consensus) -> frozenset[str]:

@@ -2,19 +2,18 @@
 
 Tier first: only where nobody of a tier has an honest quote, and nobody of it is left to be asked, is the next tier's
 turn. Places of a round that a tier does not fill go to those after it, as witnesses: a quote alone proves nothing. The
-emergency tier is no witness; it is asked when nobody else is left. Whoever is in quarantine is asked along where a
-place is left: that is how it comes out again once it is honest.
+emergency tier is no witness; it is asked when nobody else is left. Whoever is in quarantine is asked along in a place
+that its tier leaves: that is how it comes out again once it is honest.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from understudy.engine.assess import Assessed, assess_all
+from understudy.engine.assess import Assessed, assess_all, assess_observed
 from understudy.engine.columns import columns_of
 from understudy.engine.consensus import judge
 from understudy.engine.eligibility import OUR_LIMITS, asking
 from understudy.engine.endings import fail
-from understudy.engine.quote_vetoes import observed
 from understudy.engine.request_state import QUOTE, Progress, Quoting
 from understudy.engine.steps import AwaitQuotes, Step, TakeQuote
 from understudy.engine.strategies import order
@@ -25,6 +24,8 @@ from understudy.events.vocabulary import EndReason, ServicePriority
 from understudy.projections.standing import Standing
 
 _MORE_ROUNDS: Final = 3
+_ENOUGH: Final = 2
+"""Quotes of the tier itself beside which whoever is in quarantine comes before witnesses of later tiers."""
 
 
 def most_rounds(policy: Policy) -> int:
@@ -39,35 +40,41 @@ def next_round(
     accepted, policy = progress.accepted, standing.policy
     if progress.rounds >= most_rounds(policy):
         return None
-    places = _places(standing, progress, tried=tried, now_us=now_us, draw=draw)
-    if not places:
+    own, witnesses, aside = _places(standing, progress, tried=tried, now_us=now_us, draw=draw)
+    if not own:
         return None
+    # Two and the pair's history can tell who is honest: a witness more is worth less than who may come back.
+    further = [*aside, *witnesses] if len(own) >= _ENOUGH else [*witnesses, *aside]
+    providers = tuple([*own, *further][: policy.max_parallel_requests])
     return QuotesRequested(
         request_id=accepted.request_id,
-        providers=tuple(places[: policy.max_parallel_requests]),
+        providers=providers,
         parallel=policy.parallel_queries,
         max_age_us=policy.quote_max_age_ms * 1000,
         grace_us=None if policy.quote_grace_ms is None else policy.quote_grace_ms * 1000,
+        observed=tuple([one for one in providers if one in aside]) or None,
         draw=draw,
     )
 
 
-def _places(standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int) -> Sequence[str]:
-    """Everybody whose turn it is to be asked, the most wanted first."""
-    accepted, confined = progress.accepted, observed(standing, progress.accepted, now_us=now_us)
-    asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us, heard=confined)
-    assessed = assess_all(standing, asked)
-    every = [one for one in assessed if one.provider not in confined]
-    eligible = [one for one in every if one.eligible]
+def _places(
+    standing: Standing, progress: Progress, *, tried: tuple[str, ...], now_us: int, draw: int
+) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Everybody whose turn it is to be asked, the most wanted first; witnesses; and who is asked without a voice."""
+    accepted = progress.accepted
     _, judged = judge(standing, accepted, progress.quotes, now_us=now_us)
-    honest = {provider for provider, one in judged.items() if one.verdict is None}
+    honest = frozenset(provider for provider, one in judged.items() if one.verdict is None)
+    asked = asking(standing, accepted, tried=tried, since_us=progress.since_us, now_us=now_us, heard=honest)
+    every = assess_all(standing, asked)  # As a decision on these quotes would.
+    eligible = [one for one in every if one.eligible]
     done = _done(progress, now_us=now_us)
     left = [one for one in eligible if one.provider not in done and one.provider not in progress.spent]
     preferred = accepted.preferred or standing.policy.preferred_provider
     places = [one.provider for one in left if one.provider == preferred]  # It goes first, whatever its tier.
+    own = 0
     for tier in sorted({one.tier for one in eligible}):
         if not places and any(one.provider in honest for one in eligible if one.tier == tier):
-            return ()
+            return (), (), ()
         if tier == ServicePriority.EMERGENCY and (places or _somebody_is_only_busy(every, progress)):
             break
         members = [one for one in left if one.tier == tier and one.provider != preferred]
@@ -76,10 +83,11 @@ def _places(standing: Standing, progress: Progress, *, tried: tuple[str, ...], n
             again = [one for one in eligible if one.tier == tier and one.provider in progress.spent]
             again = [one for one in again if one.provider not in done]
             places += _picked(standing, progress, again, tried=tried, draw=draw)
-    if not places or not standing.policy.parallel_queries:
-        return places
-    aside = [one for one in assessed if one.provider in confined and _may_be_observed(one, progress, done)]
-    return [*places, *(one.provider for one in aside)]
+        own = own or len(places)
+    aside: list[str] = []
+    if places and standing.policy.parallel_queries:
+        aside = [one.provider for one in assess_observed(standing, asked) if _may_be_observed(one, progress, done)]
+    return places[:own], places[own:], aside
 
 
 def _done(progress: Progress, *, now_us: int) -> set[str]:
@@ -145,7 +153,7 @@ def ask_on(state: Quoting, standing: Standing, *, now_us: int) -> Step | None:
         return TakeQuote(_call(state, standing, now_us))
     if state.open:
         grace_us = state.asked.grace_us
-        return AwaitQuotes(state.second_us + grace_us if grace_us is not None and state.second_us else None)
+        return AwaitQuotes(state.enough_us + grace_us if grace_us is not None and state.enough_us else None)
     return None
 
 

@@ -106,7 +106,8 @@ class Ready:
 class Quoting:
     """Quotes are being asked for: `to_ask` has not been asked yet, `open` has not answered yet.
 
-    Units:  `good` quotes have come in so far, the second of them at `second_us` (0 before).
+    Units:  `good` quotes that have a voice have come in so far; two, or all that there will be, were there at
+            `enough_us` (0 before).
     """
 
     progress: Progress
@@ -114,7 +115,7 @@ class Quoting:
     to_ask: tuple[str, ...]
     open: tuple[str, ...] = ()
     good: int = 0
-    second_us: int = 0
+    enough_us: int = 0
 
 
 @record

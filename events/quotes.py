@@ -66,8 +66,10 @@ class Consensus:
 class QuotesRequested(Fact):
     """A round of quotes begins: these providers are asked, all at once or one after another.
 
-    Units:  a quote is good for at most `max_age_us`, a length, from its arrival. Once two quotes are there, the others
-            are waited for no longer than `grace_us`; None: until each has answered or run out of time.
+    Shape:  `observed` are those of them who are in quarantine, and asked without a voice. None: nobody is.
+    Units:  a quote is good for at most `max_age_us`, a length, from its arrival. Once two quotes are there, or all that
+            have a voice, the others are waited for no longer than `grace_us`; None: until each has answered or run out
+            of time.
     """
 
     kind: ClassVar[str] = "quotes_requested.v1"
@@ -77,6 +79,7 @@ class QuotesRequested(Fact):
     parallel: bool
     max_age_us: int
     grace_us: int | None = None
+    observed: tuple[str, ...] | None = None
 
 
 @record(kw_only=True)

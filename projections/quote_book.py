@@ -36,9 +36,9 @@ class Offer:
 
     Units:  `rate` was quoted last at `at_us`, and for the first time in a row at `since_us`. `bad` counts quotes in a
             row that were not to be trusted, the latest of them given at `bad_us`, of which `fault` was said; `evidence`
-            tells of them. `good`
-            counts those in a row that were honest in quarantine, the latest given at `good_us`. `fade_ppm` is how much
-            less than quoted was paid out of late, in parts per million; None before the first conversion.
+            tells of them. `good` counts those in a row that were honest in quarantine, the latest given at `good_us`.
+            `fade_ppm` is how much less than quoted was paid out of late, in parts per million; None before the first
+            conversion.
     """
 
     rate: Decimal
@@ -52,13 +52,14 @@ class Offer:
     evidence: tuple[str, ...] = ()
     fade_ppm: int | None = None
 
-    def has_made_good(self, needed: int) -> bool:
-        """Whether its latest quote, honest in itself, is the last of so many that end a quarantine.
+    def has_made_good(self, needed: int, *, at_us: int) -> bool:
+        """Whether the quote given at `at_us`, honest in itself, is the last of so many that end a quarantine.
 
-        What was stuck and moves again is stuck no longer: that needs no other proof.
+        It need not be the latest: others may have been given one since. What was stuck and moves again is stuck no
+        longer: that needs no other proof.
         """
-        moves = self.fault == QUOTE_STUCK and self.since_us == self.at_us
-        return moves or (self.good + 1 >= needed and self._is_another(self.good_us))
+        moves = self.fault == QUOTE_STUCK and self.since_us == self.at_us <= at_us
+        return moves or (self.good + 1 >= needed and at_us >= self.good_us + _APART_US)
 
     def _is_another(self, since_us: int) -> bool:
         return self.at_us >= since_us + _APART_US
@@ -100,13 +101,17 @@ class QuoteBook:
         offer.at_us = at_us
 
     def judged(self, consensus: Consensus, at_us: int) -> None:
-        """A decision has compared quotes."""
+        """A decision has compared quotes.
+
+        What speaks against a quote alone is the history, and the market may have moved since: that is no evidence.
+        """
         pair = consensus.pair
+        excluded = {} if consensus.basis == "history" else consensus.excluded
         for provider in consensus.honest:
             offer = self.offers.get(quote_key(provider, pair))
             if offer is not None and quote_key(provider, pair) not in self.quarantines:
                 offer.forgive()
-        for provider, verdict in (*consensus.excluded.items(), *(consensus.confined or {}).items()):
+        for provider, verdict in (*excluded.items(), *(consensus.confined or {}).items()):
             offer = self.offers.get(quote_key(provider, pair))
             if offer is not None:
                 offer.was_excluded(verdict, consensus.reference)

@@ -34,7 +34,7 @@ class Exclusion(NamedTuple):
     """A quote that was not taken into account.
 
     Units:  `off_bp` is how far it was from the median of the others, in basis points; None, as `honest`, where it was
-            the only one of its instant. Whoever is in quarantine was not asked: the rate is what the file has.
+            the only one of its instant. Whoever is in quarantine may not have been asked: the rate is the file's.
     """
 
     at_us: int

@@ -48,7 +48,8 @@ def sentence(recorded: Recorded) -> str:
             return _decided(event)
         case QuotesRequested():
             how = "at once" if event.parallel else "one after another"
-            return f"asks for quotes, {how}: {', '.join(event.providers)}"
+            aside = f"; in quarantine, without a voice: {', '.join(event.observed)}" if event.observed else ""
+            return f"asks for quotes, {how}: {', '.join(event.providers)}{aside}"
         case CallStarted():
             return _started(event)
         case CallSucceeded():

@@ -1,4 +1,7 @@
-"""Which tests run: what is slow only when asked for, what needs ../shared/data only where that is."""
+"""Which tests run: what is slow only when asked for, what needs ../shared/data only where that is.
+
+A property that names no number is tried on fifty examples with every change, and on a thousand in a soak.
+"""
 
 import os
 
@@ -12,7 +15,9 @@ hypothesis.settings.register_profile(
     deadline=None,
     print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    max_examples=50,
 )
+hypothesis.settings.register_profile("soak", hypothesis.settings.get_profile("understudy"), max_examples=1_000)
 hypothesis.settings.load_profile("understudy")
 
 
@@ -20,9 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the tests marked `soak` too")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the soak tests out, unless they were asked for."""
+def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--soak"):
+        hypothesis.settings.load_profile("soak")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the soak tests out, unless they were asked for: then properties are among them."""
+    if config.getoption("--soak"):
+        for item in items:
+            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+                item.add_marker(pytest.mark.soak)
         return
     soaking = [item for item in items if item.get_closest_marker("soak")]
     if soaking:

@@ -103,6 +103,7 @@ _CONSENSUS = st.builds(
     **dict.fromkeys(("reference", "agreed"), st.none() | _DECIMALS),
     honest=st.lists(_TEXT, max_size=3).map(tuple),
     excluded=st.dictionaries(_TEXT, _TEXT, max_size=3),
+    confined=st.none() | st.dictionaries(_TEXT, _TEXT, max_size=3),
 )
 _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "policy": _POLICIES,
@@ -125,6 +126,7 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
         _TEXT, st.dictionaries(_TEXT, st.tuples(st.none() | _WORDS, st.none() | _DECIMALS), max_size=3), max_size=3
     ),
     "evidence": st.lists(_TEXT, max_size=3).map(tuple),
+    "observed": st.none() | st.lists(_TEXT, max_size=3).map(tuple),
 }
 _BY_TYPE: Final[Mapping[Any, st.SearchStrategy[Any]]] = {
     str: _TEXT,
@@ -357,6 +359,14 @@ def _quoted_examples(alpha: ProviderSettings, chosen: Candidate) -> list[Fact]:
             parallel=True,
             max_age_us=15_000_000,
             grace_us=500_000,
+        ),
+        QuotesRequested(
+            request_id=_REQUEST,
+            draw=17,
+            providers=("alpha", "beta", "gamma"),
+            parallel=True,
+            max_age_us=15_000_000,
+            observed=("gamma",),
         ),
         DecisionMade(
             request_id=_REQUEST,

@@ -25,10 +25,11 @@ from understudy.projections.standing import Standing
 def release(
     ctx: click.Context, db: Path, provider: str, pair: str, *, reason: str, actor: str, wait_us: int, as_json: bool
 ) -> None:
-    """Take PROVIDER in the log DB out of quarantine for PAIR, such as ETH/BTC, in any case: its quotes count again.
+    """Take PROVIDER in the log DB out of quarantine for PAIR, such as ETH/BTC: its quotes count again.
 
-    Who quotes rates that cannot be trusted, several times in a row, is put there, and comes out by itself after a
-    while (`quarantine_ms` of the policy). `understudy events DB --kind quarantine_set` shows the evidence.
+    Who quotes rates that cannot be trusted, several times in a row, is put there, and comes out by itself when its
+    quotes are honest again, or after a while (`quarantine_ms` of the policy). `understudy events DB --kind
+    quarantine_set` shows the evidence. The pair may be typed in any case.
 
     A running engine takes the command from the log's inbox within a second. If none is running, this command writes
     the event itself, and the next engine goes by it.

@@ -102,12 +102,15 @@ def test_on_a_terminal_a_table_is_drawn_anew_and_an_earlier_log_replaced(
 
 def test_ctrl_c_ends_it_and_leaves_a_log_that_verifies(tmp_path: Path) -> None:
     log = tmp_path / "demo.db"
-    words = program("demo", "--seconds", "60", "--log", log)
+    # A background shell has its children ignore SIGINT, which Python inherits.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    python, _, code, *more = program("demo", "--seconds", "9", "--log", log)
+    words = [python, "-c", listening + code, *more]
     with ended_at_last(
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     ) as process:
         assert process.stderr is not None
-        while " of 60 s: " not in process.stderr.readline():
+        while " of 9 s: " not in process.stderr.readline():
             assert process.poll() is None
         began_s = time.monotonic()
         process.send_signal(signal.SIGINT)

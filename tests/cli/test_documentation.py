@@ -32,6 +32,12 @@ GIVEN = {
 1678803840,beta,BTC/USDC,26034
 1678803840,gamma,BTC/USDC,26050
 """,
+    "lies.csv": "t_unix,provider,pair,close\n"
+    + "".join(
+        f"{1678803780 + 60 * minute},{name},ETH/BTC,{rate}\n"
+        for minute in range(6)
+        for name, rate in (("alpha", "0.0710"), ("beta", "0.0652"), ("gamma", "0.0654"))
+    ),
     "two.toml": "recovery_time_ms = 5_000\n[providers.alpha]\n[providers.beta]\n",
 }
 """Files that the page takes to be there, beside `shop.db`, a log with a suspended request, and what follows."""

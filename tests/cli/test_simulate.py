@@ -242,7 +242,7 @@ def test_a_scenarios_policy_is_spelt_as_in_a_policy_file_and_all_its_faults_are_
     assert answered("simulate", "--scenario", path)["failovers"] == 3
     path.write_text(text.replace("retryAttempts = 0", "max-failuers = 0\nwindow = 0").replace("8", "-8", 1))
     assert refused("simulate", "--scenario", path).splitlines() == [
-        f"{path}: policy: max-failuers is unknown; did you mean 'max_failures'?",
+        f"{path}: policy: max-failuers is unknown; did you mean 'max-failures'?",
         f"{path}: policy: window is 0; it must be a whole number from 1 to 10,000",
         f"{path}: duration_s is -8; it must be above 0",
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lifecycle.cancelling import cancelled_at
 from lifecycle.leftovers import is_locked, no_thread_left, tasks_left
-from providers_for_tests import Pingable, Searchable, Told
+from providers_for_tests import Pingable, Searchable
 
 from understudy.adapters import SqliteLog, SqliteReader
 from understudy.engine import Ambiguous, Answer, Engine, EngineClosed, Finding, Found, Policy, RequestError
@@ -22,7 +22,7 @@ def engine(path: Path) -> Engine:
     providers = [
         Searchable("a", [Ambiguous("reset")], findings=list(found)),
         Pingable("b"),
-        Told("c", delay_s=0.001),
+        Searchable("c", delay_s=0.001, findings=list(found)),  # Whom nobody can ask, an operator must settle.
     ]
     return Engine(providers=providers, policy=Policy(request_timeout_ms=200, lookup_interval_ms=1), log=SqliteLog(path))
 
@@ -83,7 +83,7 @@ def assert_goes_on(path: Path) -> None:
     """The next engine starts, settles what is open, and all of it verifies."""
 
     async def settle() -> None:
-        async with engine(path) as running:
+        async with asyncio.timeout(60), engine(path) as running:
             while running.unsettled:  # noqa: ASYNC110 - The engine settles by itself; nobody is told.
                 await asyncio.sleep(0.001)
             await running.call("y", effect="once")

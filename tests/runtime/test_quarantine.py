@@ -6,10 +6,10 @@ from itertools import count as count_up
 from typing import Any
 
 import pytest
-from conversions_for_tests import POLICY, convert, events, played, verdicts
-from quoters import Quoter
+from conversions_for_tests import POLICY, convert, events, played, timed, verdicts
+from quoters import ETH_BTC, Quoter
 
-from understudy.engine import Engine, InvalidRequest, NoHonestQuote, NotOffered
+from understudy.engine import AllProvidersFailed, Engine, InvalidRequest, NoHonestQuote, NotOffered, Transient
 from understudy.events.decisions import DecisionMade
 from understudy.events.operations import AlertRaised
 from understudy.events.quotes import QuarantineReleased, QuarantineSet, Quote
@@ -150,15 +150,138 @@ def test_the_emergency_tier_is_asked_in_an_emergency_alone_also_when_it_is_in_qu
     async def act(engine: Engine) -> None:
         await convert(engine)
         alpha.rate = NotOffered("not now")
-        with pytest.raises(NoHonestQuote):
-            await convert(engine)
+        assert (await convert(engine)).provider == "calm"
         assert list(engine.standing.quotes.quarantines) == ["liar|ETH/BTC"]
         alpha.rate = "0.0500"
         await convert(engine)
         assert liar.asked == 1
 
     policy = POLICY.model_copy(update={"quarantine_after": 1, "trust_lone_quote": True})
-    played(stage, liar, alpha, policy=policy, act=act)
+    played(stage, liar, alpha, Quoter("calm", "0.0500", priority=4), policy=policy, act=act)
+
+
+def test_the_emergency_tier_is_not_asked_where_somebody_makes_good(stage: Any) -> None:
+    liar, alpha, last = Quoter("liar", "0.06"), Quoter("alpha", "0.0500"), Quoter("last", "0.0490", priority=4)
+    beta = Quoter("beta", "0.0501")
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        liar.rate, alpha.rate, beta.rate = "0.0502", "0.07", NotOffered("not now")
+        assert (await convert(engine)).provider == "liar"
+        assert last.asked == 0
+
+    policy = POLICY.model_copy(update={"quarantine_after": 1, "release_after": 1})
+    played(stage, liar, alpha, beta, last, policy=policy, act=act)
+
+
+def test_whoever_is_in_quarantine_keeps_no_last_resort_out(stage: Any) -> None:
+    liar, alpha, beta = Quoter("liar", "0.06"), Quoter("alpha", "0.0500"), Quoter("beta", "0.0501")
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        alpha.acts, beta.acts = [Transient("down")], [Transient("down")]
+        with pytest.raises(AllProvidersFailed):
+            await convert(engine)
+        await asyncio.sleep(5)
+        offers = await engine.quotes("convert", context=ETH_BTC, amount="2")
+        assert {one.provider: one.verdict for one in offers if one.verdict != "rate_outlier"} == {
+            "alpha": "last_resort",
+            "beta": "last_resort",
+        }
+        assert (await convert(engine)).provider == "beta"
+        assert verdicts(stage.logs[0])["liar"] == "quarantined"
+
+    policy = POLICY.model_copy(update={"quarantine_after": 1, "max_failures": 1, "last_resort_ms": 500})
+    played(stage, liar, alpha, beta, policy=policy, act=act)
+
+
+def test_one_honest_quote_counts_once_even_if_another_was_given_since(stage: Any) -> None:
+    liar, alpha, beta = Quoter("liar", "0.06"), Quoter("alpha", "0.0500"), Quoter("beta", "0.0501")
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        liar.rate, beta.call_s = "0.0502", 3
+        beta.acts, alpha.acts = [Transient("down")], [Transient("down")]
+        under_way = asyncio.create_task(convert(engine))
+        await asyncio.sleep(2)
+        liar.rate = "0.06"
+        await engine.quotes("convert", context=ETH_BTC, amount="2")
+        with pytest.raises(AllProvidersFailed):
+            await under_way
+        assert list(engine.standing.quotes.quarantines) == ["liar|ETH/BTC"]
+
+    played(stage, liar, alpha, beta, policy=POLICY.model_copy(update={"quarantine_after": 1}), act=act)
+
+
+def test_a_quote_without_a_voice_begins_no_grace_for_those_who_have_one(stage: Any) -> None:
+    liar, alpha, beta = Quoter("liar", "0.06"), Quoter("alpha", "0.0500"), Quoter("beta", "0.0501")
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        beta.quote_s = 0.3
+        await convert(engine)
+        assert verdicts(stage.logs[0]) == {"liar": "quarantined", "alpha": "eligible", "beta": "eligible"}
+
+    policy = POLICY.model_copy(update={"quarantine_after": 1, "quote_grace_ms": 50})
+    played(stage, liar, alpha, beta, policy=policy, act=act)
+
+
+@pytest.mark.parametrize(("grace_ms", "takes_s"), [(None, 1.6), (200, 0.4)])
+def test_who_is_slow_in_quarantine_is_waited_for_like_anybody_else(
+    stage: Any, grace_ms: int | None, takes_s: float
+) -> None:
+    liar, alpha, beta = Quoter("liar", "0.06"), Quoter("alpha", "0.0500"), Quoter("beta", "0.0501")
+
+    async def act(engine: Engine) -> float:
+        await confined(engine)
+        beta.rate, liar.quote_s = NotOffered("not now"), 1.5
+        took_s, _ = await timed(engine)
+        return took_s
+
+    policy = POLICY.model_copy(update={"quarantine_after": 1, "quote_grace_ms": grace_ms})
+    assert played(stage, liar, alpha, beta, policy=policy, act=act) == pytest.approx(takes_s)
+
+
+def test_a_quote_alone_against_history_is_refused_and_no_evidence_the_market_may_have_moved(stage: Any) -> None:
+    alpha, beta = Quoter("alpha", "0.0500"), Quoter("beta", "0.0500")
+
+    async def act(engine: Engine) -> None:
+        await convert(engine)
+        alpha.rate, beta.rate = "0.0520", NotOffered("not now")
+        for _ in range(6):
+            with pytest.raises(NoHonestQuote):
+                await convert(engine)
+            await asyncio.sleep(1)
+        beta.rate = "0.0520"
+        assert (await convert(engine)).provider == "alpha"
+
+    played(stage, alpha, beta, act=act)
+    assert events(stage.logs[0], QuarantineSet) == []
+
+
+def test_beside_two_of_its_tier_it_is_asked_before_witnesses_of_later_tiers(stage: Any) -> None:
+    liar, witness = Quoter("liar", "0.06"), Quoter("witness", "0.0499", priority=2)
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        assert (liar.asked, witness.asked) == (5, 0)
+        await convert(engine)
+        assert (liar.asked, witness.asked) == (6, 0)
+
+    played(stage, liar, Quoter("alpha", "0.0500"), Quoter("beta", "0.0501"), witness, act=act)
+
+
+def test_beside_one_of_its_tier_a_witness_is_worth_more(stage: Any) -> None:
+    liar, witness = Quoter("liar", "0.06"), Quoter("witness", "0.0499", priority=2)
+
+    async def act(engine: Engine) -> None:
+        await confined(engine)
+        asked = witness.asked
+        await convert(engine)
+        assert (liar.asked, witness.asked) == (5, asked + 1)
+
+    policy = POLICY.model_copy(update={"max_parallel_requests": 2, "quarantine_after": 5})
+    played(stage, liar, Quoter("alpha", "0.0500"), witness, policy=policy, act=act)
 
 
 def test_an_operator_takes_a_provider_out_of_quarantine(stage: Any) -> None:
