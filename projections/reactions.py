@@ -130,6 +130,8 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
         record.unheard = 0
         if record.slow_start is not None:
             record.slow_start.end(started_us, gained=1)
+        if event.cost is not None:
+            standing.totals.charged(event.provider, event.cost)
     if event.pair is not None:
         read_quotes(standing, started, event, at_us)
     if started.operation == "lookup" or standing.leftovers.doubts or standing.unused.open:

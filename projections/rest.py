@@ -58,11 +58,15 @@ def standing_of(
         spoken=dict(rest["spoken"]),
         stock=stock,
         last_first={int(tier): provider for tier, provider in rest["last_first"].items()},
-        totals=Totals(**rest["totals"]),
+        totals=_totals(rest["totals"]),
         quotes=QuoteBook.restored(rest["quotes"]),
         leftovers=Leftovers.restored(rest["leftovers"]),
         unused=Unused.restored(rest["unused"]),
     )
+
+
+def _totals(told: Mapping[str, Any]) -> Totals:
+    return Totals(**{**told, "paid": {provider: Decimal(paid) for provider, paid in told["paid"].items()}})
 
 
 def beliefs(stock: Mapping[str, Mapping[str, Any]]) -> dict[str, StockBelief]:

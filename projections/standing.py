@@ -6,9 +6,11 @@ by every replay alike. What each kind of event does is said in `reactions`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from understudy.events.calls import CallAbandoned, CallFailed
+from understudy.events.exact import EXACT
 from understudy.events.policy import Policy
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import SIDE_OPERATIONS, Mode
@@ -26,6 +28,10 @@ __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 FOLD_VERSION: Final = 7
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
+_NOTHING: Final = Decimal(0)
+_PLACES: Final = Decimal("1e-8")
+_MOST_DIGITS: Final = 30
+
 
 @dataclass(slots=True)
 class Totals:
@@ -42,6 +48,22 @@ class Totals:
     """Decisions by who was chosen: a request counts once for each provider that it is handed to."""
     served: dict[str, int] = field(default_factory=dict)
     """Completed requests by who served them."""
+    paid: dict[str, Decimal] = field(default_factory=dict)
+    """What each provider has charged for its successes that told their cost, in its own unit."""
+    priced: dict[str, int] = field(default_factory=dict)
+    """How many successes that was."""
+
+    def charged(self, provider: str, cost: Decimal) -> None:
+        """A provider has delivered, and told what that costs; what is no sum of money is left out."""
+        if abs(cost.adjusted()) > _MOST_DIGITS:
+            return
+        self.paid[provider] = EXACT.add(self.paid.get(provider, _NOTHING), cost)
+        self.priced[provider] = self.priced.get(provider, 0) + 1
+
+    def cost_per_success(self, provider: str) -> Decimal | None:
+        """What one success has cost there on average, to eight places; None if nobody told."""
+        count = self.priced.get(provider)
+        return EXACT.quantize(EXACT.divide(self.paid[provider], count), _PLACES).normalize() if count else None
 
     def decided(self, provider: str | None) -> None:
         """A decision has chosen a provider, or nobody."""

@@ -206,3 +206,21 @@ def test_nobody_is_chosen_who_is_known_to_cost_too_much(
     assert set(order) == {one.id for one in affordable}
     if strategy is Strategy.CHEAPEST and order:
         assert (story.standing.policy.by_id[order[0]].price or 0) == min(one.price or 0 for one in affordable)
+
+
+@pytest.mark.parametrize(
+    ("costs", "each"),
+    [(["0.10", "0.20"], "0.15"), (["1", "1", "2"], "1.33333333"), ([None, "0.3"], "0.3"), ([None], None)],
+)
+def test_the_cost_per_success_is_over_those_that_told_it(costs: list[str | None], each: str | None) -> None:
+    totals = given(policy_for("a")).standing.totals
+    for cost in costs:
+        if cost is not None:
+            totals.charged("a", Decimal(cost))
+    assert totals.cost_per_success("a") == (None if each is None else Decimal(each))
+
+
+def test_what_is_no_sum_of_money_is_no_cost() -> None:
+    totals = given(policy_for("a")).standing.totals
+    totals.charged("a", Decimal("1e900"))
+    assert totals.cost_per_success("a") is None
