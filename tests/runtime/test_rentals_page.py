@@ -54,7 +54,7 @@ async def test_bids_of_the_page_come_first_and_a_bid_too_low_rents_from_nobody(f
 def test_the_story_of_a_rental_tells_what_was_believed_and_what_it_cost(folder: Path) -> None:
     listing.write(folder / "rentals.db")
     story = said("explain", "rentals.db", "last")
-    assert blocks(PAGE, "")[0].strip() in " ".join(story.split())
+    assert blocks(PAGE, "")[-1].strip() in " ".join(story.split())
     assert "costs 0.42, reference beta-1" in story
     assert "cost per success: beta 0.42" in said("status", "rentals.db")
     costs = {one["provider"]: one["cost_per_success"] for one in answered("status", "rentals.db")["providers"]}
