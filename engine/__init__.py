@@ -23,6 +23,7 @@ from understudy.engine.errors import (
     RequestInterrupted,
     RequestRejected,
     TimedOut,
+    TooExpensive,
     Transient,
 )
 from understudy.engine.operation import Answer, Operation
@@ -85,6 +86,7 @@ __all__ = [
     "ServicePriority",
     "Strategy",
     "TimedOut",
+    "TooExpensive",
     "Transient",
     "UnderstudyError",
     "UnreadableEvent",

@@ -29,6 +29,8 @@ class FailureKind(StrEnum):
     """Too many calls: load, not illness."""
     OUT_OF_STOCK = "out_of_stock"
     NOT_OFFERED = "not_offered"
+    TOO_EXPENSIVE = "too_expensive"
+    """Not sold at the caller's limit: that says nothing of stock, nor of callers with another limit."""
     INSUFFICIENT_FUNDS = "insufficient_funds"
     MISCONFIGURED = "misconfigured"
     """Our key or account is wrong at this provider: out until fixed."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from understudy.adapters.providers import HttpLimits, HttpProvider, HttpReply
 from understudy.adapters.rental.sms_activate_words import FINE, OVER, fault, word_of
-from understudy.engine.errors import InvalidReply, NotOffered, ProviderError, Rejected
+from understudy.engine.errors import InvalidReply, NotOffered, OutOfStock, ProviderError, Rejected, TooExpensive
 from understudy.engine.provider import Deadline, Found, Offer, Reply, Request
 from understudy.events.vocabulary import Effect, Finding
 
@@ -80,7 +80,10 @@ class SmsActivate(HttpProvider):
 
     async def bid(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Reply:  # noqa: ARG002
         """Rent a number at the price that we bid, if somebody sells at that."""
-        return await self._rent(request, key, deadline, {"freePrice": "true"})
+        try:
+            return await self._rent(request, key, deadline, {"freePrice": "true"})
+        except OutOfStock as error:  # At that price: it says nothing of higher bids.
+            raise TooExpensive(error.message, code=error.code) from error
 
     async def ping(self) -> None:
         """Ask for the balance."""

@@ -14,6 +14,7 @@ from understudy.engine.errors import (
     ProviderError,
     RateLimited,
     Rejected,
+    TooExpensive,
     Transient,
 )
 
@@ -30,7 +31,8 @@ OVER: Final = frozenset(["ACTIVATION_NOT_ACTIVE", "FINISHED", "REFUNDED", "CANCE
 """What is cancelled or finished already, as an answer to be done with it."""
 
 _KINDS: Final[Mapping[str, type[ProviderError]]] = {
-    **dict.fromkeys(["NO_NUMBERS", "OUT_OF_STOCK", "SIM_OFFLINE", "WRONG_MAX_PRICE"], OutOfStock),
+    **dict.fromkeys(["NO_NUMBERS", "OUT_OF_STOCK", "SIM_OFFLINE"], OutOfStock),
+    "WRONG_MAX_PRICE": TooExpensive,
     **dict.fromkeys(["NO_BALANCE", "NO_BALANCE_FORWARD"], InsufficientFunds),
     **dict.fromkeys(
         ["BAD_KEY", "NO_KEY", "ERROR_WRONG_KEY", "WRONG_API_KEY", "ACCOUNT_INACTIVE", "BANNED"], Misconfigured

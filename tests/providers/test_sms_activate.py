@@ -155,6 +155,9 @@ async def test_a_bid_is_made_first_and_who_is_outbid_pays_the_price(path: Path) 
         won = await rent_number_with_failover("us", "wa", engine=engine, max_price="0.20")
         shop.manners = ["NO_NUMBERS"]
         paid = await rent_number_with_failover("us", "wa", engine=engine, max_price="0.50")
+        assert not any(
+            one.revealed for one in engine.standing.stock.values()
+        )  # Nobody sells at a bid: no lack of stock.
         assert (won.provider, paid.provider) == ("s0:free_price", "s0")
         await won.cancel()
         buys = [one for one in shop.asked if one["action"].startswith("getNumber")]

@@ -9,7 +9,7 @@ from conversions_for_tests import events
 from shops import Shop
 
 from understudy.adapters.rental import RENTALS, FreePrice, Rental, rent_number_with_failover
-from understudy.engine import Engine, OutOfStock, Policy, ProviderSettings, ServicePriority, Strategy, Transient
+from understudy.engine import Engine, Policy, ProviderSettings, ServicePriority, Strategy, TooExpensive, Transient
 from understudy.events.decisions import DecisionMade
 
 BID = "beta:free_price"
@@ -42,7 +42,7 @@ def test_a_bid_comes_first_whatever_the_strategy_and_the_tier(stage: Any, strate
 
 
 def test_who_is_outbid_rents_at_a_fixed_price(stage: Any) -> None:
-    alpha, beta = Shop("alpha", acts=[Transient("busy")]), Shop("beta", bids=[OutOfStock("outbid")])
+    alpha, beta = Shop("alpha", acts=[Transient("busy")]), Shop("beta", bids=[TooExpensive("outbid")])
 
     async def act(engine: Engine) -> Rental:
         return await rent(engine, max_price=1)
