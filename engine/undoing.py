@@ -34,12 +34,13 @@ class Undoings:
     def __init__(self, runner: "Runner", operations: Mapping[str, Operation]) -> None:
         self._runner = runner
         self._operations = operations
-        self._under_way: set[str] = set()
+        self._seen_to: set[str] = set()
+        """What is under way, or was tried for too long in this run."""
 
     def begin(self) -> None:
         """See to all that is owed and not seen to yet."""
         for key, owed in self._runner.journal.ledger.standing.unused.owed.items():
-            if owed.done is None and key not in self._under_way:
+            if owed.done is None and key not in self._seen_to:
                 self._see_to(key, None)
 
     def leave(self, ticket: Ticket, task: "asyncio.Task[Answer]") -> None:
@@ -66,7 +67,7 @@ class Undoings:
             self._see_to(owed_key(owed.request_id, owed.provider), accept(self._runner.journal, self._asked(owed)))
 
     def _see_to(self, key: str, ticket: Ticket | None) -> None:
-        self._under_way.add(key)
+        self._seen_to.add(key)
         self._runner.spawn(self._undo(key, ticket), name=f"undo {key}")
 
     async def _undo(self, key: str, ticket: Ticket | None) -> None:
@@ -86,7 +87,8 @@ class Undoings:
         except InvalidRequest:
             return  # Its provider is no longer there.
         finally:
-            self._under_way.discard(key)
+            if key not in journal.ledger.standing.unused.owed:
+                self._seen_to.discard(key)
 
     def _asked(self, owed: Owed) -> Asked:
         operation = self._operations.get(owed.undone_by) or _undoing(owed.undone_by)

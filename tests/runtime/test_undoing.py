@@ -178,6 +178,8 @@ def test_what_could_not_be_cancelled_is_an_operators_and_their_word_ends_it(stag
             answer = await rent(engine, preferred="alpha")
             await asyncio.sleep(20_000)
             assert len(engine.standing.alerts) == 1
+            await rent(engine, preferred="beta")
+            await asyncio.sleep(20_000)
             engine.resolve(answer.request_id, executed=True, actor="ann", reason="written off")
             assert (engine.standing.alerts, engine.standing.unused.owed) == ({}, {})
 
