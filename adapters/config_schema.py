@@ -9,7 +9,7 @@ from typing import Any, Final
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import ServicePriority
 
-READ_OFF_THE_PROVIDER: Final = frozenset({"has_ping", "has_lookup", "has_quote", "two_part"})
+READ_OFF_THE_PROVIDER: Final = frozenset({"has_ping", "has_lookup", "has_quote", "has_sync", "two_part"})
 """Settings that only the engine sets, from what a provider object is able to do."""
 
 _TABLES: Final = {

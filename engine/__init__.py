@@ -23,10 +23,11 @@ from understudy.engine.errors import (
     RequestInterrupted,
     RequestRejected,
     TimedOut,
+    TooExpensive,
     Transient,
 )
 from understudy.engine.operation import Answer, Operation
-from understudy.engine.provider import Deadline, Found, Provider, Reply, Request, provider
+from understudy.engine.provider import Deadline, Found, Offer, Provider, Reply, Request, provider
 from understudy.events.errors import (
     EventRefused,
     LogDamaged,
@@ -66,6 +67,7 @@ __all__ = [
     "NoProviderAvailable",
     "NotALog",
     "NotOffered",
+    "Offer",
     "Operation",
     "OutOfStock",
     "OutcomeUnknown",
@@ -84,6 +86,7 @@ __all__ = [
     "ServicePriority",
     "Strategy",
     "TimedOut",
+    "TooExpensive",
     "Transient",
     "UnderstudyError",
     "UnreadableEvent",

@@ -1,15 +1,14 @@
 """Taking a request on: its arguments are checked, its sensitive values put aside, and its acceptance noted."""
 
 from collections.abc import Mapping
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import JsonValue
-from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from understudy.engine.columns import CONTEXT_COLUMNS
+from understudy.engine.arguments import MOST_DIGITS, check_name, check_names, exact, is_name, plain, split
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
@@ -17,21 +16,18 @@ from understudy.engine.operation import Operation, effect_named
 from understudy.engine.provider import Request
 from understudy.engine.reports import Discretion
 from understudy.engine.ticket import Ticket
-from understudy.events.errors import EventRefused
 from understudy.events.log import ClaimKey, SideWrite, StoreSensitive
 from understudy.events.policy import Policy
 from understudy.events.record import record
 from understudy.events.requests import RequestAccepted
 from understudy.events.sensitive import conceal
-from understudy.events.vocabulary import SIDE_OPERATIONS, Effect
+from understudy.events.vocabulary import SIDE_OPERATIONS, TENDING, Effect
 
 KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
 """How long an idempotency key is kept: thirty days."""
 NOTHING_HIDDEN: Final = Discretion()
 _NOTHING: Final[Mapping[str, str]] = {}
-_NAME_LIMIT: Final = 200
-_MOST_DIGITS: Final = 100
-_EXACT: Final = Context(prec=_MOST_DIGITS)
+_EXACT: Final = Context(prec=MOST_DIGITS)
 _LONGEST_MS: Final = 30 * 24 * 3_600_000
 
 
@@ -51,12 +47,17 @@ class Asked:
     deadline_ms: int
     preferred: str | None
     free_to_abandon: bool
+    only: str | None = None
+    undoes: str | None = None
+    max_price: Decimal | None = None
 
     def fingerprint(self, salt: bytes) -> str:
         """What tells a repeat from another request under the same key, salted: sensitive values are part of it."""
         amount = None if self.amount is None else str(self.amount.normalize(_EXACT))
         content = (self.operation.name, self.effect, self.columns, self.labels, self.body, amount)
-        return body_hash(content, salt)
+        limit = None if self.max_price is None else str(self.max_price.normalize(_EXACT))
+        bounds = (self.only, limit)
+        return body_hash(content if bounds == (None, None) else (*content, *bounds), salt)
 
 
 def check(
@@ -73,36 +74,79 @@ def check(
     deadline_ms: int | None = None,
     preferred: str | None = None,
     free_to_abandon: bool | None = None,
+    only: str | None = None,
+    undoes: str | None = None,
+    max_price: Decimal | int | str | None = None,
 ) -> Asked:
     """The arguments of a call, checked.
 
     Errors: InvalidRequest and EventRefused say which argument is wrong and what would be right.
     """
-    for what, name in (("idempotency_key", key), ("principal", principal or None), ("subject", subject)):
-        if name is not None:
-            check_name(what, name)
-    if preferred is not None and (not isinstance(preferred, str) or preferred not in policy.by_id):  # type: ignore[redundant-expr]
-        raise InvalidRequest(f"preferred provider {preferred!r} is unknown; known: {', '.join(policy.by_id)}")
-    if deadline_ms is None:
-        deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
-    if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
-        raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
-    (columns, labels), exact = _split_for(operation, context), _amount(amount)
-    _check_quotable(operation, columns.get("pair"), exact, policy)
+    check_names(idempotency_key=key, principal=principal or None, subject=subject)
+    _check_named(preferred, only, policy)
+    _check_bound(operation, only)
+    (columns, labels), sum_ = _split_for(operation, context), exact(amount)
+    _check_quotable(operation, columns.get("pair"), sum_, policy)
     return Asked(
         operation=operation,
         effect=operation.effect if effect is None else _effect(effect, operation),
         columns=columns,
         labels=labels,
-        body=_json(body),
-        amount=exact,
+        body=plain(body),
+        amount=sum_,
         key=key,
         principal=principal,
         subject=subject,
-        deadline_ms=deadline_ms,
+        deadline_ms=_deadline_ms(operation, deadline_ms, policy),
         preferred=preferred,
         free_to_abandon=operation.free_to_abandon if free_to_abandon is None else bool(free_to_abandon),
+        only=only,
+        undoes=undoes,
+        max_price=_limit(max_price, operation, only, policy),
     )
+
+
+def _check_named(preferred: str | None, only: str | None, policy: Policy) -> None:
+    """Refuse providers that there are not.
+
+    Errors: InvalidRequest.
+    """
+    for what, provider in (("preferred provider", preferred), ("only", only)):
+        if provider is not None and (not isinstance(provider, str) or provider not in policy.by_id):  # type: ignore[redundant-expr]
+            raise InvalidRequest(f"{what} {provider!r} is unknown; known: {', '.join(policy.by_id)}")
+
+
+def _deadline_ms(operation: Operation, deadline_ms: int | None, policy: Policy) -> int:
+    if deadline_ms is None:
+        deadline_ms = policy.deadline_ms if operation.deadline_ms is None else operation.deadline_ms
+    if not isinstance(deadline_ms, int) or not 0 < deadline_ms <= _LONGEST_MS:  # type: ignore[redundant-expr]
+        raise InvalidRequest(f"deadline_ms must be a whole number from 1 to {_LONGEST_MS}, not {deadline_ms!r}")
+    return deadline_ms
+
+
+def _limit(
+    max_price: Decimal | int | str | None, operation: Operation, only: str | None, policy: Policy
+) -> Decimal | None:
+    """The most that is paid: what a caller says, else what the policy says of anything that costs something."""
+    if max_price is None and operation.effect is Effect.ONCE and not operation.quoted and only is None:
+        return policy.max_price
+    most = exact(max_price, what="max_price")
+    if most is not None and most <= 0:
+        raise InvalidRequest(f"max_price must be above 0, not {most}")
+    return most
+
+
+def _check_bound(operation: Operation, only: str | None) -> None:
+    """Refuse what is about something that a provider has given, and does not say which one; and the other way round.
+
+    Errors: InvalidRequest.
+    """
+    if operation.name in TENDING and only is None:
+        raise InvalidRequest(
+            f"{operation.name!r} is asked about something that a provider has given: say which one has, only=…"
+        )
+    if operation.quoted and only is not None:
+        raise InvalidRequest(f"{operation.name} compares quotes, so it cannot be asked of {only!r} only")
 
 
 def _check_quotable(operation: Operation, pair: str | None, amount: Decimal | None, policy: Policy) -> None:
@@ -129,10 +173,10 @@ def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect |
     Where some are declared, an undeclared one must name its effect: a misspelt payment is not to be served as a read.
     Errors: InvalidRequest.
     """
-    if not _is_name(name):
+    if not is_name(name):
         check_name("operation", name)
-    if name in SIDE_OPERATIONS:
-        own = ", ".join(SIDE_OPERATIONS)
+    if name in SIDE_OPERATIONS and name not in TENDING:
+        own = ", ".join(one for one in SIDE_OPERATIONS if one not in TENDING)
         raise InvalidRequest(f"an operation cannot be called {name!r}: the engine's own calls are {own}")
     found = operations.get(name)
     if found is None and operations and effect is None:
@@ -147,24 +191,6 @@ def declared(name: str, operations: Mapping[str, Operation], *, effect: Effect |
 @lru_cache(maxsize=1_000)
 def _undeclared(name: str) -> Operation:
     return Operation(name=name, declared=False)
-
-
-def split(context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """A context as the part that has columns of its own, and the rest."""
-    if type(context) is not dict and not isinstance(context, Mapping):
-        raise InvalidRequest(f'context must be a mapping such as {{"country": "us"}}, not {context!r}')
-    for name, value in context.items():
-        if not _is_name(name):
-            check_name("a name in context", name)
-        if not isinstance(value, str):
-            raise InvalidRequest(f"context[{name!r}] must be text, not {type(value).__name__}: use str(…)")
-        if not _is_name(value):
-            check_name(f"context[{name!r}]", value)
-    columns: dict[str, str] = {}
-    labels: dict[str, str] = {}
-    for name, value in context.items():
-        (columns if name in CONTEXT_COLUMNS else labels)[name] = value
-    return columns, labels
 
 
 def _split_for(operation: Operation, context: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -211,6 +237,7 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
         context={**asked.columns, **asked.labels},
         amount=asked.amount,
         body=asked.body,
+        max_price=asked.max_price,
     )
     return Ticket(request, _discretion(asked, taken, log.salt), subject)
 
@@ -248,6 +275,10 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_h
         key=asked.key,
         body_hash=body_hash,
         quoted=asked.operation.quoted or None,
+        only=asked.only,
+        undone_by=asked.operation.undone_by,
+        undoes=asked.undoes,
+        max_price=asked.max_price,
         **asked.columns,
     )
 
@@ -257,43 +288,3 @@ def _effect(wanted: Effect | str, operation: Operation) -> Effect:
     if operation.declared and effect is not operation.effect:
         raise InvalidRequest(f"{operation.name} is declared as {operation.effect}; leave `effect` out or declare it so")
     return effect
-
-
-def _amount(amount: Decimal | int | str | None) -> Decimal | None:
-    if amount is None:
-        return None
-    if isinstance(amount, float):
-        raise InvalidRequest(f'amount {amount!r} is a float, which cannot hold money exactly; pass Decimal("{amount}")')
-    try:
-        exact = Decimal(amount)
-    except (InvalidOperation, TypeError, ValueError):
-        raise InvalidRequest(f"amount {amount!r} is not a decimal number") from None
-    if not exact.is_finite():
-        raise InvalidRequest(f"amount {amount!r} is not a finite number")
-    if len(exact.as_tuple().digits) > _MOST_DIGITS or abs(exact.adjusted()) > _MOST_DIGITS:
-        raise InvalidRequest(f"amount {str(amount)[:50]!r} has more than {_MOST_DIGITS} digits")
-    return exact
-
-
-def _json(body: Any) -> JsonValue:
-    if body is None:
-        return None
-    try:
-        return from_json(to_json(body), allow_inf_nan=False)  # type: ignore[no-any-return]
-    except (PydanticSerializationError, ValueError) as error:
-        raise EventRefused(f"the body cannot be put on record as JSON: {error}") from error
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _NAME_LIMIT and value.isprintable()
-
-
-def check_name(what: str, value: str) -> None:
-    """Refuse what cannot be a name or a key; `what` says whose it is.
-
-    Errors: InvalidRequest.
-    """
-    if not isinstance(value, str):
-        raise InvalidRequest(f"{what} must be text, not {type(value).__name__}")
-    if not _is_name(value):
-        raise InvalidRequest(f"{what} must be 1 to {_NAME_LIMIT} printable characters, not {value[:50]!r}")

@@ -4,7 +4,7 @@ A look-up had said that nothing was executed there, so somebody else was asked, 
 something has moved twice, or for nobody, and that is an alert.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,8 +27,11 @@ PAUSES_US: Final = (60_000_000, 600_000_000, 3_600_000_000)
 """How long after its end a request is looked up again where it was believed not to have been executed."""
 
 
-async def look_after(caller: Caller, ticket: Ticket) -> None:
-    """Look up again, until somebody has to be told or the absence is believed for good."""
+async def look_after(caller: Caller, ticket: Ticket, undo: Callable[[], None]) -> None:
+    """Look up again, until somebody has to be told or the absence is believed for good.
+
+    `undo` sees to what turns out to have been executed for nobody.
+    """
     journal, watched = caller.journal, caller.journal.ledger.standing.leftovers.watched
     for pause_us in PAUSES_US:
         lefts = watched.get(ticket.request_id)
@@ -41,6 +44,7 @@ async def look_after(caller: Caller, ticket: Ticket) -> None:
             with suppress(ProviderError, LogUnavailable):  # It is on record, or could not be; there is another time.
                 journal.log.check()
                 await _look_up(caller, ticket, left)
+                undo()
 
 
 async def _look_up(caller: Caller, ticket: Ticket, left: Left) -> None:

@@ -9,19 +9,21 @@ from understudy.events.exact import EXACT
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed, RequestSuspended
 from understudy.events.vocabulary import FailureKind, Finding, Mode, ServicePriority
+from understudy.projections.provider_record import is_phantom, stock_key
 from understudy.projections.standing import Standing
+from understudy.projections.unused import LATE_SUCCESS, UNCLAIMED, alert_on, owed_key
 
 LOCAL_FAULT = "local_fault"
 MISCONFIGURED = "misconfigured"
 INSUFFICIENT_FUNDS = "insufficient_funds"
 SUSPENDED = "suspended"
-LATE_SUCCESS = "late_success"
-"""A provider has executed after all what it was believed not to have, and somebody else was asked, or nobody."""
 EMERGENCY = "emergency"
+PHANTOM_STOCK = "phantom_stock"
+"""A provider says again and again that it has what it then refuses."""
 CONTRADICTION = "contradiction"
 """An operator says one thing of a request, and its provider another."""
-_UNSETTLED = frozenset({LATE_SUCCESS, CONTRADICTION})
-"""They stand until an operator says (once more) what became of the request."""
+_UNSETTLED = frozenset({LATE_SUCCESS, UNCLAIMED, CONTRADICTION})
+"""They stand until an operator says (once more) what became of the request, or until it has been undone by rule."""
 
 _AGAINST: Mapping[bool, Mapping[Finding | None, str]] = {
     False: {Finding.SUCCEEDED: "has executed it", Finding.PENDING: "is still executing it"},
@@ -35,7 +37,8 @@ RAISING = frozenset({CallFailed, RequestSuspended})
 
 def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
     """The alert event that must follow this event, which has been folded already; asked again until None."""
-    if not standing.alerts and not standing.leftovers.watched and type(event) not in RAISING:
+    aftermath = standing.leftovers.watched or standing.unused.owed
+    if not standing.alerts and not aftermath and type(event) not in RAISING:
         return None
     match event:
         case CallFailed():
@@ -50,7 +53,7 @@ def due(standing: Standing, event: Event) -> AlertRaised | AlertCleared | None:
                 (AlertCleared(alert=name, subject=subject) for name, subject in unsettled(standing, request_id)), None
             )
         case RequestCompleted(request_id=request_id) | RequestFailed(request_id=request_id):
-            return _clear(standing, SUSPENDED, request_id)
+            return _clear(standing, SUSPENDED, request_id) or _of_the_unused(standing)
         case _:
             return None
 
@@ -102,8 +105,31 @@ def _after_failure(standing: Standing, event: CallFailed) -> AlertRaised | Alert
             return _raise(standing, MISCONFIGURED, event.provider, message)
         case FailureKind.INSUFFICIENT_FUNDS:
             return _raise(standing, INSUFFICIENT_FUNDS, event.provider, f"our account at {event.provider} lacks funds")
+        case FailureKind.OUT_OF_STOCK:
+            return _phantom(standing, event)
         case _:
             return None
+
+
+def _phantom(standing: Standing, event: CallFailed) -> AlertRaised | None:
+    belief = standing.stock.get(stock_key(event.provider, event.service, event.country))
+    if belief is None or not is_phantom(belief, standing.policy):
+        return None
+    what = " ".join(one for one in (event.country, event.service) if one is not None)
+    message = (
+        f"{event.provider} says that it has {what or 'stock'}, and has refused {belief.refusals} times in a row:"
+        " it is asked less and less often"
+    )
+    return _raise(standing, PHANTOM_STOCK, stock_key(event.provider, event.service, event.country), message)
+
+
+def _phantom_over(standing: Standing) -> AlertCleared | None:
+    """It has delivered, or says itself that there is nothing."""
+    for standing_alert in standing.alerts:
+        name, _, key = standing_alert.partition("|")
+        if name == PHANTOM_STOCK and not is_phantom(standing.stock[key], standing.policy):
+            return AlertCleared(alert=name, subject=key)
+    return None
 
 
 def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | AlertCleared | None:
@@ -113,7 +139,27 @@ def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Al
         return _late_success(standing, event)
     if event.operation == LOOKUP and standing.spoken and (contradiction := _contradiction(standing, event)):
         return contradiction
-    return _accounted(standing, event.provider)
+    return _accounted(standing, event.provider) or _phantom_over(standing)
+
+
+def _of_the_unused(standing: Standing) -> AlertRaised | AlertCleared | None:
+    """A request has ended: it was executed for nobody, perhaps, or it has undone another."""
+    for owed in standing.unused.owed.values():
+        alert = alert_on(standing.alerts, owed)
+        if owed.done is None and alert is None:
+            message = (
+                f"{owed.provider} has executed request {owed.request_id} ({_referenced(owed.reference)}) for a caller"
+                f" who is gone; it is undone there by {owed.undone_by}"
+            )
+            return AlertRaised(alert=UNCLAIMED, subject=owed.request_id, message=message)
+        if owed.done is not None and alert is not None:
+            name, _, subject = alert.partition("|")
+            message = (
+                f"{owed.provider} has undone it: {owed.undone_by} of {_referenced(owed.reference)},"
+                f" by request {owed.done}"
+            )
+            return AlertCleared(alert=name, subject=subject, message=message)
+    return None
 
 
 def _accounted(standing: Standing, provider: str) -> AlertCleared | None:
@@ -137,6 +183,8 @@ def _late_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Non
     message = (
         f"{event.provider} has executed request {request_id} after all ({_referenced(event.reference)}), and {others}"
     )
+    if owed_key(request_id, event.provider) in standing.unused.owed:
+        message += f"; it is undone there by {left.undone_by}"
     # A request may have left something behind at several: each has an alert of its own.
     subject = f"{request_id} {event.provider}" if f"{LATE_SUCCESS}|{request_id}" in standing.alerts else request_id
     return _raise(standing, LATE_SUCCESS, subject, message)

@@ -1,5 +1,6 @@
 """What a decision knows of one provider: its verdict, its score term by term, and what the strategy compares."""
 
+from decimal import Decimal
 from typing import Final
 
 from pydantic_core import to_json
@@ -12,11 +13,10 @@ from understudy.engine.eligibility import (
     PASSING,
     Asking,
     is_eligible,
-    is_last_resort,
-    known_stock,
     verdict,
 )
 from understudy.engine.quote_vetoes import observed
+from understudy.engine.wares import belief_of, known_price, known_stock
 from understudy.events.policy import ProviderSettings
 from understudy.events.quotes import JudgedQuote
 from understudy.events.vocabulary import Strategy
@@ -57,6 +57,9 @@ class Assessed:
     average_us: int | None = None
     expected_us: int | None = None
     stock: int | None = None
+    stock_age_us: int | None = None
+    price: Decimal | None = None
+    price_age_us: int | None = None
     used_60s: int | None = None
     quote: JudgedQuote | None = None
     words = ""
@@ -64,15 +67,14 @@ class Assessed:
     score: int
     by_score: tuple[int, int]
 
-    def __init__(self, settings: ProviderSettings, name: str, until_us: int | None, stock: int | None) -> None:
+    def __init__(self, settings: ProviderSettings, name: str, until_us: int | None) -> None:
         self.provider = settings.id
         self.tier = int(settings.priority)
         self.verdict = name
         self.eligible = is_eligible(name)
         self.until_us = until_us
-        if stock is not None:
-            self.stock = stock
-            self.stock_points = score.stock_points(stock)
+        self.price = settings.price
+        self.free_price = settings.free_price
 
     def complete(self) -> None:
         """Sum the terms up."""
@@ -100,6 +102,12 @@ class Assessed:
             known += f',"expected_us":{self.expected_us}'
         if self.stock is not None:
             known += f',"stock":{self.stock}'
+        if self.stock_age_us is not None:
+            known += f',"stock_age_us":{self.stock_age_us}'
+        if self.price is not None:
+            known += f',"price":"{self.price}"'
+        if self.price_age_us is not None:
+            known += f',"price_age_us":{self.price_age_us}'
         if self.used_60s is not None:
             known += f',"used_60s":{self.used_60s}'
         if self.quote is not None:
@@ -151,6 +159,16 @@ def _each(standing: Standing, asked: Asking) -> list[Assessed]:
     return found
 
 
+def _is_last_resort(standing: Standing, settings: ProviderSettings, asked: Asking, *, pause_us: int) -> bool:
+    """Whether a provider whose circuit is open may be asked now, where nobody else may: it was left alone."""
+    lanes, index = standing.lanes, standing.serving_lane(settings.id, asked.context)
+    if index is None or lanes.state[lanes.base(index) + lane.IN_FLIGHT]:
+        return False
+    base = lanes.base(index)
+    asked_us = max(lanes.state[base + lane.LAST_STARTED_US], lanes.state[base + lane.LAST_ENDED_US])
+    return asked.now_us - asked_us >= pause_us
+
+
 def _admit_resting(standing: Standing, asked: Asking, candidates: list[Assessed], *, pause_us: int) -> None:
     """Where nobody may be asked, and no limit is worth waiting for, let in those whose circuits are open.
 
@@ -160,7 +178,7 @@ def _admit_resting(standing: Standing, asked: Asking, candidates: list[Assessed]
     if any(one.eligible or (one.verdict in PASSING and (one.until_us or 0) < deadline_us) for one in candidates):
         return
     for settings, one in zip(standing.policy.providers, candidates, strict=True):
-        if one.verdict == CIRCUIT_OPEN and is_last_resort(standing, settings, asked, pause_us=pause_us):
+        if one.verdict == CIRCUIT_OPEN and _is_last_resort(standing, settings, asked, pause_us=pause_us):
             one.admit()
 
 
@@ -168,8 +186,9 @@ def assess(standing: Standing, settings: ProviderSettings, asked: Asking) -> Ass
     """Look one provider up in the standing."""
     index = standing.serving_lane(settings.id, asked.context)
     name, until_us = verdict(standing, settings, asked, index)
-    stock = known_stock(standing, settings, asked) if standing.stock else None
-    found = Assessed(settings, name, until_us, stock)
+    found = Assessed(settings, name, until_us)
+    if standing.stock:
+        _look_at_the_wares(standing, settings, found, asked)
     if index is None:
         found.complete()
     else:
@@ -177,6 +196,21 @@ def assess(standing: Standing, settings: ProviderSettings, asked: Asking) -> Ass
     if asked.plain and name == ELIGIBLE and settings.max_in_flight is None:
         _keep(standing, found, index, asked.now_us)
     return found
+
+
+def _look_at_the_wares(standing: Standing, settings: ProviderSettings, found: Assessed, asked: Asking) -> None:
+    """Fill in what we believe of its stock and price, and how old that is."""
+    belief = belief_of(standing, settings.id, asked.accepted)
+    if belief is None:
+        return
+    now_us = asked.now_us
+    found.stock = known_stock(standing, settings.id, belief, now_us)
+    if found.stock is not None:
+        found.stock_points = score.stock_points(found.stock)
+        found.stock_age_us = now_us - belief.at_us
+    found.price = known_price(standing, settings, belief, now_us)
+    if found.price is not None and found.price is belief.price:
+        found.price_age_us = now_us - belief.priced_us
 
 
 def _keep(standing: Standing, found: Assessed, index: int | None, now_us: int) -> None:

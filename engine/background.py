@@ -1,14 +1,16 @@
-"""What the engine does besides serving: it pings providers, reads its inbox, and looks at the wall clock."""
+"""What the engine does besides serving: pings, lists of what is on offer, the inbox, a look at the wall clock."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from understudy.engine.commands import Probe, Resolve, SetPreferences, Wish, obey
+from understudy.engine.commands import Probe, Resolve, SetPreferences, Sync, Wish, obey
 from understudy.engine.errors import EngineClosed, ProviderError
+from understudy.engine.offers import SYNC, next_sync_us
 from understudy.engine.pinging import next_ping_us
 from understudy.engine.runner import Runner
 from understudy.events.errors import LogUnavailable
 from understudy.events.operations import ClockStepped
+from understudy.events.policy import ProviderSettings
 
 if TYPE_CHECKING:
     from understudy.engine.engine import Engine
@@ -25,6 +27,8 @@ def start(runner: Runner, engine: "Engine") -> None:
     for settings in engine.policy.providers:
         if settings.has_ping:
             runner.spawn(_ping(runner, engine, settings.id), name=f"ping {settings.id}")
+        if settings.has_sync:
+            runner.spawn(_sync(runner, engine, settings), name=f"sync {settings.id}")
 
 
 async def _watch(runner: Runner, engine: "Engine") -> None:
@@ -52,17 +56,39 @@ def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
         case Resolve(request_id=request_id):
             runner.wake(request_id)
         case Probe(provider=provider) if engine.policy.by_id[provider].has_ping:
-            runner.spawn(_ping_once(engine, provider), name=f"probe {provider}")
+            runner.spawn(_ask_once(engine, provider, "ping"), name=f"probe {provider}")
         case SetPreferences():
             engine.follow_policy(runner.journal.ledger.standing.policy)
             runner.look_again()
+        case Sync(provider=wanted):
+            for one in engine.policy.providers:
+                if one.has_sync and wanted in {None, one.id}:
+                    runner.spawn(_ask_once(engine, one.id, SYNC), name=f"sync {one.id} at once")
         case _:
             runner.look_again()
 
 
-async def _ping_once(engine: "Engine", provider: str) -> None:
-    with suppress(ProviderError, LogUnavailable, EngineClosed):  # It is on record; the regular pings go on by that.
-        await engine.ask(provider, "ping")
+async def _ask_once(engine: "Engine", provider: str, what: str) -> None:
+    with suppress(ProviderError, LogUnavailable, EngineClosed):  # It is on record; the regular ones go on by that.
+        await engine.ask(provider, what)
+
+
+async def _sync(runner: Runner, engine: "Engine", settings: ProviderSettings) -> None:
+    """Ask for the list of all that a provider has on offer whenever it is due."""
+    journal = runner.journal
+    while True:
+        now_us = journal.now_us()
+        due_us = next_sync_us(journal.ledger.standing, settings, now_us)
+        if due_us > now_us:
+            await journal.system.sleep_until(due_us)
+            continue
+        with suppress(ProviderError):  # It is on record; the next list is due by that.
+            try:
+                await engine.ask(settings.id, SYNC)
+            except LogUnavailable:
+                await journal.system.sleep_until(now_us + engine.policy.recovery_time_ms * 1000)
+            except EngineClosed:
+                return
 
 
 async def _ping(runner: Runner, engine: "Engine", provider: str) -> None:

@@ -1,6 +1,6 @@
 """What people may want of the engine, by its methods or by lines of the inbox: each wish is turned into an event."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
@@ -17,7 +17,15 @@ from understudy.engine.quarantine import RULES
 from understudy.engine.steps import Fail, Finish
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
-from understudy.events.operations import AlertCleared, AlertRaised, OverrideCleared, OverrideSet, ProbeRequested
+from understudy.events.operations import (
+    AlertCleared,
+    AlertRaised,
+    OverrideCleared,
+    OverrideSet,
+    ProbeRequested,
+    SyncRequested,
+)
+from understudy.events.policy import ProviderSettings
 from understudy.events.quotes import QuarantineReleased
 from understudy.events.requests import RequestResumed
 from understudy.events.vocabulary import ForcedState
@@ -92,8 +100,17 @@ class SetPreferences(_Wish):
     changes: dict[str, str | int | bool | None] = Field(min_length=1)
 
 
-Wish = SetOverride | ClearOverride | Probe | Resolve | Release | SetPreferences
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences)
+class Sync(_Wish):
+    """Find out now what a provider has on offer, or what all have."""
+
+    command: Literal["sync"] = "sync"
+    provider: str | None = None
+
+
+_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync
+"""Wishes that each become one event."""
+Wish = _Plain | SetPreferences
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -157,12 +174,15 @@ def wished(kind: type[W], **fields: Any) -> W:
         raise InvalidRequest(_first_fault(error)) from error
 
 
-def _event(ledger: Ledger, wish: SetOverride | ClearOverride | Probe | Resolve | Release, now_us: int) -> Fact:
+def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
     if isinstance(wish, Resolve):
         if not recovery.is_held(ledger, wish.request_id) and not awaits_last_word(ledger, wish.request_id):
             raise InvalidRequest(f"request {wish.request_id!r} is not held; only suspended requests can be resolved")
         return RequestResumed(**wish.model_dump(exclude={"command"}))
     known = ledger.standing.policy.by_id
+    if isinstance(wish, Sync):
+        expect_listing(known, wish.provider)
+        return SyncRequested(**wish.model_dump(exclude={"command"}))
     if wish.provider not in known:
         raise InvalidRequest(f"provider {wish.provider!r} is unknown; known: {', '.join(known)}")
     match wish:
@@ -181,6 +201,18 @@ def _event(ledger: Ledger, wish: SetOverride | ClearOverride | Probe | Resolve |
             return QuarantineReleased(**wish.model_dump(exclude={"command"}))
         case _:
             assert_never(wish)
+
+
+def expect_listing(known: Mapping[str, ProviderSettings], provider: str | None) -> None:
+    """Refuse to ask for a list of whoever has none.
+
+    Errors: InvalidRequest.
+    """
+    able = [one.id for one in known.values() if one.has_sync]
+    if provider is None and not able:
+        raise InvalidRequest("none of the providers can list what it has on offer")
+    if provider is not None and provider not in able:
+        raise InvalidRequest(f"{provider!r} cannot list what it has on offer; who can: {', '.join(able) or 'nobody'}")
 
 
 def not_in_quarantine(standing: Standing, provider: str, pair: str) -> str | None:

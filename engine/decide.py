@@ -14,7 +14,7 @@ from understudy.engine.strategies import MILLION, Chances, Order, order, order_b
 from understudy.events.decisions import Decision
 from understudy.projections.standing import Standing
 
-RULES_VERSION: Final = 5
+RULES_VERSION: Final = 6
 """Changes when a rule does: golden decision digests force it. Decisions of another version are not recomputed."""
 
 
@@ -29,7 +29,8 @@ def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], no
     candidates = assess_all(standing, asked)
     if accepted.quoted:
         _weigh(candidates, judged)
-    tier, contenders = _best_tier(candidates)
+    bidden = _bidden(candidates) if policy.free_price_enabled else []
+    tier, contenders = _best_tier([one for one in candidates if one not in bidden] if bidden else candidates)
     arranged, pinned = _NO_ORDER, False
     if tier is not None:
         if accepted.quoted:
@@ -43,6 +44,8 @@ def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], no
             arranged, pinned = _pin(arranged, candidates, preferred)
         if not policy.fallback_enabled:
             arranged = Order(arranged.ranked[:1], arranged.chances, explored=arranged.explored)
+    if bidden:
+        tier, arranged = tier or bidden[0].tier, _bid_first(bidden, arranged)
     return Decision(
         request_id=accepted.request_id,
         strategy=policy.strategy,
@@ -54,6 +57,21 @@ def decide(standing: Standing, progress: Progress, *, tried: tuple[str, ...], no
         tell=partial(_tell, candidates, arranged),
         consensus=consensus if progress.quotes else None,
     )
+
+
+def _bidden(candidates: list[Assessed]) -> list[Assessed]:
+    """Those who sell to the highest bid, and may be asked: a step of its own, outside of tiers and strategies."""
+    return [one for one in candidates if one.free_price and one.eligible]
+
+
+def _bid_first(bidden: list[Assessed], arranged: Order) -> Order:
+    """Bids come ahead of the normal evaluation; where they have done badly of late, after it."""
+    well = [one for one in bidden if one.degraded is None]
+    poorly = [one for one in bidden if one.degraded is not None]
+    ranked = [*well, *arranged.ranked, *poorly]
+    if ranked[0] in arranged.ranked:
+        return Order(ranked, arranged.chances, explored=arranged.explored)
+    return Order(ranked, ((ranked[0].provider, MILLION),))
 
 
 def _best_tier(candidates: list[Assessed]) -> tuple[int | None, list[Assessed]]:

@@ -5,11 +5,12 @@ from typing import Final, NamedTuple
 
 from understudy.engine.patience import is_late, needed_us, usual_us
 from understudy.engine.quote_vetoes import NOBODY, of_the_quotes
+from understudy.engine.wares import of_the_wares
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestAccepted
 from understudy.events.vocabulary import ForcedState, Strategy
 from understudy.projections import lane_step as lane
-from understudy.projections.provider_record import ProviderRecord, stock_key
+from understudy.projections.provider_record import ProviderRecord
 from understudy.projections.standing import Standing, call_context
 
 ELIGIBLE: Final = "eligible"
@@ -19,6 +20,8 @@ LAST_RESORT: Final = "last_resort"
 """Eligible although its circuit is open, because nobody else is: one at a time, with a pause in between."""
 
 ALREADY_TRIED: Final = "already_tried"
+BOUND_ELSEWHERE: Final = "bound_elsewhere"
+"""The request is about something that another provider has given."""
 FORCED_OPEN: Final = "forced_open"
 DRAINED: Final = "drained"
 MISCONFIGURED: Final = "misconfigured"
@@ -36,7 +39,6 @@ RATE_LIMIT: Final = "rate_limit"
 IN_FLIGHT: Final = "max_in_flight"
 GLOBAL_RATE_LIMIT: Final = "global_rate_limit"
 GLOBAL_IN_FLIGHT: Final = "global_max_in_flight"
-OUT_OF_STOCK: Final = "out_of_stock"
 
 PASSING: Final = frozenset({THROTTLED, SLOW_START, RATE_LIMIT, IN_FLIGHT, GLOBAL_RATE_LIMIT, GLOBAL_IN_FLIGHT})
 """Vetoes about load: when nobody else is left, a request waits for their end, if its deadline allows."""
@@ -100,7 +102,14 @@ def asking(
     left_us, total_us = accepted.deadline_at_us - now_us, accepted.deadline_at_us - since_us
     late = (left_us, total_us) if is_late(left_us, total_us) else None
     plain = not (
-        policy.lane_by or standing.stock or common or late or policy.strategy is _LEAST_USED or accepted.quoted
+        policy.lane_by
+        or standing.stock
+        or common
+        or late
+        or policy.strategy is _LEAST_USED
+        or accepted.quoted
+        or accepted.only
+        or accepted.max_price is not None
     )
     # Straight to `tuple`: a NamedTuple's own constructor takes twice as long.
     return tuple.__new__(Asking, (accepted, context, tried, heard, now_us, common, late, plain))
@@ -115,8 +124,11 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     if settings.id in asked.tried:
         return ALREADY_TRIED, None
     record = standing.providers.get(settings.id)
+    if asked.accepted.only is not None:
+        return _of_the_bound(standing, record, settings, asked)
     if record is None:
         veto = _of_the_quotes(standing, settings, asked) if asked.accepted.quoted else None
+        veto = veto or of_the_wares(standing, settings, asked.accepted, asked.now_us)
         return veto or asked.common or _ELIGIBLE
     forced = None if record.override is None else record.forced(asked.now_us)
     if forced is ForcedState.OPEN or forced is ForcedState.DRAIN:
@@ -135,8 +147,8 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
         record.slow_start is not None or record.rate_interval_us or settings.max_in_flight is not None
     ):
         veto = _of_the_load(standing, record, settings, asked.now_us)
-    if veto is None and standing.stock:
-        veto = _of_the_stock(standing, settings, asked)
+    if veto is None and (standing.stock or asked.accepted.max_price is not None or settings.free_price):
+        veto = of_the_wares(standing, settings, asked.accepted, asked.now_us)
     if veto is None:
         veto = asked.common
     if veto is not None or forced is ForcedState.CLOSED or index is None:
@@ -146,6 +158,24 @@ def verdict(standing: Standing, settings: ProviderSettings, asked: Asking, index
     if not lanes.state[base + lane.OPENED_US]:
         return _ELIGIBLE
     return _of_the_circuit(standing, index, asked.now_us)
+
+
+def _of_the_bound(
+    standing: Standing, record: ProviderRecord | None, settings: ProviderSettings, asked: Asking
+) -> Verdict:
+    """What is asked about something that a provider has given goes there, and nowhere else.
+
+    It goes whatever speaks against new requests (stock, funds, a circuit, a drain), if it is not in vain.
+    """
+    if settings.id != asked.accepted.only:
+        return BOUND_ELSEWHERE, None
+    if record is None:
+        return asked.common or _ELIGIBLE
+    if record.forced(asked.now_us) is ForcedState.OPEN:
+        return FORCED_OPEN, record.override.until_us if record.override else None
+    if record.misconfigured_us:
+        return MISCONFIGURED, None
+    return _of_the_pace(standing, record, settings, asked.now_us) or asked.common or _ELIGIBLE
 
 
 def too_late_for(
@@ -163,16 +193,6 @@ def too_late_for(
     return tuple(late)
 
 
-def is_last_resort(standing: Standing, settings: ProviderSettings, asked: Asking, *, pause_us: int) -> bool:
-    """Whether a provider whose circuit is open may be asked now, where nobody else may: it was left alone."""
-    lanes, index = standing.lanes, standing.serving_lane(settings.id, asked.context)
-    if index is None or lanes.state[lanes.base(index) + lane.IN_FLIGHT]:
-        return False
-    base = lanes.base(index)
-    asked_us = max(lanes.state[base + lane.LAST_STARTED_US], lanes.state[base + lane.LAST_ENDED_US])
-    return asked.now_us - asked_us >= pause_us
-
-
 def pings_fail(standing: Standing, settings: ProviderSettings, index: int | None) -> bool:
     """Whether an idle provider is out because its pings fail, before a request finds out, until one succeeds."""
     if standing.shielded or not settings.has_ping:
@@ -186,16 +206,6 @@ def pings_fail(standing: Standing, settings: ProviderSettings, index: int | None
         return False
     served_us = 0 if index is None else lanes.state[lanes.base(index) + lane.LAST_SUCCESS_US]
     return served_us <= lanes.state[base + lane.LAST_FAILURE_US]
-
-
-def known_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> int | None:
-    """The stock we believe in, None where we know nothing recent."""
-    belief = standing.stock.get(stock_key(settings.id, asked.accepted.service, asked.accepted.country))
-    if belief is None:
-        return None
-    policy = standing.policy
-    ttl_ms = policy.sold_out_ttl_ms if belief.revealed else policy.stock_ttl_ms
-    return belief.units if asked.now_us < belief.at_us + ttl_ms * 1000 else None
 
 
 def _of_the_quotes(standing: Standing, settings: ProviderSettings, asked: Asking) -> Verdict | None:
@@ -222,6 +232,14 @@ def _of_the_time(standing: Standing, settings: ProviderSettings, asked: Asking, 
 
 
 def _of_the_load(standing: Standing, record: ProviderRecord, settings: ProviderSettings, now_us: int) -> Verdict | None:
+    veto = _of_the_pace(standing, record, settings, now_us)
+    if veto is not None or settings.max_in_flight is None:
+        return veto
+    full = _under_way(standing, record, settings) >= settings.max_in_flight
+    return (IN_FLIGHT, now_us + ASK_AGAIN_US) if full else None
+
+
+def _of_the_pace(standing: Standing, record: ProviderRecord, settings: ProviderSettings, now_us: int) -> Verdict | None:
     if now_us < record.throttled_until_us:
         return (THROTTLED, record.throttled_until_us)
     if record.slow_start is not None:
@@ -234,8 +252,6 @@ def _of_the_load(standing: Standing, record: ProviderRecord, settings: ProviderS
         free_us = record.rate_used_us - (burst - 1) * record.rate_interval_us
         if now_us < free_us:
             return (RATE_LIMIT, free_us)
-    if settings.max_in_flight is not None and _under_way(standing, record, settings) >= settings.max_in_flight:
-        return (IN_FLIGHT, now_us + ASK_AGAIN_US)
     return None
 
 
@@ -245,12 +261,6 @@ def _under_way(standing: Standing, record: ProviderRecord, settings: ProviderSet
     if quotes is None:
         return record.in_flight
     return record.in_flight + standing.lanes.state[standing.lanes.base(quotes) + lane.IN_FLIGHT]
-
-
-def _of_the_stock(standing: Standing, settings: ProviderSettings, asked: Asking) -> Verdict | None:
-    if known_stock(standing, settings, asked) != 0:
-        return None
-    return (OUT_OF_STOCK, None)
 
 
 def _of_the_circuit(standing: Standing, index: int, now_us: int) -> Verdict:

@@ -2,20 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, recovery, room
-from understudy.engine.aftercare import watched_tickets
+from understudy.engine import acceptance, background, commands, resuming, room
 from understudy.engine.cut_off import cut_off
-from understudy.engine.decide import RULES_VERSION
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
 from understudy.engine.health import ProviderHealth, health
-from understudy.engine.health_facts import tell
 from understudy.engine.hooks import Hooks
 from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
@@ -24,14 +20,13 @@ from understudy.engine.opening import ledger_of
 from understudy.engine.operated import Operated
 from understudy.engine.operation import Answer, Operation
 from understudy.engine.ports import Identity, System, check_log
-from understudy.engine.preferences import preferred, take_over
 from understudy.engine.provider import Provider, Reply, by_id
 from understudy.engine.quotes import QuoteVerdict, ask_everybody
 from understudy.engine.runner import Runner
 from understudy.engine.side_calls import side_call
 from understudy.engine.system import RealSystem
 from understudy.events.log import EventLog
-from understudy.events.operations import EngineStarted, EngineStopped
+from understudy.events.operations import EngineStopped
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Effect
 from understudy.projections.standing import Standing
@@ -114,27 +109,11 @@ class Engine(Operated):
         journal.hooks = self._hooks
         if rest is not None:
             journal.follow(*rest, at_us=ledger.standing.at_us)
-        journal.note(
-            EngineStarted(
-                version=identity.version,
-                rules_version=RULES_VERSION,
-                python=identity.python,
-                writer=identity.writer,
-            )
-        )
-        take_over(journal, preferred(self._policy, ledger.standing))
-        self.follow_policy(ledger.standing.policy)
-        self._log.describe_with(partial(tell, ledger.standing))
-        runner = Runner(journal, self._providers)
+        self.follow_policy(resuming.begin(journal, identity, self._policy))
+        runner = Runner(journal, self._providers, self._operations)
         keeper = Keeper(journal, runner)
         journal.keep = keeper.take
-        for event in recovery.interruptions(ledger, journal.now_us()):
-            journal.note(event)
-        unsettled = await recovery.tickets(journal, self._operations)
-        for ticket in await watched_tickets(journal, self._operations):
-            runner.watch(ticket)
-        for ticket in unsettled:
-            runner.spawn(runner.settle(ticket), name=f"settle {ticket.request_id}")
+        await resuming.resume(runner, self._operations)
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)
@@ -172,16 +151,19 @@ class Engine(Operated):
         deadline_ms: int | None = None,
         preferred: str | None = None,
         free_to_abandon: bool | None = None,
+        only: str | None = None,
+        max_price: Decimal | int | str | None = None,
     ) -> Answer:
-        """Have an operation carried out by the best provider.
+        """Have an operation carried out by the best provider, or by `only` that one.
 
         `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns). `effect`
         is `read` unless the operation is declared otherwise. A repeated `idempotency_key` joins the first request
-        under it. `subject` is whose data the sensitive values are.
+        under it. `subject` is whose data the sensitive values are. Nobody is asked who is known to cost more than
+        `max_price`.
         Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
                 after.
         """
-        runner, keyed, _ = self._running()
+        self._running()
         self._log.check()
         asked = acceptance.check(
             acceptance.declared(operation, self._operations, effect=effect),
@@ -196,7 +178,13 @@ class Engine(Operated):
             policy=self._in_force,
             preferred=preferred,
             free_to_abandon=free_to_abandon,
+            only=only,
+            max_price=max_price,
         )
+        return await self._serve(asked)
+
+    async def _serve(self, asked: acceptance.Asked) -> Answer:
+        runner, keyed, _ = self._running()
         if not room.has_room(runner.journal, self._events_each):
             await room.make_room(runner.journal, self._events_each)
         if asked.key is not None:

@@ -99,6 +99,12 @@ class NotOffered(ProviderError):
     kind = FailureKind.NOT_OFFERED
 
 
+class TooExpensive(ProviderError):
+    """Not sold at the price that the caller pays at most."""
+
+    kind = FailureKind.TOO_EXPENSIVE
+
+
 class InsufficientFunds(ProviderError):
     """Our account at the provider is empty."""
 

@@ -31,7 +31,9 @@ def follows(event: Event) -> bool:
 def may_be_due(standing: Standing, event: Event, changed: int) -> bool:
     """Whether it is worth asking: seldom."""
     kind = type(event)
-    if changed or standing.alerts or standing.mode is not _NORMAL or standing.leftovers.watched or kind in HEEDED:
+    if changed or standing.alerts or standing.mode is not _NORMAL or kind in HEEDED:
+        return True
+    if standing.leftovers.watched or standing.unused.owed:
         return True
     return kind in _DECISIONS and event.consensus is not None  # type: ignore[union-attr]
 

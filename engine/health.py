@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from understudy.engine import eligibility, score
@@ -42,6 +43,7 @@ class ProviderHealth:
 
     Shape:  `verdict` is what a decision would say of it now (`eligible`, or the veto); `until_us` when that ends.
     Units:  `score` is thousandths of a point, 0 to 100,000; `success_bp` basis points, None without recent calls.
+            `cost_per_success` is in the provider's own unit, over the whole log; None if it has told no costs.
     """
 
     provider: str
@@ -54,6 +56,7 @@ class ProviderHealth:
     success_bp: int | None
     average_us: int | None
     in_flight: int
+    cost_per_success: Decimal | None = None
 
 
 def health(standing: Standing, now_us: int) -> list[ProviderHealth]:
@@ -95,6 +98,7 @@ def _viewed(standing: Standing, settings: ProviderSettings, asked: eligibility.A
         success_bp=one.success_bp,
         average_us=one.average_us,
         in_flight=record.in_flight if record else 0,
+        cost_per_success=standing.totals.cost_per_success(settings.id),
     )
 
 

@@ -110,7 +110,7 @@ class Keyed:
                 case CallSucceeded(provider=provider, quote=Quote() as quote):
                     quotes[provider] = quote
                 case CallSucceeded(reply=reply, finding=None | Finding.SUCCEEDED):
-                    answer = Reply(value=reply, reference=event.reference, amount_out=event.amount_out)
+                    answer = Reply(value=reply, reference=event.reference, cost=event.cost, amount_out=event.amount_out)
                 case RequestResumed(executed=True, reference=reference):
                     answer = replace(answer, reference=reference)
                 case RequestCompleted():

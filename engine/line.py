@@ -29,7 +29,7 @@ def waited_for(state: OpenState, standing: Standing, *, now_us: int) -> Hashable
     accepted, then = progress.accepted, getattr(state, "then", None)
     here = then.turn.provider if isinstance(then, Chosen) else None
     context = call_context(accepted) if policy.lane_by else {}
-    wares = (accepted.service, accepted.country) if standing.stock else ()
+    wares = (accepted.service, accepted.country) if standing.stock else (), accepted.only, accepted.max_price
     asked = _quoted(progress, policy)
     late = too_late_for(standing, accepted, tried=progress.tried, since_us=progress.since_us, now_us=now_us)
     return here, progress.tried, tuple([context[name] for name in policy.lane_by]), wares, asked, late

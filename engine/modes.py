@@ -31,7 +31,7 @@ def may_turn(standing: Standing, event: Event, changed: int) -> bool:
 
 def mode_of(standing: Standing) -> Mode:
     """Normal while anybody of the best tier can serve, degraded while a backup can, else emergency."""
-    providers = standing.policy.providers
+    providers = [one for one in standing.policy.providers if not one.free_price]
     able = {int(settings.priority) for settings in providers if _is_able(standing, settings)}
     best = min([int(settings.priority) for settings in providers], default=None)
     if best is None or best in able:

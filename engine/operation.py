@@ -16,7 +16,9 @@ class Operation:
 
     Shape:  `sensitive` names the fields of body, reply and labels, at any depth, whose values go into the erasable side
             table; the log holds their salted hashes. `quoted` has providers asked for quotes before one is chosen:
-            such a request needs an `amount`, and a `pair` such as "ETH/BTC" in its context.
+            such a request needs an `amount`, and a `pair` such as "ETH/BTC" in its context. `undone_by` names the
+            operation that takes back what this one has done: it is asked of the provider, with the reference as
+            `rental_id`, when something was surely done for nobody.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Operation:
     free_to_abandon: bool = False
     deadline_ms: int | None = None
     quoted: bool = False
+    undone_by: str | None = None
     declared: bool = field(default=True, repr=False)
     """Whether somebody declared it; False for what is made for a name that nobody declared."""
 
@@ -34,6 +37,11 @@ class Operation:
         if isinstance(self.sensitive, str):  # type: ignore[unreachable] # Every letter of it would be taken for a name.
             raise InvalidRequest(
                 f"sensitive={self.sensitive!r} is a text; give the names in a set: {{{self.sensitive!r}}}"
+            )
+        if self.undone_by is not None and (self.effect is not Effect.ONCE or self.undone_by == self.name):
+            raise InvalidRequest(
+                f"undone_by={self.undone_by!r} is of no use to {self.name!r}, which is declared as {self.effect}:"
+                " what can be undone is declared as once, and undone by another operation"
             )
 
 
@@ -60,7 +68,8 @@ class Answer:
     Shape:  `provider` served the request, `reply` is its value; `failovers` counts the changes of provider and
             `attempts` the calls on the way. `via` tells whether the call itself, a look-up or an operator said that
             it succeeded; in the latter cases `reply` is what they knew. `joined` tells that an earlier request under
-            the same key was it. `quote` is what was accepted, `amount_out` what was really paid out.
+            the same key was it. `cost` is what the provider charges, in its own unit, if it told; `quote` is what was
+            accepted, `amount_out` what was really paid out.
     """
 
     provider: str
@@ -71,5 +80,6 @@ class Answer:
     via: str = "call"
     reference: str | None = None
     joined: bool = False
+    cost: Decimal | None = None
     quote: Quote | None = None
     amount_out: Decimal | None = None

@@ -45,6 +45,7 @@ def answer_of(
         via=end.via.value,
         reference=answer.reference,
         joined=joined,
+        cost=answer.cost if isinstance(answer, Reply) else None,
         quote=quote,
         amount_out=answer.amount_out,
     )

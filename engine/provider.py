@@ -20,6 +20,8 @@ class Request:
 
     Shape:  `context` is the caller's, for instance `{"country": "us", "service": "wa"}`; `body` is any JSON value.
             `quote` is this provider's own that was accepted; `created` what it answered to the first of two parts.
+    Units:  `max_price` is the most that the caller pays, in the provider's own unit; where a provider sells to the
+            highest bid, that is the bid.
     """
 
     request_id: str
@@ -30,6 +32,7 @@ class Request:
     body: JsonValue = None
     quote: Quote | None = None
     created: "Reply | None" = None
+    max_price: Decimal | None = None
 
 
 @record(kw_only=True)
@@ -48,6 +51,20 @@ class Reply:
     stock: int | None = None
     quote: Quote | None = None
     amount_out: Decimal | None = None
+
+
+@record(kw_only=True)
+class Offer:
+    """One line of the list of all that a provider has on offer.
+
+    Shape:  `stock` and `price` are None where the provider does not say.
+    Units:  `stock` in units; `price` is what one costs, in the provider's own unit.
+    """
+
+    country: str
+    service: str
+    stock: int | None = None
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +101,11 @@ class Provider(Protocol):
     """Somewhere that can serve requests. Trying again and giving up are the engine's business.
 
     Besides `call`, an object may have `async ping()`, `async stock(request, *, deadline)` and `async quote(request, *,
-    deadline)` (which returns a `Quote`, or a `Reply` with one), and `async lookup(operation, request, *, key, deadline)
-    -> Found`; and the attributes `settings` (`ProviderSettings`), `settle_ms` (how long after a call an "absent" of the
-    look-up is not yet to be believed) and `two_part` (a `once` request is called as `create`, then as `commit`).
+    deadline)` (which returns a `Quote`, or a `Reply` with one), `async sync(*, deadline)` (which returns a list of
+    `Offer`: all that there is), and `async lookup(operation, request, *, key, deadline) -> Found`; and the attributes
+    `settings` (`ProviderSettings`), `settle_ms` (how long after a call an "absent" of the look-up is not yet to be
+    believed), `two_part` (a `once` request is called as `create`, then as `commit`) and `free_price` (it sells to the
+    highest bid: `request.max_price`).
     """
 
     @property
@@ -131,9 +150,10 @@ class FunctionProvider:
 def provider(provider_id: str, /, **settings: Any) -> Callable[[AsyncFunction], FunctionProvider]:
     """Make a provider of an async function: `provider("alpha", priority=1)(fn)`, or as a decorator.
 
-    `settings` are fields of `ProviderSettings`; `ping`, `stock`, `quote` and `lookup` may be given as functions too.
+    `settings` are fields of `ProviderSettings`; `ping`, `stock`, `quote`, `sync` and `lookup` may be given as
+    functions too.
     """
-    extras = {name: settings.pop(name) for name in ("ping", "stock", "quote", "lookup") if name in settings}
+    extras = {name: settings.pop(name) for name in ("ping", "stock", "quote", "sync", "lookup") if name in settings}
     chosen = ProviderSettings(id=provider_id, **settings)
 
     for what, function in extras.items():
@@ -192,6 +212,7 @@ def check_provider(one: object) -> None:
         "lookup": ("an operation", "a request"),
         "stock": ("a request",),
         "quote": ("a request",),
+        "sync": (),
         "ping": (),
     }
     keywords = {"call": {"key": "", "deadline": 0}, "lookup": {"key": "", "deadline": 0}, "ping": {}}
@@ -231,7 +252,9 @@ def settings_of(one: Provider, configured: Mapping[str, ProviderSettings], *, pi
             "has_ping": pinged and callable(getattr(one, "ping", None)),
             "has_lookup": callable(getattr(one, "lookup", None)),
             "has_quote": callable(getattr(one, "quote", None)),
+            "has_sync": callable(getattr(one, "sync", None)),
             "two_part": getattr(one, "two_part", base.two_part) is True,
+            "free_price": getattr(one, "free_price", base.free_price) is True,
             "settle_ms": settle_ms,
         }
     )

@@ -74,4 +74,5 @@ def _request(accepted: RequestAccepted, known: Mapping[str, str]) -> Request:
         context={**context_of(accepted), **labels},
         amount=accepted.amount,
         body=reveal(accepted.body, known),
+        max_price=accepted.max_price,
     )

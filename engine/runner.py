@@ -12,13 +12,14 @@ from understudy.engine.errors import EngineClosed, OutcomeUnknown
 from understudy.engine.journal import Journal
 from understudy.engine.line import Line, waited_for
 from understudy.engine.next_step import next_step
-from understudy.engine.operation import Answer
+from understudy.engine.operation import Answer, Operation
 from understudy.engine.outcome import answer_of, error_of, stopped, unknown_of
 from understudy.engine.provider import Provider
 from understudy.engine.quote_round import take_quotes
 from understudy.engine.recovery import is_held
 from understudy.engine.tasks import Tasks, is_cancelled
 from understudy.engine.ticket import Ticket
+from understudy.engine.undoing import Undoings
 from understudy.events.calls import CallStarted
 from understudy.events.errors import LogUnavailable
 from understudy.events.requests import RequestCancelled, RequestCompleted, RequestFailed
@@ -34,11 +35,14 @@ _LOG_AGAIN_US: Final = 1_000_000
 class Runner:
     """Drives requests to their end. Holds every task that it starts, until `close`."""
 
-    def __init__(self, journal: Journal, providers: Mapping[str, Provider]) -> None:
+    def __init__(
+        self, journal: Journal, providers: Mapping[str, Provider], operations: Mapping[str, Operation]
+    ) -> None:
         self.journal = journal
         self._tasks = Tasks()
         self._wakes: dict[str, asyncio.Event] = {}
         self._line = Line(self.wake)
+        self._undoings = Undoings(self, operations)
         self.caller = Caller(journal, providers)
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
@@ -47,7 +51,17 @@ class Runner:
 
     async def outliving(self, ticket: Ticket) -> Answer:
         """Serve a request in a task of its own, so that a cancelled caller does not take it along."""
-        return await self.follow(self.spawn(self.serve(ticket), name=f"serve {ticket.request_id}"))
+        task = self.spawn(self.serve(ticket), name=f"serve {ticket.request_id}")
+        try:
+            return await self.follow(task)
+        except asyncio.CancelledError:
+            self._undoings.leave(ticket, task)
+            raise
+
+    def undo(self) -> None:
+        """See to what was executed for nobody."""
+        if self.journal.ledger.standing.unused.owed and not self._tasks.closing:
+            self._undoings.begin()
 
     async def follow(self, task: "asyncio.Task[Answer]") -> Answer:
         """Await a task that goes on when this caller is cancelled."""
@@ -142,12 +156,13 @@ class Runner:
         recorded = self.journal.note(event, at_us=now_us)
         if self.journal.ledger.standing.leftovers.watched:
             self.watch(ticket)
+        self.undo()
         return recorded
 
     def watch(self, ticket: Ticket) -> None:
         """Look after a request that has ended, if it has left anything behind."""
         if ticket.request_id in self.journal.ledger.standing.leftovers.watched and not self._tasks.closing:
-            self.spawn(look_after(self.caller, ticket), name=f"look after {ticket.request_id}")
+            self.spawn(look_after(self.caller, ticket, self.undo), name=f"look after {ticket.request_id}")
 
     def _on_record(self) -> bool:
         """Whether what is asked now can be put on record: nothing is asked behind the log's back."""

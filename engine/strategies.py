@@ -1,7 +1,7 @@
 """In which order the eligible providers of a tier are asked. Ties end in the configured order."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from itertools import accumulate
@@ -32,6 +32,7 @@ _ONCE: Final = Effect.ONCE
 EXPLORING: Final = (_SCORE, _FASTEST, _LEAST_USED, _BEST_RATE, _CHEAPEST)
 """The strategies that rank. A tuple: an enum's member has a slow hash."""
 
+_NOTHING: Final = Decimal(0)
 _KEPT: Final = 1024
 """Orders whose chances are kept: the same few come up again and again."""
 
@@ -111,11 +112,11 @@ def _arrange(
     """One group in its order; sorting is stable, so ties keep the configured order."""
     strategy = policy.strategy
     if strategy is _SCORE or strategy is _BEST_RATE:
-        arranged = sorted(group, key=_by_score_and_price(policy.prices) if policy.prices else _BY_SCORE)
+        arranged = sorted(group, key=_by_score_and_price if _are_priced(group) else _BY_SCORE)
     elif strategy is _FASTEST:
         arranged = sorted(group, key=lambda one: one.expected_us or 0)
     elif strategy is _CHEAPEST:
-        arranged = sorted(group, key=_by_price_and_score(policy.prices))
+        arranged = sorted(group, key=_by_price_and_score)
     elif strategy is _LEAST_USED:
         arranged = sorted(group, key=lambda one: one.used_60s or 0)
     elif strategy is _ROUND_ROBIN:
@@ -127,13 +128,17 @@ def _arrange(
     return arranged, ((arranged[0].provider, MILLION),)
 
 
-def _by_score_and_price(prices: Mapping[str, Decimal]) -> Callable[[Assessed], tuple[int, Decimal, int]]:
+def _are_priced(group: list[Assessed]) -> bool:
+    return bool([one for one in group if one.price])
+
+
+def _by_score_and_price(one: Assessed) -> tuple[int, Decimal, int]:
     """An unknown price counts as favourable, as everything unknown."""
-    return lambda one: (-one.score, prices.get(one.provider, Decimal(0)), one.average_us or 0)
+    return -one.score, one.price or _NOTHING, one.average_us or 0
 
 
-def _by_price_and_score(prices: Mapping[str, Decimal]) -> Callable[[Assessed], tuple[Decimal, tuple[int, int]]]:
-    return lambda one: (prices.get(one.provider, Decimal(0)), one.by_score)
+def _by_price_and_score(one: Assessed) -> tuple[Decimal, tuple[int, int]]:
+    return one.price or _NOTHING, one.by_score
 
 
 def order_by_quotes(tier: list[Assessed], policy: Policy, judged: Mapping[str, Judgement]) -> Order:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import ClassVar
 
@@ -24,7 +25,9 @@ class Candidate:
             that read them, `quote` where quotes are compared.
     Units:  score and its terms are thousandths of a point, `propensity_ppm` the chance of having been the first
             choice in parts per million, `success_bp` basis points, `expected_us` the expected time to success in
-            microseconds, `stock` units (None: not known), `used_60s` calls started in the last minute.
+            microseconds, `stock` units (None: not known), `used_60s` calls started in the last minute. `price` is what
+            one costs, in the provider's own unit. `stock_age_us` and `price_age_us` tell how long ago each was heard of
+            (None: not known; a price without an age is that of the settings).
     """
 
     provider: str
@@ -41,6 +44,9 @@ class Candidate:
     average_us: int | None = None
     expected_us: int | None = None
     stock: int | None = None
+    stock_age_us: int | None = None
+    price: Decimal | None = None
+    price_age_us: int | None = None
     used_60s: int | None = None
     quote: JudgedQuote | None = None
     propensity_ppm: int = 0

@@ -101,6 +101,16 @@ class ProbeRequested(Fact):
 
 
 @record(kw_only=True)
+class SyncRequested(Fact):
+    """An operator wants to know now what a provider has on offer, or what all have: lists are asked for at once."""
+
+    kind: ClassVar[str] = "sync_requested.v1"
+    provider: str | None = None
+    actor: str
+    reason: str
+
+
+@record(kw_only=True)
 class AlertRaised(Fact):
     """Something needs a person.
 
@@ -116,11 +126,12 @@ class AlertRaised(Fact):
 
 @record(kw_only=True)
 class AlertCleared(Fact):
-    """The cause of an alert is gone."""
+    """The cause of an alert is gone; `message` tells how, where it did not go by itself."""
 
     kind: ClassVar[str] = "alert_cleared.v1"
     alert: str
     subject: str
+    message: str | None = None
 
 
 @record(kw_only=True)

@@ -95,6 +95,7 @@ class ProviderSettings(Settings):
     priority: ServicePriority = Field(default=ServicePriority.PRIMARY, description="The tier, 1 to 4.")
     weight: Decimal = Field(default=Decimal(1), ge=0, le=10**6, description="Share of traffic within the tier.")
     price: Decimal | None = Field(default=None, ge=0, description="Usual price of one call; breaks ties of score.")
+    free_price: bool = Field(default=False, description="Sells to the highest bid: a first step, if that is enabled.")
     max_failures: int | None = Field(default=None, ge=1, description="Failed requests in a row that open the circuit.")
     recovery_time_ms: PositiveMilliseconds | None = Field(default=None, description="Rest before the first probe.")
     request_timeout_ms: PositiveMilliseconds | None = Field(default=None, description="Limit of one call.")
@@ -106,6 +107,7 @@ class ProviderSettings(Settings):
     has_ping: bool = False
     has_lookup: bool = False
     has_quote: bool = False
+    has_sync: bool = False
     two_part: bool = False
     settle_ms: Milliseconds = Field(default=0, description="How long after a call an 'absent' is not yet believed.")
 
@@ -185,6 +187,16 @@ class Policy(Settings):
 
     stock_ttl_ms: Milliseconds = Field(default=43_200_000, description="Age at which a stock belief is forgotten.")
     sold_out_ttl_ms: Milliseconds = Field(default=60_000, description="How long an `out_of_stock` is believed.")
+    max_price: Decimal | None = Field(
+        default=None, gt=0, description="Most that is paid for one, unless a caller says otherwise."
+    )
+    free_price_enabled: bool = Field(
+        default=False, description="Whoever sells to the highest bid is asked first, with `max_price` as the bid."
+    )
+    phantom_after: int = Field(default=3, ge=1, description="Refusals in spite of told stock that make it phantom.")
+    sync_interval_ms: PositiveMilliseconds = Field(
+        default=21_600_000, description="How often a provider is asked for all its stock and prices."
+    )
     local_fault_window_ms: Milliseconds = Field(default=10_000, description="Failures so close together are one.")
     local_fault_share: Share = Field(default=Decimal("0.8"), description="Share of providers that is 'nearly all'.")
     local_fault_min_providers: int = Field(default=3, ge=2, description="Fewer cannot tell a local fault.")

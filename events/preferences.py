@@ -20,6 +20,7 @@ PREFERENCES: Final = (
     "retry_delay_ms",
     "min_success_rate",
     "max_response_time_ms",
+    "free_price_enabled",
 )
 """Their names, in the order in which people see them."""
 

@@ -18,7 +18,10 @@ class RequestAccepted(Fact):
             `body_hash` tells a repeat from a different request under the same key. `free_to_abandon` marks an
             idempotent write whose half-done leftovers at a provider cost nothing. `preferred` is the provider that
             this caller wants first, when it is eligible. `quoted` (True, or left out) tells that providers are asked
-            for quotes first, of `amount` for the `pair`.
+            for quotes first, of `amount` for the `pair`. `only` is the one provider that may be asked, for what is
+            asked about something that it has given. `undone_by` is the operation that takes back what this one does,
+            should nobody have a use for it; `undoes` is the request whose unused effect is taken back at `only`.
+            `max_price` is the most that this caller pays for it, in the unit of the providers' prices.
     Units:  `deadline_at_us` is an instant, handed down to every call, so that retries cannot stretch it.
     Errors: the only event that may be refused at append.
     Source: `Engine.call`.
@@ -32,6 +35,10 @@ class RequestAccepted(Fact):
     free_to_abandon: bool = False
     preferred: str | None = None
     quoted: bool | None = None
+    only: str | None = None
+    undone_by: str | None = None
+    undoes: str | None = None
+    max_price: Decimal | None = None
     service: str | None = None
     country: str | None = None
     rental_id: str | None = None

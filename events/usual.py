@@ -37,6 +37,10 @@ def _tell_accepted(event: RequestAccepted) -> str | None:
         or event.labels
         or event.principal
         or event.quoted
+        or event.only is not None
+        or event.undone_by is not None
+        or event.undoes is not None
+        or event.max_price is not None
     ):
         return None
     free = "true" if event.free_to_abandon else "false"

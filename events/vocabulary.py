@@ -29,6 +29,8 @@ class FailureKind(StrEnum):
     """Too many calls: load, not illness."""
     OUT_OF_STOCK = "out_of_stock"
     NOT_OFFERED = "not_offered"
+    TOO_EXPENSIVE = "too_expensive"
+    """Not sold at the caller's limit: that says nothing of stock, nor of callers with another limit."""
     INSUFFICIENT_FUNDS = "insufficient_funds"
     MISCONFIGURED = "misconfigured"
     """Our key or account is wrong at this provider: out until fixed."""
@@ -138,11 +140,25 @@ class Via(StrEnum):
     OPERATOR = "operator"
 
 
-SIDE_OPERATIONS = {"quote": "quote", "stock": "stock", "price": "stock", "ping": "ping", "lookup": "lookup"}
+TENDING = frozenset({"code", "cancel", "finish"})
+"""What is asked about something that a provider has already given: read a code, give it back, be done with it."""
+
+SIDE_OPERATIONS = {
+    "quote": "quote",
+    "stock": "stock",
+    "price": "stock",
+    "ping": "ping",
+    "lookup": "lookup",
+    "sync": "sync",
+    **dict.fromkeys(sorted(TENDING), "tend"),
+}
 """Operations with a lane class of their own; every other operation is of class `serve`."""
 
-FREE_OF_KEY = frozenset({"ping", "quote"})
+FREE_OF_KEY = frozenset({"ping", "quote", "sync"})
 """Operations that may need neither key nor funds: their success says nothing of an account."""
+
+FREE_OF_FUNDS = FREE_OF_KEY | TENDING
+"""Operations that cost nothing: their success does not tell that an account has funds again."""
 
 
 def operation_class(operation: str) -> str:

@@ -21,7 +21,8 @@ class Left:
     """A call that a look-up did not find.
 
     Shape:  `served_by` is who served the request instead, None if nobody did; `reference` is that one's. `looks` counts
-            the look-ups since the request ended, at `ended_us`. `found` tells that it was executed after all.
+            the look-ups since the request ended, at `ended_us`. `found` tells that it was executed after all;
+            `undone_by` is the operation that would take it back.
     """
 
     provider: str
@@ -32,6 +33,7 @@ class Left:
     ended_us: int = 0
     looks: int = 0
     found: bool = False
+    undone_by: str | None = None
 
 
 @dataclass(slots=True)
@@ -70,11 +72,11 @@ class Leftovers:
         if not self.watched[request_id]:
             del self.watched[request_id]
 
-    def ended(self, request_id: str, at_us: int, *, served_by: str | None) -> None:
+    def ended(self, request_id: str, at_us: int, *, served_by: str | None, undone_by: str | None = None) -> None:
         """A request has ended: watch what it has left behind at others."""
         lefts = {who: left for who, left in self.doubts.pop(request_id, {}).items() if who != served_by}
         for left in lefts.values():
-            left.served_by, left.ended_us = served_by, at_us
+            left.served_by, left.ended_us, left.undone_by = served_by, at_us, undone_by
         if lefts:
             self.watched.setdefault(request_id, lefts)
         while len(self.watched) > _MOST_WATCHED:

@@ -18,6 +18,7 @@ CODES: Final[Mapping[FailureKind, int]] = MappingProxyType(
         FailureKind.RATE_LIMITED: lane.THROTTLE,
         FailureKind.OUT_OF_STOCK: lane.DECLINE,
         FailureKind.NOT_OFFERED: lane.DECLINE,
+        FailureKind.TOO_EXPENSIVE: lane.DECLINE,
         FailureKind.INSUFFICIENT_FUNDS: lane.DECLINE,
         FailureKind.MISCONFIGURED: lane.DECLINE,
         FailureKind.REJECTED: lane.DECLINE,

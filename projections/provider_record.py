@@ -1,12 +1,12 @@
 """What is known of a provider beyond its lanes: limits, forced states, reachability, and beliefs about stock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from understudy.events.exact import EXACT
 from understudy.events.operations import OverrideSet
-from understudy.events.policy import ProviderSettings
+from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.vocabulary import ForcedState
 from understudy.projections.slow_start import SlowStart
 
@@ -44,6 +44,10 @@ class ProviderRecord:
     """Up to which instant our own rate limit is used up, a call taking `rate_interval_us` of it."""
     rate_interval_us: int = 0
     override: OverrideSet | None = None
+    synced_us: int = 0
+    """When the latest list of all that it has on offer was asked for: what that leaves out is not known."""
+    sync_asked_us: int = 0
+    """When an operator last asked for such a list."""
 
     def adopt(self, settings: ProviderSettings) -> None:
         """Take the settings' own rate limit over."""
@@ -69,11 +73,63 @@ class ProviderRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockBelief:
-    """What we believe a provider has on offer. `revealed` by a refused call rather than told by a stock call."""
+    """What we believe a provider has on offer, and at which price.
 
-    units: int
+    Shape:  `units` None where only the price is known. `revealed` by a refused call rather than told by the provider.
+            `refusals` counts how often in a row it has refused what it said it had, the last time at `refused_us`.
+    Units:  `at_us` is when the stock was told or revealed, `priced_us` when the price was; `price` is in its own unit.
+    """
+
+    units: int | None
     at_us: int
     revealed: bool
+    price: Decimal | None = None
+    priced_us: int = 0
+    refusals: int = 0
+    refused_us: int = 0
+
+
+_UNKNOWN: Final = StockBelief(units=None, at_us=0, revealed=False)
+
+
+def told(before: StockBelief | None, *, units: int | None, price: Decimal | None, at_us: int) -> StockBelief:
+    """The belief after a provider has said what it has, and what that costs, as far as it said so."""
+    found = before or _UNKNOWN
+    if price is not None:
+        found = replace(found, price=price, priced_us=at_us)
+    if units is None:
+        return found
+    if units == 0:  # It says itself that there is nothing: no phantom.
+        return replace(found, units=0, at_us=at_us, revealed=False, refusals=0, refused_us=0)
+    return replace(found, units=units, at_us=at_us, revealed=False)
+
+
+def refused(before: StockBelief | None, policy: Policy, *, at_us: int) -> StockBelief:
+    """The belief after a provider has said that it is sold out, to somebody who asked."""
+    found = before or _UNKNOWN
+    if found.revealed and at_us < zero_until_us(found, policy):
+        return replace(found, at_us=at_us)  # Asked at once by several, it has refused once.
+    claimed = found.refusals > 0 or (not found.revealed and found.units is not None and found.units > 0)
+    refusals, refused_us = (found.refusals + 1, at_us) if claimed else (0, 0)
+    return replace(found, units=0, at_us=at_us, revealed=True, refusals=refusals, refused_us=refused_us)
+
+
+def delivered(before: StockBelief) -> StockBelief:
+    """The belief after a provider has delivered: what it says it has is there, after all."""
+    return replace(before, refusals=0, refused_us=0)
+
+
+def is_phantom(belief: StockBelief, policy: Policy) -> bool:
+    """Whether a provider says again and again that it has what it then refuses."""
+    return belief.refusals >= policy.phantom_after
+
+
+def zero_until_us(belief: StockBelief, policy: Policy) -> int:
+    """Until when a refusal is believed: for a phantom twice as long with each refusal, whatever it says meanwhile."""
+    if is_phantom(belief, policy):
+        ttl_ms = policy.sold_out_ttl_ms << min(belief.refusals - policy.phantom_after + 1, 30)
+        return belief.refused_us + min(ttl_ms, policy.stock_ttl_ms) * 1000
+    return belief.at_us + policy.sold_out_ttl_ms * 1000 if belief.revealed else 0
 
 
 def stock_key(provider: str, service: str | None, country: str | None) -> str:

@@ -18,19 +18,38 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SyncRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
 from understudy.events.requests import (
     RequestAccepted,
+    RequestCancelled,
     RequestCompleted,
     RequestFailed,
     RequestResumed,
     RequestSuspended,
 )
 from understudy.events.row import Recorded
-from understudy.events.vocabulary import FREE_OF_KEY, SIDE_OPERATIONS, AbandonReason, FailureKind, Strategy
+from understudy.events.stock import OffersListed
+from understudy.events.vocabulary import (
+    FREE_OF_FUNDS,
+    FREE_OF_KEY,
+    SIDE_OPERATIONS,
+    AbandonReason,
+    FailureKind,
+    Strategy,
+)
 from understudy.projections import lane_step as lane
-from understudy.projections.lanes import turn
+from understudy.projections.end_reactions import (
+    alert_cleared,
+    alert_raised,
+    called_back,
+    cancelled,
+    completed,
+    failed,
+    resumed,
+    suspended,
+)
 from understudy.projections.open_call import OpenCall, call_context, ending_code
 from understudy.projections.operator_reactions import (
     engine_started,
@@ -40,8 +59,8 @@ from understudy.projections.operator_reactions import (
     preferences_changed,
     probe_requested,
 )
-from understudy.projections.provider_record import StockBelief, stock_key
 from understudy.projections.quote_reactions import quarantine_released, quarantine_set, read_quotes
+from understudy.projections.stock_reactions import heard, listed, sold_out, sync_requested
 
 if TYPE_CHECKING:
     from understudy.projections.lanes import LaneKey
@@ -95,19 +114,21 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
     record.answered_us = at_us
     if started.operation not in FREE_OF_KEY:
         record.misconfigured_us = 0
+    if started.operation not in FREE_OF_FUNDS:
         record.unfunded_us = 0
     if started.operation not in SIDE_OPERATIONS:
         record.in_flight -= 1
         record.unheard = 0
         if record.slow_start is not None:
             record.slow_start.end(started_us, gained=1)
+        if event.cost is not None:
+            standing.totals.charged(event.provider, event.cost)
     if event.pair is not None:
         read_quotes(standing, started, event, at_us)
-    if started.operation == "lookup" or standing.leftovers.doubts:
-        standing.leftovers.succeeded(started, event)
-    if event.stock is not None:
-        key = stock_key(event.provider, event.service, event.country)
-        standing.stock[key] = StockBelief(units=event.stock, at_us=at_us, revealed=False)
+    if started.operation == "lookup" or standing.leftovers.doubts or standing.unused.open:
+        called_back(standing, started, event)
+    if event.stock is not None or event.operation == "sync" or standing.stock:
+        heard(standing, event, at_us, since_us=started_us)
     lanes = standing.lanes
     lanes.kept.pop(started.provider, None)
     base = lane.GLOBAL_WORDS + index * lanes.words
@@ -139,12 +160,8 @@ def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) ->
             record.misconfigured_us = at_us
         case FailureKind.INSUFFICIENT_FUNDS:
             record.unfunded_us = at_us
-        case FailureKind.OUT_OF_STOCK:
-            key = stock_key(event.provider, event.service, event.country)
-            standing.stock[key] = StockBelief(units=0, at_us=at_us, revealed=True)
-        case FailureKind.NOT_OFFERED if event.service or event.country:
-            key = stock_key(event.provider, event.service, event.country)
-            standing.stock[key] = StockBelief(units=0, at_us=at_us, revealed=False)  # For as long as a told stock.
+        case FailureKind.OUT_OF_STOCK | FailureKind.NOT_OFFERED if event.operation not in SIDE_OPERATIONS:
+            sold_out(standing, event, at_us)
         case _:
             pass
     return _end_in_vain(standing, recorded, event, call=call)
@@ -186,20 +203,6 @@ def _spare(standing: "Standing", event: CallFailed | CallAbandoned, *, counted: 
         standing.spared[request_id].discard(event.provider)
 
 
-def _alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -> None:
-    standing.alerts[f"{event.alert}|{event.subject}"] = recorded.at_us
-    standing.leftovers.told(event.subject)
-    standing.lanes.kept.clear()
-    turn(standing.lanes, recorded)
-
-
-def _alert_cleared(standing: "Standing", recorded: Recorded, event: AlertCleared) -> None:
-    standing.alerts.pop(f"{event.alert}|{event.subject}", None)
-    standing.spoken.pop(event.subject, None)  # That a request was held, or is contradicted, is over with it.
-    standing.lanes.kept.clear()
-    turn(standing.lanes, recorded)
-
-
 def _mode_changed(standing: "Standing", _: Recorded, event: ModeChanged) -> None:
     standing.mode = event.mode
 
@@ -212,34 +215,10 @@ def _decision_made(standing: "Standing", recorded: Recorded, event: Decided) -> 
         standing.last_first[event.tier] = event.provider
 
 
-def _accepted(standing: "Standing", _: Recorded, __: RequestAccepted) -> None:
+def _accepted(standing: "Standing", _: Recorded, event: RequestAccepted) -> None:
     standing.totals.accepted += 1
-
-
-def _completed(standing: "Standing", recorded: Recorded, event: RequestCompleted) -> None:
-    totals = standing.totals
-    totals.completed += 1
-    totals.served[event.provider] = totals.served.get(event.provider, 0) + 1
-    if event.failovers:
-        totals.failovers += 1
-    if standing.spared:
-        standing.spared.pop(event.request_id, None)
-    if standing.leftovers.doubts:
-        standing.leftovers.ended(event.request_id, recorded[1], served_by=event.provider)
-
-
-def _failed(standing: "Standing", recorded: Recorded, event: RequestFailed) -> None:
-    standing.totals.failed += 1
-    standing.spared.pop(event.request_id, None)
-    standing.leftovers.ended(event.request_id, recorded[1], served_by=None)
-
-
-def _resumed(standing: "Standing", _: Recorded, event: RequestResumed) -> None:
-    standing.spoken[event.request_id] = event.executed
-
-
-def _suspended(standing: "Standing", _: Recorded, __: RequestSuspended) -> None:
-    standing.totals.suspended += 1
+    if event.undone_by is not None or event.undoes is not None:
+        standing.unused.accepted(event)
 
 
 def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[Any, Reaction]:
@@ -259,18 +238,21 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(OverrideSet, override_set),
         _on(OverrideCleared, override_cleared),
         _on(ProbeRequested, probe_requested),
-        _on(AlertRaised, _alert_raised),
-        _on(AlertCleared, _alert_cleared),
+        _on(SyncRequested, sync_requested),
+        _on(OffersListed, listed),
+        _on(AlertRaised, alert_raised),
+        _on(AlertCleared, alert_cleared),
         _on(ModeChanged, _mode_changed),
         _on(DecisionMade, _decision_made),
         _on(Decision, _decision_made),
         _on(RequestAccepted, _accepted),
-        _on(RequestCompleted, _completed),
-        _on(RequestFailed, _failed),
+        _on(RequestCompleted, completed),
+        _on(RequestCancelled, cancelled),
+        _on(RequestFailed, failed),
         _on(QuarantineSet, quarantine_set),
         _on(QuarantineReleased, quarantine_released),
-        _on(RequestSuspended, _suspended),
-        _on(RequestResumed, _resumed),
+        _on(RequestSuspended, suspended),
+        _on(RequestResumed, resumed),
     )
 )
 """What to do for each kind of event; the others change nothing but the place in the log."""

@@ -6,6 +6,7 @@ can be found in the rows, and what has not changed since the block before.
 
 from collections.abc import Mapping
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any, Final
 
 from understudy.events.operations import OverrideSet
@@ -18,6 +19,7 @@ from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
 from understudy.projections.slow_start import SlowStart
 from understudy.projections.standing import Standing, Totals
+from understudy.projections.unused import Unused
 
 _PLAIN: Final = ("seq", "at_us", "rules_version", "policy_hash", "alerts", "rate_used_us", "rate_interval_us")
 
@@ -35,6 +37,7 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "totals": standing.totals,
         "quotes": standing.quotes,
         "leftovers": standing.leftovers,
+        "unused": standing.unused,
     }
 
 
@@ -57,10 +60,15 @@ def standing_of(
         preferences=dict(rest["preferences"]),
         stock=stock,
         last_first={int(tier): provider for tier, provider in rest["last_first"].items()},
-        totals=Totals(**rest["totals"]),
+        totals=_totals(rest["totals"]),
         quotes=QuoteBook.restored(rest["quotes"]),
         leftovers=Leftovers.restored(rest["leftovers"]),
+        unused=Unused.restored(rest["unused"]),
     )
+
+
+def _totals(told: Mapping[str, Any]) -> Totals:
+    return Totals(**{**told, "paid": {provider: Decimal(paid) for provider, paid in told["paid"].items()}})
 
 
 def beliefs(stock: Mapping[str, Mapping[str, Any]]) -> dict[str, StockBelief]:
@@ -68,7 +76,12 @@ def beliefs(stock: Mapping[str, Mapping[str, Any]]) -> dict[str, StockBelief]:
 
     Errors: TypeError if they are none.
     """
-    return {key: StockBelief(**belief) for key, belief in stock.items()}
+    return {key: _belief(told) for key, told in stock.items()}
+
+
+def _belief(told: Mapping[str, Any]) -> StockBelief:
+    price = told["price"]
+    return StockBelief(**{**told, "price": None if price is None else Decimal(price)})
 
 
 def _provider(record: Mapping[str, Any]) -> ProviderRecord:

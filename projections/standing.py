@@ -6,9 +6,11 @@ by every replay alike. What each kind of event does is said in `reactions`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from understudy.events.calls import CallAbandoned, CallFailed
+from understudy.events.exact import EXACT
 from understudy.events.fact import Json
 from understudy.events.policy import Policy
 from understudy.events.row import Recorded
@@ -20,11 +22,16 @@ from understudy.projections.open_call import OpenCall, call_context
 from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
 from understudy.projections.reactions import REACTIONS
+from understudy.projections.unused import Unused
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
 FOLD_VERSION: Final = 7
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
+
+_NOTHING: Final = Decimal(0)
+_PLACES: Final = Decimal("1e-8")
+_MOST_DIGITS: Final = 30
 
 
 @dataclass(slots=True)
@@ -42,6 +49,22 @@ class Totals:
     """Decisions by who was chosen: a request counts once for each provider that it is handed to."""
     served: dict[str, int] = field(default_factory=dict)
     """Completed requests by who served them."""
+    paid: dict[str, Decimal] = field(default_factory=dict)
+    """What each provider has charged for its successes that told their cost, in its own unit."""
+    priced: dict[str, int] = field(default_factory=dict)
+    """How many successes that was."""
+
+    def charged(self, provider: str, cost: Decimal) -> None:
+        """A provider has delivered, and told what that costs; what is no sum of money is left out."""
+        if abs(cost.adjusted()) > _MOST_DIGITS:
+            return
+        self.paid[provider] = EXACT.add(self.paid.get(provider, _NOTHING), cost)
+        self.priced[provider] = self.priced.get(provider, 0) + 1
+
+    def cost_per_success(self, provider: str) -> Decimal | None:
+        """What one success has cost there on average, to eight places; None if nobody told."""
+        count = self.priced.get(provider)
+        return EXACT.quantize(EXACT.divide(self.paid[provider], count), _PLACES).normalize() if count else None
 
     def decided(self, provider: str | None) -> None:
         """A decision has chosen a provider, or nobody."""
@@ -70,6 +93,7 @@ class Standing:
     stock: dict[str, StockBelief] = field(default_factory=dict)
     quotes: QuoteBook = field(default_factory=QuoteBook)
     leftovers: Leftovers = field(default_factory=Leftovers)
+    unused: Unused = field(default_factory=Unused)
     preferences: dict[str, Json] = field(default_factory=dict)
     """What operators have set while engines ran, by name: it stands above what is configured."""
     last_first: dict[int, str] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from understudy.events.row import Recorded
 from understudy.replay.amount_bounds import bound
 from understudy.replay.decision_table import LEGEND, QUOTE_LEGEND, table, wrapped
 from understudy.replay.flip import flip_point
-from understudy.replay.story import below_par, instant, ms, sentence, veto
+from understudy.replay.story import believed, below_par, instant, ms, sentence, veto
 
 WIDTH: Final = 100
 """Columns of a story, where nobody says otherwise."""
@@ -124,6 +124,8 @@ class Story:
         for one in decision.candidates:
             if one.verdict == NOT_ASKED:
                 continue  # The table says so, and there may be many.
+            if is_eligible(one.verdict) and (offer := believed(one)):
+                yield f"{one.provider} was believed to have {offer}" if one.stock else f"{one.provider} was {offer}"
             if not is_eligible(one.verdict):
                 figures = f": it {bounds[one.provider]}" if one.provider in bounds else ""
                 yield f"{one.provider} was out: {veto(one, left_us=left_us)}{figures}"

@@ -125,7 +125,7 @@ def _by_rate(one: Candidate, winner: Candidate, decision: DecisionMade, policy: 
 
 def _tie(one: Candidate, winner: Candidate, decision: DecisionMade, policy: Policy) -> tuple[bool, str]:
     """Whether an equal score would have sufficed, and what decides between equals: price, average response, order."""
-    price, its_price = (policy.prices.get(name, Decimal(0)) for name in (one.provider, winner.provider))
+    price, its_price = (_known_price(candidate, policy) or Decimal(0) for candidate in (one, winner))
     if price != its_price:
         return price < its_price, f"is cheaper ({_price(winner, policy)} against {_price(one, policy)})"
     average, its_average = one.average_us or 0, winner.average_us or 0
@@ -139,8 +139,13 @@ def _stands_before(one: Candidate, other: Candidate, decision: DecisionMade) -> 
     return decision.candidates.index(one) < decision.candidates.index(other)
 
 
+def _known_price(one: Candidate, policy: Policy) -> Decimal | None:
+    """What the decision knew; of one that did not tell prices yet, what the settings said."""
+    return policy.prices.get(one.provider) if one.price is None else one.price
+
+
 def _price(one: Candidate, policy: Policy) -> str:
-    price = policy.prices.get(one.provider)
+    price = _known_price(one, policy)
     return "no known price" if price is None else f"{price:f}"
 
 

@@ -34,7 +34,7 @@ Name = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
 """What the engine takes for a name."""
 Share = Decimal
 _SWITCHES: Final = "ping, lookup, quotes, two_part and settle_ms"
-_SET_ELSEWHERE: Final = frozenset({"id", "settle_ms", "has_ping", "has_lookup", "has_quote", "two_part"})
+_SET_ELSEWHERE: Final = frozenset({"id", "settle_ms", "has_ping", "has_lookup", "has_quote", "has_sync", "two_part"})
 
 
 class Phase(Settings):

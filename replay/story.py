@@ -107,12 +107,38 @@ def below_par(one: Candidate, policy: Policy) -> str | None:
     return f"was not counted as degraded with {missed}: it had rested since, or that was {once}"
 
 
+def believed(one: Candidate) -> str | None:
+    """What a decision believed that a provider has on offer, and how old that was; None if it knew nothing."""
+    told = []
+    if one.stock is not None:
+        told.append(f"{one.stock:,} in stock{_age(one.stock_age_us)}")
+    if one.price is not None:
+        told.append(f"at {one.price:f}" + (" (as configured)" if one.price_age_us is None else _age(one.price_age_us)))
+    return " ".join(told) or None
+
+
+def _age(age_us: int | None) -> str:
+    return "" if age_us is None else f" (told {span(age_us)} ago)"
+
+
+def span(us: int) -> str:
+    """A length of time as people say it, in its largest whole unit."""
+    for unit_us, name in ((3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s")):
+        if us >= unit_us:
+            return f"{us // unit_us} {name}"
+    return "less than 1 s"
+
+
 def _accepted(event: RequestAccepted) -> str:
     context = {"service": event.service, "country": event.country, "rental": event.rental_id, "pair": event.pair}
     named = [f"{name} {shown(value)}" for name, value in {**context, **event.labels}.items() if value]
     amount = f", amount {event.amount}" if event.amount is not None else ""
     key = f", key {event.key}" if event.key else ""
-    return f"{event.operation} ({event.effect}) accepted" + "".join(f", {one}" for one in named) + amount + key
+    most = f", for at most {event.max_price:f}" if event.max_price is not None else ""
+    only = f", at {event.only} only" if event.only is not None else ""
+    undoes = f", to undo request {event.undoes}" if event.undoes is not None else ""
+    more = amount + key + most + only + undoes
+    return f"{event.operation} ({event.effect}) accepted" + "".join(f", {one}" for one in named) + more
 
 
 def _decided(event: DecisionMade) -> str:
@@ -145,7 +171,8 @@ def _succeeded(event: CallSucceeded) -> str:
         return f"{event.provider} quotes {event.quote.rate} after {ms(event.latency_us)}{promise}"
     reference = f", reference {event.reference}" if event.reference else ""
     paid = f", pays out {event.amount_out}" if event.amount_out is not None else ""
-    return f"{event.provider} answered after {ms(event.latency_us)}{paid}{reference}"
+    cost = f", costs {event.cost:f}" if event.cost is not None else ""
+    return f"{event.provider} answered after {ms(event.latency_us)}{paid}{cost}{reference}"
 
 
 def _completed(event: RequestCompleted) -> str:

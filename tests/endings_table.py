@@ -118,6 +118,7 @@ ROWS: Final[Mapping[FailureKind | AbandonReason | None, Row]] = {
         then=_all(Next.OTHER),
     ),
     FailureKind.NOT_OFFERED: Row(name="`not_offered`", first=_all(Next.OTHER), then=_all(Next.OTHER)),
+    FailureKind.TOO_EXPENSIVE: Row(name="`too_expensive`", first=_all(Next.OTHER), then=_all(Next.OTHER)),
     FailureKind.INSUFFICIENT_FUNDS: Row(
         name="`insufficient_funds`",
         out="for a rest, or until an answer",

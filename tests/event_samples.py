@@ -23,6 +23,7 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SyncRequested,
 )
 from understudy.events.policy import Fees, Policy, ProviderSettings
 from understudy.events.quotes import Consensus, JudgedQuote, QuarantineReleased, QuarantineSet, Quote, QuotesRequested
@@ -35,6 +36,7 @@ from understudy.events.requests import (
     RequestSuspended,
     RetryScheduled,
 )
+from understudy.events.stock import OffersListed
 from understudy.events.vocabulary import (
     AbandonReason,
     Effect,
@@ -77,8 +79,13 @@ _CANDIDATES = st.builds(
         ("tier", "score", "rate_points", "speed_points", "stock_points", "recency_points", "propensity_ppm"), _WORDS
     ),
     **dict.fromkeys(
-        ("until_us", "success_bp", "average_us", "expected_us", "stock", "used_60s", "rank"), st.none() | _WORDS
+        (
+            *("until_us", "success_bp", "average_us", "expected_us", "stock", "used_60s", "rank"),
+            *("stock_age_us", "price_age_us"),
+        ),
+        st.none() | _WORDS,
     ),
+    price=st.none() | _DECIMALS,
     degraded=st.none() | _TEXT,
     quote=st.none()
     | st.builds(JudgedQuote, rate=_DECIMALS, net=_DECIMALS, off_bp=st.none() | _WORDS, quoted_at_us=_WORDS),
@@ -115,6 +122,10 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "amount_due": st.none() | _DECIMALS,
     "consensus": st.none() | _CONSENSUS,
     "providers": st.lists(_TEXT, max_size=3).map(tuple),
+    "max_price": st.none() | _DECIMALS,
+    "offers": st.dictionaries(
+        _TEXT, st.dictionaries(_TEXT, st.tuples(st.none() | _WORDS, st.none() | _DECIMALS), max_size=3), max_size=3
+    ),
     "evidence": st.lists(_TEXT, max_size=3).map(tuple),
     "changes": st.dictionaries(_TEXT, _JSON, max_size=3),
     "observed": st.none() | st.lists(_TEXT, max_size=3).map(tuple),
@@ -297,6 +308,7 @@ def _examples() -> list[Fact]:
         ),
         RequestResumed(request_id=_REQUEST, executed=True, reference="ext-9", **_OPERATOR),
         *_quoted_examples(alpha, chosen),
+        *_rental_examples(chosen),
     ]
 
 
@@ -391,6 +403,34 @@ def _quoted_examples(alpha: ProviderSettings, chosen: Candidate) -> list[Fact]:
             reason="5 quotes in a row were not to be trusted",
         ),
         QuarantineReleased(provider="beta", pair="ETH/BTC", **_OPERATOR),
+    ]
+
+
+def _rental_examples(chosen: Candidate) -> list[Fact]:
+    """What there is where something is given that may have to be taken back."""
+    accepted: dict[str, Any] = {"request_id": _REQUEST, "deadline_at_us": 1_700_000_030_000_000, "country": "us"}
+    bound: dict[str, Any] = {"only": "alpha", "undoes": "r-1", "rental_id": "ext-9", **accepted}
+    offers: dict[str, Any] = {
+        "us": {"wa": (120, Decimal("0.42")), "tg": (None, Decimal("0.10"))},
+        "de": {"wa": (0, None)},
+    }
+    return [
+        RequestAccepted(
+            operation="rent", effect=Effect.ONCE, undone_by="cancel", max_price=Decimal("0.50"), **accepted
+        ),
+        RequestAccepted(operation="cancel", effect=Effect.IDEMPOTENT, **bound),
+        AlertCleared(alert="late_success", subject=_REQUEST, message="alpha has undone it: cancel of reference ext-9"),
+        SyncRequested(provider="alpha", **_OPERATOR),
+        OffersListed(provider="alpha", offers=offers),
+        DecisionMade(
+            request_id=_REQUEST,
+            provider="alpha",
+            strategy=Strategy.CHEAPEST,
+            draw=17,
+            tier=2,
+            order=("alpha",),
+            candidates=(replace(chosen, stock_age_us=90_000_000, price=Decimal("0.42"), price_age_us=1_000),),
+        ),
     ]
 
 

@@ -20,6 +20,7 @@ FACES = [
     "understudy.adapters",
     "understudy.adapters.cli",
     "understudy.adapters.conversion",
+    "understudy.adapters.rental",
 ]
 
 # With several workers, the one that builds the wheel makes all of these tests.

@@ -23,7 +23,7 @@ from understudy.adapters.conversion.conversion import Conversion
 from understudy.adapters.conversion.converter import MultiServiceConverter
 from understudy.adapters.conversion.notices import Notice
 from understudy.adapters.conversion.wish import wish
-from understudy.engine.acceptance import check_name
+from understudy.engine.arguments import check_name
 from understudy.engine.errors import OutcomeUnknown, RequestError
 
 

@@ -24,12 +24,20 @@ from understudy.engine.commands import (
     Resolve,
     SetOverride,
     SetPreferences,
+    Sync,
     Wish,
 )
 from understudy.events.codec import decode
 from understudy.events.errors import LogInUse, UnderstudyError
 from understudy.events.fact import Fact
-from understudy.events.operations import AlertRaised, OverrideCleared, OverrideSet, PreferencesChanged, ProbeRequested
+from understudy.events.operations import (
+    AlertRaised,
+    OverrideCleared,
+    OverrideSet,
+    PreferencesChanged,
+    ProbeRequested,
+    SyncRequested,
+)
 from understudy.events.quotes import QuarantineReleased
 from understudy.events.requests import RequestResumed
 from understudy.events.row import Row
@@ -44,6 +52,7 @@ _BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
     Resolve: RequestResumed,
     Release: QuarantineReleased,
     SetPreferences: PreferencesChanged,
+    Sync: SyncRequested,
 }
 _SAID: Final = ("provider", "pair", "state", "request_id", "executed", "reference", "actor", "reason")
 """The fields that a wish and its event have in common, as far as they have them."""

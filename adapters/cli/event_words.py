@@ -6,6 +6,7 @@ from typing import Final
 from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
+from understudy.events.counted import counted
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
     AlertCleared,
@@ -19,9 +20,11 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SyncRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
 from understudy.events.row import COLUMNS, Recorded, Row
+from understudy.events.stock import OffersListed
 from understudy.replay.story import ms, sentence
 
 _LONGEST: Final = 200
@@ -47,8 +50,10 @@ def told(row: Row) -> str:
         case PolicyActivated():
             providers = ", ".join(event.policy.by_id)
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
-        case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested():
+        case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested() | SyncRequested():
             return _wished(event)
+        case OffersListed():
+            return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
         case AlertRaised():
             return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
@@ -59,13 +64,13 @@ def told(row: Row) -> str:
         case QuarantineReleased():
             return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
         case AlertCleared():
-            return f"alert {_alert(event)} is over"
+            return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
 
 
-def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeRequested) -> str:
+def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeRequested | SyncRequested) -> str:
     """What an operator wanted, and why."""
     match event:
         case PreferencesChanged():
@@ -78,6 +83,8 @@ def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeReq
             return f"{event.actor} no longer forces {event.provider}: {event.reason}"
         case ProbeRequested():
             return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
+        case SyncRequested():
+            return f"{event.actor} wants the lists of {event.provider or 'all providers'} at once: {event.reason}"
 
 
 def event_json(row: Row) -> dict[str, object]:

@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "override": "Force a provider open, closed or drained, or take that back.",
     "probe": "Find out now whether a provider is well again.",
     "release": "Take a provider out of quarantine: its quotes count again.",
+    "sync": "Have providers list their stock and prices now.",
     "resolve": "Say what became of a suspended request.",
     "preferences": "Show and change what an operator may change while an engine runs.",
     "policy": "Check policy files.",

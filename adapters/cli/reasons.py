@@ -5,7 +5,7 @@ from typing import Final
 
 from understudy.adapters.cli.instants import iso, span
 from understudy.adapters.cli.output import plain
-from understudy.engine import assess, eligibility
+from understudy.engine import assess, eligibility, wares
 from understudy.engine.health import ProviderHealth
 from understudy.events.policy import Policy
 from understudy.projections import lane_step as lane
@@ -25,7 +25,11 @@ _VETOES: Final[Mapping[str, str]] = {
     eligibility.IN_FLIGHT: "as many calls as allowed are under way there",
     eligibility.GLOBAL_RATE_LIMIT: "our global rate limit is used up",
     eligibility.GLOBAL_IN_FLIGHT: "as many calls as allowed are under way",
-    eligibility.OUT_OF_STOCK: "it has nothing in stock",
+    wares.FREE_PRICE_OFF: "it sells to the highest bid, which is not enabled",
+    wares.NO_BID: "it sells to the highest bid, and is asked where a caller names one",
+    wares.TOO_EXPENSIVE: "it costs more than the caller pays",
+    wares.OUT_OF_STOCK: "it has nothing in stock",
+    eligibility.BOUND_ELSEWHERE: "the request is about something that another one has given",
 }
 
 

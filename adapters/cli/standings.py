@@ -93,6 +93,7 @@ class ProviderStanding:
             "calls": sum(one.started for one in lanes),
             "failed": sum(one.failed for one in lanes),
             "in_flight": judged.in_flight,
+            "cost_per_success": None if judged.cost_per_success is None else f"{judged.cost_per_success:f}",
             "verdict": judged.verdict,
             "until": iso_or_none(judged.until_us),
             "degraded_by": judged.degraded,
@@ -101,6 +102,10 @@ class ProviderStanding:
             "quarantines": [{"pair": one.pair, "until": iso_or_none(one.until_us)} for one in self.seen.quarantines],
             "lanes": [_lane_json(one) for one in self.seen.lanes],
         }
+
+
+_COSTS: Final = ("paid", "priced")
+"""What costs are told of with each provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +133,7 @@ class LogStanding:
             "at": iso(self.now_us),
             "engine_stopped": self.stopped,
             "strategy": self.strategy,
-            "requests": asdict(self.totals),
+            "requests": {name: count for name, count in asdict(self.totals).items() if name not in _COSTS},
             "alerts": list(self.alerts),
             "held": held_json(self.unsettled),
             "providers": [one.to_json() for one in self.providers],

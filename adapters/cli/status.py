@@ -9,7 +9,7 @@ from understudy.adapters.cli.instants import iso
 from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
 from understudy.adapters.cli.output import Cell, answer, answer_json, answer_wrapped, fits, plain, stacked, table
 from understudy.adapters.cli.progress import Progress
-from understudy.adapters.cli.standings import LogStanding, ProviderLine, as_of
+from understudy.adapters.cli.standings import LogStanding, ProviderLine, ProviderStanding, as_of
 from understudy.adapters.cli.unsettled import ownership, tell_held
 from understudy.adapters.stores import SqliteReader
 from understudy.events.counted import counted
@@ -80,8 +80,15 @@ def _print(db: Path, found: LogStanding) -> None:
         f"{counted(totals.accepted, 'request')}: {totals.completed:,} served ({totals.failovers:,} after a failover),"
         f" {totals.failed:,} failed, {totals.accepted - totals.completed - totals.failed:,} not settled yet"
     )
+    costs = [f"{one.judged.provider} {one.judged.cost_per_success:f}" for one in found.providers if _has_told(one)]
+    if costs:
+        answer_wrapped(plain(f"cost per success: {', '.join(costs)}"))
     for alert in found.alerts:
         answer_wrapped(plain(f"alert: {alert}"))
+
+
+def _has_told(one: ProviderStanding) -> bool:
+    return one.judged.cost_per_success is not None
 
 
 def row_of(line: ProviderLine) -> list[str | Cell]:

@@ -19,6 +19,7 @@ _STATUSES: Final = {
     Fault.ERROR_IN_200: (200, "INTERNAL", "something broke"),
     Fault.SOLD_OUT: (200, "SOLD_OUT", "none left"),
     Fault.NOT_OFFERED: (200, "NOT_OFFERED", "not sold here"),
+    Fault.TOO_EXPENSIVE: (200, "TOO_EXPENSIVE", "not sold at that price"),
 }
 _OVERSIZE_BYTES: Final = 5_000_000
 

@@ -47,6 +47,7 @@ class Fault(StrEnum):
     SOLD_OUT = "sold_out"
     """An error in a 200, too: nothing left."""
     NOT_OFFERED = "not_offered"
+    TOO_EXPENSIVE = "too_expensive"
     REJECTED = "rejected"
     """400"""
     UNAUTHORIZED = "unauthorized"
@@ -84,6 +85,7 @@ _FAULTS: Final[Mapping[FailureKind, Fault]] = {
     FailureKind.RATE_LIMITED: Fault.THROTTLED,
     FailureKind.OUT_OF_STOCK: Fault.SOLD_OUT,
     FailureKind.NOT_OFFERED: Fault.NOT_OFFERED,
+    FailureKind.TOO_EXPENSIVE: Fault.TOO_EXPENSIVE,
     FailureKind.INSUFFICIENT_FUNDS: Fault.UNFUNDED,
     FailureKind.MISCONFIGURED: Fault.UNAUTHORIZED,
     FailureKind.REJECTED: Fault.REJECTED,

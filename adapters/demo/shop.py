@@ -1,7 +1,7 @@
 """The adapter for demonstration servers: what an adapter of one's own looks like."""
 
 from understudy.adapters.providers import HttpLimits, HttpProvider, HttpReply
-from understudy.engine.errors import NotOffered, OutOfStock, ProviderError, Transient
+from understudy.engine.errors import NotOffered, OutOfStock, ProviderError, TooExpensive, Transient
 from understudy.engine.provider import Deadline, Found, Reply, Request
 from understudy.events.vocabulary import Effect, Finding
 
@@ -49,6 +49,8 @@ class DemoShop(HttpProvider):
                 return OutOfStock("none left", code="SOLD_OUT")
             case {"error": {"code": "NOT_OFFERED"}}:
                 return NotOffered("not sold here", code="NOT_OFFERED")
+            case {"error": {"code": "TOO_EXPENSIVE"}}:
+                return TooExpensive("not sold at that price", code="TOO_EXPENSIVE")
             case {"error": {"code": str(code), "message": message}} if reply.status == 200:  # noqa: PLR2004
                 return Transient(f"an error in a 200: {message}", code=code)
             case _:

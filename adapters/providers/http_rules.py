@@ -22,6 +22,7 @@ from understudy.engine.errors import (
     RateLimited,
     Rejected,
     TimedOut,
+    TooExpensive,
     Transient,
 )
 from understudy.events.vocabulary import FailureKind
@@ -36,6 +37,7 @@ _ERRORS: Final[dict[FailureKind, type[ProviderError]]] = {
         RateLimited,
         OutOfStock,
         NotOffered,
+        TooExpensive,
         InsufficientFunds,
         Misconfigured,
         Rejected,

@@ -34,9 +34,14 @@ _CHECKS: Final = (
         _WHOLE.format("max_response_time_ms", 0, 10**10),
         "max_response_time_ms must be a whole number of milliseconds from 0 to 10,000,000,000",
     ),
+    (
+        "NEW.free_price_enabled IS NULL OR NEW.free_price_enabled NOT IN (0, 1)",
+        "free_price_enabled must be true or false",
+    ),
 )
 _TOLD: Final = {
     "fallback_enabled": "CASE WHEN NEW.fallback_enabled THEN 'true' ELSE 'false' END",
+    "free_price_enabled": "CASE WHEN NEW.free_price_enabled THEN 'true' ELSE 'false' END",
     "min_success_rate": "json_quote(printf('%.2f', NEW.min_success_rate))",
 }
 """How a value is told in JSON, where its own way will not do: no rate goes through a binary fraction."""
@@ -62,6 +67,7 @@ STATEMENTS: Final = (
         retry_delay_ms INTEGER NOT NULL,
         min_success_rate NUMERIC NOT NULL,
         max_response_time_ms INTEGER NOT NULL,
+        free_price_enabled INTEGER NOT NULL,
         updated_at_us INTEGER NOT NULL
     )""",
     f"""CREATE VIEW provider_preferences AS SELECT id, {", ".join(PREFERENCES)},

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli import eventful
+from cli import eventful, listing
 from cli.command_line import run
 from exchange_for_tests import Exchange, exchange, truthful
 from repository import ROOT
@@ -76,6 +76,7 @@ def lay_out(folder: Path, services: Exchange) -> None:
     for name, text in given.items():
         (folder / name).write_text(text)
     eventful.write(folder / "shop.db")
+    listing.write(folder / "rentals.db")
 
 
 def test_the_page_shows_a_good_number_of_commands() -> None:

@@ -100,7 +100,9 @@ def test_stock_is_believed_as_told_and_as_revealed_by_a_refusal() -> None:
     key = stock_key("alpha", "wa", "us")
     assert telling.standing.stock[key] == StockBelief(units=7, at_us=NOON + 2_000_000, revealed=False)
     telling.call("out_of_stock", at=3, country="us", service="wa")
-    assert telling.standing.stock[key] == StockBelief(units=0, at_us=NOON + 3_000_000, revealed=True)
+    refused_us = NOON + 3_000_000
+    told = StockBelief(units=0, at_us=refused_us, revealed=True, refusals=1, refused_us=refused_us)
+    assert telling.standing.stock[key] == told
 
 
 def test_only_serving_calls_are_in_flight_at_a_provider() -> None:

@@ -9,7 +9,7 @@ from understudy.projections import lane_step as lane
 from understudy.projections.open_call import CODES
 
 FAILURES = ("transient", "timed_out", "ambiguous", "invalid_reply")
-DECLINES = ("out_of_stock", "not_offered", "insufficient_funds", "misconfigured", "rejected")
+DECLINES = ("out_of_stock", "not_offered", "too_expensive", "insufficient_funds", "misconfigured", "rejected")
 
 
 def test_every_failure_kind_has_a_row() -> None:

@@ -37,6 +37,7 @@ from understudy.engine import (
     Reply,
     Request,
     TimedOut,
+    TooExpensive,
     Transient,
 )
 from understudy.replay.scenario import bundled_scenario
@@ -60,6 +61,7 @@ ENDINGS: list[tuple[Fault, type[ProviderError] | None, int]] = [
     (Fault.ERROR_IN_200, Transient, 0),
     (Fault.SOLD_OUT, OutOfStock, 0),
     (Fault.NOT_OFFERED, NotOffered, 0),
+    (Fault.TOO_EXPENSIVE, TooExpensive, 0),
     (Fault.REJECTED, Rejected, 0),
     (Fault.UNAUTHORIZED, Misconfigured, 0),
     (Fault.UNFUNDED, InsufficientFunds, 0),

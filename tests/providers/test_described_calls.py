@@ -21,6 +21,7 @@ from understudy.engine import (
     ProviderError,
     RateLimited,
     Rejected,
+    TooExpensive,
     Transient,
 )
 
@@ -124,7 +125,7 @@ async def test_a_plain_text_api_is_asked_by_form_and_read_by_pattern() -> None:
         ("BAD_KEY", Misconfigured, "BAD_KEY"),
         ("BANNED:'2026-08-01 10:00:00'", Misconfigured, "BANNED"),
         ("CHANNELS_LIMIT", RateLimited, "CHANNELS_LIMIT"),
-        ("WRONG_MAX_PRICE:0.42", NotOffered, "WRONG_MAX_PRICE"),
+        ("WRONG_MAX_PRICE:0.42", TooExpensive, "WRONG_MAX_PRICE"),
         ("BAD_ACTION", Rejected, "BAD_ACTION"),
         ("ERROR_SQL", Ambiguous, "ERROR_SQL"),
         ("ACCESS_NUMBER:63546", InvalidReply, None),

@@ -37,7 +37,7 @@ def ranked(policy: Policy, *candidates: Candidate) -> list[str]:
     """The order in which the engine's own rules would ask them."""
 
     def assessed(one: Candidate) -> Assessed:
-        found = Assessed(policy.by_id[one.provider], one.verdict, None, one.stock)
+        found = Assessed(policy.by_id[one.provider], one.verdict, None)
         found.degraded, found.average_us = one.degraded, one.average_us
         found.rate_points, found.expected_us, found.used_60s = one.rate_points, one.expected_us, one.used_60s
         found.complete()

@@ -72,6 +72,7 @@ def test_every_setting_of_the_documents_can_be_set_together(stage: Any) -> None:
         "retry_delay_ms": "250",
         "min_success_rate": "95.00",
         "max_response_time_ms": "3500",
+        "free_price_enabled": "true",
     }
 
     async def act(engine: Engine, log: SqliteLog) -> None:
@@ -80,7 +81,7 @@ def test_every_setting_of_the_documents_can_be_set_together(stage: Any) -> None:
         policy = engine.policy
         assert (policy.preferred_provider, policy.fallback_enabled, policy.retry_attempts) == ("b", False, 3)
         assert (policy.retry_delay_ms, policy.max_response_time_ms) == (250, 3500)
-        assert policy.min_success_rate == 95
+        assert (policy.min_success_rate, policy.free_price_enabled) == (95, True)
 
     (changed,) = events(played(stage, act), PreferencesChanged)
     assert sorted(changed.changes) == sorted(wanted.keys() - {"min_success_rate"}), "what is as it was is no change"
@@ -97,6 +98,7 @@ def test_every_setting_of_the_documents_can_be_set_together(stage: Any) -> None:
         ("retry_delay_ms = -1", "retry_delay_ms must be a whole number of milliseconds"),
         ("min_success_rate = 100.01", "min_success_rate must be a percentage from 0 to 100"),
         ("min_success_rate = '95 %'", "min_success_rate must be a percentage from 0 to 100"),
+        ("free_price_enabled = 7", "free_price_enabled must be true or false"),
         ("max_response_time_ms = NULL", "max_response_time_ms must be a whole number of milliseconds"),
         ("updated_at = 'now'", "updated_at is kept by Understudy"),
         ("id = 2", "keeps its id"),

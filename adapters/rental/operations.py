@@ -1,0 +1,21 @@
+"""What can be asked of a shop that rents phone numbers out: each an operation of the engine."""
+
+from typing import Final
+
+from understudy.engine.operation import Operation
+from understudy.events.vocabulary import Effect
+
+SENSITIVE: Final = frozenset({"number", "phone", "code", "codes", "text", "sms"})
+"""Fields of an answer that tell a number, or what was sent to it: their values are not in the log in clear."""
+
+RENT: Final = Operation(name="rent", effect=Effect.ONCE, sensitive=SENSITIVE, undone_by="cancel")
+"""Rent a number. The reference of the answer is the activation; a number that nobody has a use for is cancelled."""
+CODE: Final = Operation(name="code", effect=Effect.READ, sensitive=SENSITIVE)
+"""Read the code that was sent to a number; the answer has none as long as none has come."""
+CANCEL: Final = Operation(name="cancel", effect=Effect.IDEMPOTENT, sensitive=SENSITIVE, free_to_abandon=True)
+"""Give an unused number back. It may be repeated: what is cancelled already is no error."""
+FINISH: Final = Operation(name="finish", effect=Effect.IDEMPOTENT, sensitive=SENSITIVE, free_to_abandon=True)
+"""Be done with a number that has served its purpose. It may be repeated, too."""
+
+RENTALS: Final = (RENT, CODE, CANCEL, FINISH)
+"""All of them, for `Engine(operations=RENTALS)`."""

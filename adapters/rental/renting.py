@@ -1,0 +1,60 @@
+"""Renting a number from the best of several shops."""
+
+from decimal import Decimal, InvalidOperation
+
+from understudy.adapters.rental.operations import RENT
+from understudy.adapters.rental.rental import Rental, told
+from understudy.engine.engine import Engine
+from understudy.engine.operation import Answer
+
+
+async def rent_number_with_failover(
+    country: str,
+    service: str,
+    *,
+    engine: Engine,
+    max_price: Decimal | int | str | None = None,
+    deadline_ms: int | None = None,
+    idempotency_key: str | None = None,
+    preferred: str | None = None,
+) -> Rental:
+    """Rent a phone number in a country for a service, such as "us" and "wa", from the best shop of an engine.
+
+    `engine` is one with `operations=RENTALS`. Nobody is asked who is known to cost more than `max_price`, in the unit
+    of the shops' prices; the shops are told of it, too. A repeated `idempotency_key` joins the first rental under it,
+    also after a restart. Without a key, a number is given back if its caller is gone before it has been rented.
+    Errors: InvalidRequest before anything is sent; RequestError as of `Engine.call`: of these only OutcomeUnknown may
+            have been executed.
+    """
+    answer = await engine.call(
+        RENT.name,
+        context={"country": country, "service": service},
+        effect=RENT.effect,
+        max_price=max_price,
+        deadline_ms=deadline_ms,
+        idempotency_key=idempotency_key,
+        preferred=preferred,
+    )
+    return Rental(
+        provider=answer.provider,
+        activation_id=answer.reference or "",
+        request_id=answer.request_id,
+        country=country,
+        service=service,
+        price=_price(answer),
+        failovers=answer.failovers,
+        number=told(answer, "number"),
+        engine=engine,
+    )
+
+
+def _price(answer: Answer) -> Decimal | None:
+    """What the provider charges: as the call told, else as its answer has it."""
+    if answer.cost is not None:
+        return answer.cost
+    named = told(answer, "price")
+    try:
+        price = None if named is None else Decimal(named)
+    except InvalidOperation:
+        return None
+    return price if price is not None and price.is_finite() else None
