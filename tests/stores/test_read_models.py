@@ -27,7 +27,7 @@ from understudy.events.vocabulary import AbandonReason, FailureKind
 from understudy.projections.standing import Standing
 
 PROVIDERS = ("sms-activate", "5sim", "textverified")
-OPERATIONS = ("rent_number", "code", "cancel")
+OPERATIONS = ("rent_number", "extend", "transfer")
 MESSAGES = ("gateway timeout", "NO_BALANCE", None)
 HOUR_US = 3_600_000_000
 Ended = CallSucceeded | CallFailed | CallAbandoned
