@@ -17,7 +17,7 @@ from understudy.events.policy import Policy
 
 
 def begin(journal: Journal, identity: Identity, configured: Policy) -> Policy:
-    """Put on record who writes from here on, and by which rules and policy: as configured, and as operators have set."""
+    """Put on record who writes from here on, by which rules and policy: as configured, and as operators have set."""
     standing = journal.ledger.standing
     journal.log.describe_with(partial(tell, standing))
     journal.note(
