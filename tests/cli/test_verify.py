@@ -111,7 +111,7 @@ def damage(path: Path, where: str) -> None:
 @pytest.mark.parametrize(
     ("where", "sentence"),
     [
-        ("every page", "the table events or an index of it is damaged: the events"),
+        ("every page", "the list of its tables cannot be read, which is on the first page"),
         ("cut", "its end is cut off: "),
         ("the beginning", "its first bytes are not those of a SQLite database any more"),
         ("sqlite_master", "the list of its tables cannot be read, which is on the first page"),

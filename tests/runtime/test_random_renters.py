@@ -14,7 +14,11 @@ from understudy.replay.verify import verify
 from understudy.replay.virtual_system import VirtualSystem
 from understudy.replay.virtual_time import run_virtual
 
-ACTS = st.sampled_from((None, None, None, "busy", "sold out", "lost", "lost and hidden"))
+HIDDEN = "lost and hidden"
+ACTS = st.lists(st.sampled_from((None, None, None, "busy", "sold out", "lost", HIDDEN)), max_size=8).filter(
+    lambda acts: acts.count(HIDDEN) < 4
+)
+"""What a shop hides from every look-up there is, nobody can find: one before a request ends, and three after it."""
 RENTERS = st.lists(
     st.tuples(st.integers(min_value=0, max_value=900), st.none() | st.integers(min_value=0, max_value=900)),
     min_size=1,
@@ -30,7 +34,7 @@ def shop(name: str, acts: list[str | None]) -> Shop:
         made.acts.append({"busy": Transient("busy"), "sold out": OutOfStock("none")}.get(act or ""))
         if made.acts[-1] is None:
             made.after.append(Ambiguous("reset") if act is not None else None)
-        if act == "lost and hidden":
+        if act == HIDDEN:
             made.lookups.append(Found(finding=Finding.ABSENT))
     return made
 
@@ -45,7 +49,7 @@ async def renter(engine: Engine, *, after_ms: int, patience_ms: int | None) -> R
         return None
 
 
-@hypothesis.given(st.lists(ACTS, max_size=8), st.lists(ACTS, max_size=8), RENTERS, st.sampled_from((0, 20_000)))
+@hypothesis.given(ACTS, ACTS, RENTERS, st.sampled_from((0, 20_000)))
 def test_a_number_that_stays_rented_is_somebodys(
     first: list[str | None], second: list[str | None], renters: list[tuple[int, Any]], runs_on_s: int
 ) -> None:
