@@ -32,9 +32,7 @@ SETTINGS = {
 DOUBTFUL = """settle_ms = 1000
 rules = [{ status = 500, kind = "ambiguous" }]
 """
-
-
-"""What a service promises must hold while both cores are busy: an order that it is starved of for a while comes late."""
+"""What a service promises must hold while the cores are busy, too: an order that is starved of time comes late."""
 
 
 async def work(config: Path, database: Path, payouts: int, *, killed_after_s: float | None) -> list[str]:
