@@ -15,7 +15,7 @@ hypothesis.settings.register_profile(
     deadline=None,
     print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    max_examples=50,
+    max_examples=35,
 )
 hypothesis.settings.register_profile("soak", hypothesis.settings.get_profile("understudy"), max_examples=1_000)
 hypothesis.settings.load_profile("understudy")
