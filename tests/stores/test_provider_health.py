@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import hypothesis
 from given import NOON
@@ -15,7 +16,11 @@ from understudy.adapters.stores import read_models, schema
 from understudy.adapters.stores.provider_facts import line_of_all
 from understudy.engine.health import health
 from understudy.engine.health_facts import tell
+from understudy.events.calls import CallFailed, CallStarted, CallSucceeded
+from understudy.events.operations import PolicyActivated
 from understudy.events.policy import Policy
+from understudy.events.row import Recorded
+from understudy.events.vocabulary import FailureKind
 from understudy.projections.standing import Standing
 from understudy.projections.views import lane_view
 
@@ -79,3 +84,20 @@ def test_a_history_begins_when_providers_are_healthy_and_unknown() -> None:
     rows = asked(History(policy).story.ledger.standing, NOON)
     assert [tuple(row)[:4] for row in rows] == [("p0", "healthy", None, None), ("p1", "healthy", None, None)]
     assert [(row["score"], row["circuit"], row["last_checked_at"]) for row in rows] == [(100.0, "closed", None)] * 2
+
+
+def test_who_is_left_alone_for_as_long_as_a_circuit_rests_is_degraded_no_longer() -> None:
+    policy = Policy.model_validate(
+        {"providers": [{"id": "p0"}], "max_failures": 9, "recovery_time_ms": 5_000, "window": 10}
+    )
+    standing = Standing()
+    told: list[Any] = [PolicyActivated(policy=policy, policy_hash=policy.content_hash)]
+    for number in range(4):
+        call: dict[str, Any] = {"provider": "p0", "operation": "x", "request_id": f"r{number}", "attempt": 1}
+        told.append(CallStarted(key="k", deadline_at_us=NOON + 10**7, **call))
+        call |= {"started_seq": len(told), "latency_us": 1_000}
+        told.append(CallSucceeded(**call) if number % 2 else CallFailed(outcome=FailureKind.TRANSIENT, **call))
+    for seq, event in enumerate(told, start=1):
+        standing.fold(Recorded(seq, NOON, event))
+    statuses = [asked(standing, NOON + after_us)[0]["status"] for after_us in (0, 4_999_999, 5_000_000)]
+    assert statuses == ["degraded", "degraded", "healthy"]
