@@ -25,6 +25,8 @@ class Journal:
         self.keep: Callable[[SealedBlock], object] = _forget
         """What is done with a block that is full."""
         self.hooks: Hooks | None = None
+        self.serves = False
+        """Whether an engine serves requests by it, and not only writes what an operator has said."""
 
     def now_us(self) -> int:
         """Engine time, never before the last event."""

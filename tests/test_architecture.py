@@ -17,7 +17,7 @@ SCRIPTS = [
 # hold the tasks, and the threads of receivers that may hang.
 IMPURE = {
     Path("engine") / f"{name}.py"
-    for name in ("calling", "hooks", "opening", "quote_round", "quotes", "runner", "system", "tasks", "threads")
+    for name in ("calling", "edge", "hooks", "opening", "quote_round", "quotes", "runner", "system", "tasks", "threads")
 }
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
