@@ -21,8 +21,6 @@ from understudy.projections.standing import Standing
 
 _WHOLE_BP: Final = 10_000
 _UNTOUCHED: Final = TENDING | {LOOKUP}
-CODE: Final = "drill"
-"""The code of a failure that a drill has made up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +73,8 @@ def _number(drill: DrillStarted, call: CallStarted, at_us: int) -> int:
 def _error(drill: DrillStarted) -> ProviderError:
     told = f"drill {drill.drill}: {drill.form}; nothing was sent"
     if drill.form is DrillForm.THROTTLE:
-        return RateLimited(told, code=CODE, retry_after_ms=drill.retry_after_us // 1000)
-    return Transient(told, code=CODE, network=drill.form is not DrillForm.BROWNOUT)
+        return RateLimited(told, retry_after_ms=drill.retry_after_us // 1000)
+    return Transient(told, network=drill.form is not DrillForm.BROWNOUT)
 
 
 def running(standing: Standing) -> Iterator[DrillStarted]:

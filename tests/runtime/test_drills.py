@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from conversions_for_tests import CONVERT, convert, events
+from conversions_for_tests import convert, events
 from providers_for_tests import Pingable, Searchable, Told
-from quoters import Quoter
+from quoters import CONVERT, Quoter
 
 from understudy.adapters import MemoryLog, put_command
-from understudy.engine import AllProvidersFailed, Ambiguous, Engine, Finding, Found, InvalidRequest, Policy
+from understudy.engine import AllProvidersFailed, Ambiguous, Engine, Finding, Found, InvalidRequest, Policy, Strategy
 from understudy.engine.drill_commands import StartDrill
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.drill_schedule import scheduled
@@ -23,6 +24,7 @@ from understudy.projections import lane_step as lane
 
 WHO: Any = {"actor": "ann", "reason": "to see"}
 MINUTE_MS = 60_000
+POLICY = Policy(strategy=Strategy.IN_ORDER, exploration=Decimal(0))
 
 
 def played(
@@ -74,7 +76,9 @@ def test_an_outage_reaches_no_provider_opens_the_circuit_and_is_forgotten(stage:
 
     played(stage, alpha, beta, act=act, strategy="in_order")
     faults = events(stage.logs[0], CallFailed)
-    assert {(one.provider, one.outcome, one.drill) for one in faults} == {("alpha", FailureKind.TRANSIENT, faults[0].drill)}
+    assert {(one.provider, one.outcome, one.drill) for one in faults} == {
+        ("alpha", FailureKind.TRANSIENT, faults[0].drill)
+    }
     assert (faults[0].message or "").startswith(f"drill {faults[0].drill}: outage")
 
 
@@ -298,7 +302,7 @@ def test_a_drill_whose_engine_has_crashed_ends_at_the_next_start_with_health_put
     alpha, beta = Told("alpha"), Told("beta")
 
     async def crashing() -> None:
-        engine = stage.engine(alpha, beta, log=stage.file(), policy=Policy(strategy="in_order", exploration=0))
+        engine = stage.engine(alpha, beta, log=stage.file(), policy=POLICY)
         await engine.start()
         engine.drill("outage", "alpha", for_ms=MINUTE_MS, **WHO)
         await ask(engine, 4)
