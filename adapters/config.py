@@ -16,6 +16,7 @@ from understudy.adapters.config_environment import take_environment
 from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
 from understudy.adapters.config_files import read_values
 from understudy.adapters.config_schema import Setting
+from understudy.events.drill_schedule import SCHEDULE
 from understudy.events.names import did_you_mean
 from understudy.events.policy import Policy
 
@@ -123,6 +124,8 @@ def _described(draft: Draft, one: Any, *, source: str) -> tuple[Origin, str]:
         return Origin(source=source, label=""), str(one["ctx"]["error"])
     about = _about(place)
     origin = draft.origins.get(place[: _depth(place)]) or _parent(draft, place)
+    if one["type"] == SCHEDULE:
+        return origin, f"has the line {shown(value)}, which {one['msg']}"
     if about is None:
         return origin, f"is {shown(value)}: {one['msg']}"
     if one["type"] == "missing":

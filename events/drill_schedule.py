@@ -89,14 +89,17 @@ def scheduled(line: str) -> Scheduled:
     )
 
 
-def expect_known(lines: Iterable[str], providers: Collection[str]) -> None:
-    """Refuse a line about a provider that there is not.
+def expect_possible(lines: Iterable[str], providers: Collection[str], *, most_ms: int) -> None:
+    """Refuse a line about a provider that there is not, and one of a drill that would last too long.
 
     Errors: ValueError.
     """
     for line in lines:
-        name = scheduled(line).provider
-        if name not in providers:
+        told = scheduled(line)
+        name = told.provider
+        if told.for_ms > most_ms:
+            raise ValueError(f"drill_schedule: {line!r} lasts longer than drill_max_ms, {most_ms:,} ms")
+        if providers and name not in providers:
             advice = did_you_mean(name, providers) or f"; known: {', '.join(providers)}"
             raise ValueError(f"drill_schedule: {line!r} is about provider {name!r}, which is not configured{advice}")
 

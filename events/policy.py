@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, to_json
 
-from understudy.events.drill_schedule import ScheduleLine, expect_known
+from understudy.events.drill_schedule import ScheduleLine, expect_possible
 from understudy.events.exact import in_parts
 from understudy.events.names import nearest
 from understudy.events.vocabulary import ServicePriority, Strategy
@@ -217,8 +217,7 @@ class Policy(Settings):
             raise ValueError(
                 f"preferred_provider {self.preferred_provider!r} is not configured; known: {', '.join(ids)}"
             )
-        if ids:
-            expect_known(self.drill_schedule, ids)
+        expect_possible(self.drill_schedule, ids, most_ms=self.drill_max_ms)
         if (self.max_slow_rate is None) != (self.slow_call_ms is None):
             raise ValueError("slow_call_ms and max_slow_rate belong together; set both or neither")
         return self
