@@ -62,7 +62,7 @@ def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
         case Probe(provider=provider) if engine.policy.by_id[provider].has_ping:
             runner.spawn(_ask_once(engine, provider, "ping"), name=f"probe {provider}")
         case StartDrill() | StopDrill():
-            drilling.attend(runner)
+            drilling.attend(runner, engine)
         case SetPreferences():
             engine.follow_policy(runner.journal.ledger.standing.policy)
             runner.look_again()

@@ -1,20 +1,23 @@
 """Wishes about drills: one is to begin, or to end. Only an engine that runs can have any."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from understudy.engine.arguments import split
 from understudy.engine.drills import running
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.modes import is_able
+from understudy.engine.operation import Operation
 from understudy.engine.wish_form import WishForm
 from understudy.events.drills import FAULTS, DrillEnd, DrillEnded, DrillForm, DrillStarted
 from understudy.events.log import SideWrite
-from understudy.events.policy import Milliseconds, PositiveMilliseconds
+from understudy.events.policy import Milliseconds, Policy, PositiveMilliseconds
+from understudy.events.vocabulary import SIDE_OPERATIONS, Effect
 from understudy.projections.standing import Standing
 
 NO_ENGINE: Final = "no engine is running on this log, and a drill needs one: there would be nothing to see"
@@ -78,7 +81,7 @@ def carry_out(journal: Journal, wish: StartDrill | StopDrill, *, side: Sequence[
 
     Errors: InvalidRequest if it makes no sense here and now; nothing has been written then.
     """
-    if not journal.serves:
+    if journal.operations is None:
         raise InvalidRequest(NO_ENGINE)
     if isinstance(wish, StopDrill):
         _stop(journal, wish, side)
@@ -87,6 +90,8 @@ def carry_out(journal: Journal, wish: StartDrill | StopDrill, *, side: Sequence[
     if wish.expires_us is not None and now_us >= wish.expires_us:
         raise InvalidRequest("whoever wanted this drill does not wait for it any more")
     expect_possible(journal.ledger.standing, wish)
+    if wish.form is DrillForm.LOAD:
+        _expect_bearable(journal.ledger.standing.policy, wish, journal.operations)
     seed = journal.system.draw() if wish.seed is None else wish.seed
     journal.note(started(journal.ledger.standing, wish, now_us=now_us, seed=seed), at_us=now_us, side=side)
 
@@ -160,6 +165,28 @@ def expect_possible(standing: Standing, wish: StartDrill) -> None:
         raise InvalidRequest(
             f"nobody but {wish.provider!r} can serve now, so that requests would be lost; say so if that is wanted"
         )
+
+
+def _expect_bearable(policy: Policy, wish: StartDrill, operations: Mapping[str, Operation]) -> None:
+    """Refuse a load that may move anything, tell anything, or go beyond what the providers' limits allow."""
+    declared = operations.get(wish.operation or "")
+    if declared is None or declared.effect is not Effect.READ or declared.quoted or wish.operation in SIDE_OPERATIONS:
+        able = [one.name for one in operations.values() if one.effect is Effect.READ and not one.quoted]
+        able = [name for name in able if name not in SIDE_OPERATIONS]
+        raise InvalidRequest(
+            f"a load may be of a declared `read` operation only, not {wish.operation!r}; "
+            + (f"there are {', '.join(able)}" if able else "none is declared")
+        )
+    split(wish.context or {})
+    told = declared.sensitive.intersection(wish.context or {})
+    if told:
+        raise InvalidRequest(f"{', '.join(sorted(told))} is sensitive, and a load is on record in clear; leave it out")
+    limits = [one.max_calls_per_second for one in policy.providers if not one.free_price]
+    every = [limit for limit in limits if limit is not None]
+    bounds = [sum(every, Decimal(0))] if every and len(every) == len(limits) else []
+    bounds += [] if policy.max_calls_per_second is None else [policy.max_calls_per_second]
+    if bounds and (wish.per_second or 0) > min(bounds):
+        raise InvalidRequest(f"the limits allow {min(bounds):f} calls a second, not {wish.per_second:f}")
 
 
 def others_serve(standing: Standing, out: set[str]) -> bool:

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Final
 
-from understudy.engine import drill_commands
+from understudy.engine import drill_commands, drill_load
 from understudy.engine.chaos import plan
 from understudy.engine.drill_commands import StartDrill, ended
 from understudy.engine.drills import running
@@ -12,6 +12,7 @@ from understudy.events.drill_schedule import scheduled
 from understudy.events.drills import DrillEnd, DrillForm, DrillSkipped, DrillStarted
 
 if TYPE_CHECKING:
+    from understudy.engine.engine import Engine
     from understudy.engine.journal import Journal
     from understudy.engine.runner import Runner
 
@@ -25,7 +26,7 @@ _LATE_US: Final = 60_000_000
 """A drill that is due may be held so late: those who expect it at its time must not meet it hours later."""
 
 
-def attend(runner: "Runner") -> None:
+def attend(runner: "Runner", engine: "Engine | None" = None) -> None:
     """See to every drill that has begun and is not seen to yet, and let go what those hold back that are over."""
     journal = runner.journal
     edge = runner.caller.edge
@@ -35,6 +36,8 @@ def attend(runner: "Runner") -> None:
     for fresh in [known[one] for one in known if one not in edge.attended]:
         if fresh.form is DrillForm.CHAOS:
             runner.spawn(_go_by_plan(runner, fresh), name=f"plan of {fresh.drill}")
+        if fresh.form is DrillForm.LOAD and engine is not None:
+            runner.spawn(drill_load.hold(runner, engine, fresh), name=f"load of {fresh.drill}")
         runner.spawn(_see_out(runner, fresh), name=f"end of {fresh.drill}")
     edge.attended = set(known)
     runner.look_again()

@@ -114,7 +114,7 @@ class Engine(Operated):
         keeper = Keeper(journal, runner)
         journal.keep = keeper.take
         await resuming.resume(runner, self._operations)
-        journal.serves = True
+        journal.operations = self._operations
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         if self._watch:
             background.start(runner, self)

@@ -17,6 +17,7 @@ from understudy.adapters.cli.drill_words import (
     print_report,
     report_json,
     skipped_of,
+    tell_load,
 )
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.instants import Length, iso, span
@@ -31,6 +32,7 @@ from understudy.engine.drill_commands import SEEDS, StartDrill, StopDrill
 from understudy.events.codec import decode
 from understudy.events.drills import FAULTS, DrillEnded, DrillForm, DrillStarted
 from understudy.replay.drill_report import Held, drills_of, report_on
+from understudy.replay.load_report import load_report_on
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -193,6 +195,42 @@ def chaos(
 
 @drill.command()
 @database
+@click.argument("operation")
+@click.option(
+    "--rps", type=click.FloatRange(0, min_open=True), required=True, metavar="N", help="How many requests a second."
+)
+@_for
+@click.option("--arg", "args", multiple=True, metavar="NAME=VALUE", help="Context of the requests, such as country=us.")
+@_reason
+@wish_options
+@as_json
+def load(db: Path, operation: str, *, rps: float, args: tuple[str, ...], **more: Any) -> None:
+    """Have the engine send so many requests of OPERATION a second, which must be declared, and a `read`.
+
+    They are real requests. None of them waits for a limit: what cannot be sent at once is left out. As soon as any
+    other request waits, the load ends. `understudy drill report` tells what it came to.
+
+    \b
+    Example:
+      understudy drill load calls.db get_price --rps 50 --for 60s --arg country=us --reason "how much?"
+
+    \b
+    Exit codes: 0 it has begun; 2 wrong usage, refused, or no engine is running
+                on DB: nothing is left in its inbox.
+    """
+    context = dict(_pair(one) for one in args)
+    _hold(db, DrillForm.LOAD, operation=operation, per_second=Decimal(str(rps)), context=context or None, **more)
+
+
+def _pair(arg: str) -> tuple[str, str]:
+    name, equals, value = arg.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"{arg!r} is no NAME=VALUE, such as country=us")
+    return name, value
+
+
+@drill.command()
+@database
 @click.argument("drill_id", metavar="[DRILL]", required=False)
 @click.option("--reason", type=Words(), default="that is enough", show_default=True, metavar="TEXT", help="Why.")
 @wish_options
@@ -266,7 +304,10 @@ def report(db: Path, drill_id: str | None, *, as_json: bool) -> None:
     with SqliteReader.open(db) as reader, Progress("folding the log"):
         held = _wanted(drills_of(reader), drill_id)
         reports = [report_on(reader, one) for one in held if one.started.form in FAULTS]
-    if as_json:
+        loaded = load_report_on(reader, held[0]) if held[0].started.form is DrillForm.LOAD else None
+    if loaded is not None:
+        tell_load(db, loaded, as_json=as_json)
+    elif as_json:
         answer_json({"log": str(db), "drill": drill_json(held[0]), "reports": [report_json(one) for one in reports]})
     else:
         print_report(db, held[0], reports)

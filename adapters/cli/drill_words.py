@@ -13,6 +13,7 @@ from understudy.events.counted import counted
 from understudy.events.drills import DrillSkipped, DrillStarted
 from understudy.events.log import LogReader
 from understudy.replay.drill_report import DrillReport, Held
+from understudy.replay.load_report import LoadReport
 from understudy.replay.story import ms
 
 _ALL_BP: Final = 10_000
@@ -104,6 +105,31 @@ def print_report(db: Path, held: Held, reports: Sequence[DrillReport]) -> None:
         if report.held is not held:
             answer(f"{report.held.started.drill}: {said_of(report.held.started)}")
         facts([(name, plain(value)) for name, value in _lines(report)])
+
+
+def tell_load(db: Path, report: LoadReport, *, as_json: bool) -> None:
+    """Tell what came of a load."""
+    held, times = report.held, {f"p{percent}": report.took(percent) for percent in (50, 95, 99)}
+    if as_json:
+        told: dict[str, object] = {f"{name}_ms": _in_ms(value) for name, value in times.items()}
+        told |= {"sent": report.sent, "served": report.served, "failed": report.failed, "reasons": report.reasons}
+        told |= {"calls_failed": report.calls_failed, "by_provider": report.by_provider}
+        told |= {"per_second": round(report.per_second, 2), "most_in_a_second": report.most}
+        answer_json({"log": str(db), "drill": drill_json(held), "load": told})
+        return
+    drill = held.started
+    answer(f"{db}: drill {drill.drill}, load of {drill.operation}, {drill.per_second} a second wanted")
+    by = ", ".join(f"{count:,} by {provider}" for provider, count in sorted(report.by_provider.items()))
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report.reasons.items()))
+    lines = [
+        ("by", f"{drill.actor}: {drill.reason}"),
+        ("ended", "it still runs" if held.ended is None else held.ended.cause.value.replace("_", " ")),
+        ("capacity", f"{report.per_second:,.1f} a second on average, {report.most:,} at most"),
+        ("requests", f"{report.sent:,} sent, {report.served:,} served{f' ({by})' if by else ''}"),
+        ("failed", f"{report.failed:,}{f' ({reasons})' if reasons else ''}; {report.calls_failed:,} calls"),
+        ("answered", ", ".join(f"{name} {'-' if value is None else ms(value)}" for name, value in times.items())),
+    ]
+    facts([(name, plain(value)) for name, value in lines])
 
 
 def print_plan(db: Path, planned: Sequence[Planned], *, as_json: bool) -> None:
