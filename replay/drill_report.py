@@ -239,7 +239,7 @@ class _Watch:
                 continue
             if one.verdict in _ILL:
                 self._notice(one.provider, row.at_us, f"it was passed over: {one.verdict.replace('_', ' ')}")
-            elif one.degraded is not None and one.rank != 1:
+            elif one.degraded is not None and one.rank != 1 and eligibility.is_eligible(one.verdict):
                 self._notice(one.provider, row.at_us, "it was put behind the others: degraded")
 
     def _notice(self, provider: str, at_us: int, how: str) -> None:

@@ -96,7 +96,7 @@ def brownout(db: Path, provider: str, *, share: float | None, delay_us: int | No
 
     \b
     Example:
-      understudy drill brownout calls.db alpha --for 5m --share 30 --delay 1s --reason "as in May"
+      understudy drill brownout calls.db alpha --for 5m --share 30 --reason "as in May"
 
     \b
     Exit codes: 0 it has begun; 2 wrong usage, refused, or no engine is running
@@ -116,7 +116,7 @@ def throttle(db: Path, provider: str, *, share: float | None, pause_us: int | No
 
     \b
     Example:
-      understudy drill throttle calls.db alpha --for 60s --retry-after 5s --reason "how do we wait?"
+      understudy drill throttle calls.db alpha --for 60s --reason "do we wait?"
 
     \b
     Exit codes: 0 it has begun; 2 wrong usage, refused, or no engine is running
@@ -139,7 +139,7 @@ def flap(db: Path, provider: str, *, every_us: int | None, **more: Any) -> None:
 
     \b
     Example:
-      understudy drill flap calls.db alpha --for 5m --every 20s --reason "do circuits keep up?"
+      understudy drill flap calls.db alpha --for 5m --every 20s --reason "keeping up?"
 
     \b
     Exit codes: 0 it has begun; 2 wrong usage, refused, or no engine is running
@@ -212,7 +212,7 @@ def load(db: Path, operation: str, *, rps: float, args: tuple[str, ...], **more:
 
     \b
     Example:
-      understudy drill load calls.db get_price --rps 50 --for 60s --arg country=us --reason "how much?"
+      understudy drill load calls.db get_price --rps 50 --for 60s --reason "how much?"
 
     \b
     Exit codes: 0 it has begun; 2 wrong usage, refused, or no engine is running

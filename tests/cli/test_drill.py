@@ -23,6 +23,7 @@ def test_a_drill_beside_an_engine_is_held_seen_stopped_told_and_left_out_of_figu
         assert (begun["done"], begun["event"]["kind"]) == (True, "drill_started.v1")
         assert engine.ask("call") == "beta"
         assert engine.ask("pay") == "beta"
+        assert f"drill: {drill}, outage of alpha until " in said("status", path)
         assert refused("drill", "flap", path, "alpha", "--for", "60s", *WHY).endswith("stop that first")
         assert "nobody but 'beta' can serve" in refused("drill", "outage", path, "beta", "--for", "60s", *WHY)
         assert said("drill", "stop", path, drill, "--actor", "ann").startswith(f"{path}: drill {drill} is over")
