@@ -5,9 +5,10 @@ answer at once, over a SQLite file. Stretches without a reader and with one take
 that grows and a machine that is shared fall on both. The reader is a process of its own, and asks in turn for
 `understudy status`, `understudy requests` and an SQL query over the last minute: once a second each, as somebody who
 watches, or without a pause, as nobody should. A third one is a foreign client: a bare `sqlite3` connection that reads
-`provider_health` and the failures of the last minute, and updates `provider_preferences`, once a second each. The loss is given by the clock, which counts the reader's use of a core
-that both need, and by the engine's own time, which counts only that it works harder. Also prints how long the
-reader's answers took, and the largest write-ahead log, which only begins anew when nobody reads it.
+`provider_health` and the failures of the last minute, and updates `provider_preferences`, once a second each. The loss
+is given by the clock, which counts the reader's use of a core that both need, and by the engine's own time, which
+counts only that it works harder. Also prints how long the reader's answers took, and the largest write-ahead log, which
+only begins anew when nobody reads it.
 """
 
 import argparse
