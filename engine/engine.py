@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, resuming, room
+from understudy.engine import acceptance, background, commands, resuming, room, running
 from understudy.engine.cut_off import cut_off
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
@@ -115,6 +115,7 @@ class Engine(Operated):
         journal.keep = keeper.take
         await resuming.resume(runner, self._operations)
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
+        running.entered(self)
         if self._watch:
             background.start(runner, self)
 
@@ -123,6 +124,7 @@ class Engine(Operated):
 
         `grace_ms` is how long requests may take to end; by default as long as one call may take.
         """
+        running.left(self)
         at_work, self._at_work = self._at_work, None
         if at_work is None:
             return
@@ -224,6 +226,10 @@ class Engine(Operated):
     def signals(self) -> Namespace:
         """The engine's own blinker signals, by name."""
         return self._hooks.signals
+
+    def declares(self, operation: str) -> bool:
+        """Whether the engine was given an operation of this name."""
+        return operation in self._operations
 
     def health(self) -> list[ProviderHealth]:
         """How every provider stands now."""
