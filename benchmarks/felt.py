@@ -87,12 +87,14 @@ class Figures:
     @property
     def mean_ms(self) -> float:
         """Milliseconds until a served request had its answer, mean."""
-        return statistics.mean(self._took_ms())
+        took = self._took_ms()
+        return statistics.mean(took) if took else 0.0
 
     @property
     def p95_ms(self) -> float:
         """The same, 95th percentile."""
-        return statistics.quantiles(self._took_ms(), n=20)[-1]
+        took = self._took_ms()
+        return statistics.quantiles(took, n=20)[-1] if len(took) > 1 else sum(took)
 
     @property
     def incident_ms(self) -> float:
