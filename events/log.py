@@ -112,6 +112,10 @@ class LogReader(Protocol):
     def stream(self) -> str:
         """The name of the stream."""
 
+    @property
+    def archived_through(self) -> int:
+        """The last seq that has been archived; 0 if none has. What is up to there may be far to fetch, or gone."""
+
     def head(self) -> Head:
         """The end of what is durable."""
 

@@ -67,6 +67,11 @@ class Book:
         """The name of the stream."""
         return self._stream
 
+    @property
+    def archived_through(self) -> int:
+        """Nothing is archived of what is in memory."""
+        return 0
+
     def head(self) -> Head:
         """The end of the stream."""
         self._work_out()
