@@ -43,7 +43,7 @@ class ArchiveAtHand:
             yield "archive", f"{painted('not looked at', 'yellow')} ({what}); {begins}"
             yield "", plain(self.why_not)
         else:
-            yield "archive", f"{painted('damaged', 'red')} ({what}); {begins}"
+            yield "archive", f"{painted('not as written', 'red')} ({what}); {begins}"
         for fault in self.faults:
             yield "", painted(plain(fault), "red")
 

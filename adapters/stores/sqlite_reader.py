@@ -13,7 +13,7 @@ from typing import Final, Self, TypeVar
 
 from understudy.adapters.stores import schema
 from understudy.adapters.stores.archive import Archive
-from understudy.adapters.stores.event_search import Progress, Wanted
+from understudy.adapters.stores.event_search import Progress, Wanted, in_silence
 from understudy.adapters.stores.faults import expect_file, unreadable
 from understudy.adapters.stores.joined import joined
 from understudy.adapters.stores.reading import reading
@@ -29,10 +29,6 @@ T = TypeVar("T", Row, Link)
 _LAST: Final = 2**63 - 1
 
 
-def _in_silence(_: int, __: int) -> None:
-    """Nobody is told how far it is."""
-
-
 class SqliteReader(TableReader):
     """A `LogReader` of what is durable in a file, and in the archive that has been made of it.
 
@@ -45,7 +41,7 @@ class SqliteReader(TableReader):
         self.archive = archive
         """What has been archived; None if nothing has."""
         self._path = path
-        self._unpacking: Progress = _in_silence
+        self._unpacking: Progress = in_silence
         self._joined: tuple[int, TableReader] | None = None
         self._until_closed = ExitStack()
 
@@ -57,7 +53,7 @@ class SqliteReader(TableReader):
         *,
         stream: str | None = None,
         archive: Path | None = None,
-        unpacking: Progress = _in_silence,
+        unpacking: Progress = in_silence,
     ) -> Iterator[Self]:
         """A reader of the stream that was last written, or of another one.
 
@@ -137,7 +133,7 @@ class SqliteReader(TableReader):
         *,
         after: int = 0,
         through: int | None = None,
-        progress: Progress = _in_silence,
+        progress: Progress = in_silence,
     ) -> int | None:
         """The seq of the last event wanted before the newest `count` of them; None if there are no more than those."""
         behind = max(after, self.archived_through)
@@ -146,7 +142,7 @@ class SqliteReader(TableReader):
             return whole.before_newest(wanted, count, after=after, through=through, progress=progress)
         return found
 
-    def operations_called(self, *, progress: Progress = _in_silence) -> Sequence[str]:
+    def operations_called(self, *, progress: Progress = in_silence) -> Sequence[str]:
         """The names of all operations, those of the engine's own calls too. Takes a walk over the whole log."""
         live = super().operations_called(progress=progress)
         return live if self.archive is None else list(dict.fromkeys([*live, *sorted(self.archive.operations_called())]))
@@ -157,7 +153,7 @@ class SqliteReader(TableReader):
         *,
         after: int = 0,
         through: int | None = None,
-        progress: Progress = _in_silence,
+        progress: Progress = in_silence,
     ) -> Iterator[str]:
         """The ids of the requests wanted whose acceptance has `after` < seq <= `through`, the newest first.
 
@@ -175,6 +171,13 @@ class SqliteReader(TableReader):
         if self.archive is None:
             return live
         return sorted({*live, *self.archive.requests_beginning(beginning)}, reverse=True)
+
+    def tables_since(self, since_us: int) -> sqlite3.Connection:
+        """Tables and views with every event of that instant and later, for questions in SQL that change nothing."""
+        if self.archive is None or since_us > self.archive.segments[-1].archived.last_at_us:
+            return self._connection
+        whole = self._whole(self.seq_at(at_us=since_us - 1))
+        return self._connection if whole is None else whole.connection
 
     def _archived(self, read: Callable[..., Iterator[T]], *, after: int, through: int | None) -> Iterator[T]:
         """What is wanted of the archived part."""

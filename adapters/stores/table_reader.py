@@ -69,6 +69,11 @@ class TableReader:
         return self._stream
 
     @property
+    def connection(self) -> sqlite3.Connection:
+        """What it reads through."""
+        return self._connection
+
+    @property
     def archived_through(self) -> int:
         """The last seq that is archived: none, where nothing but the database is looked at."""
         return 0
