@@ -112,7 +112,7 @@ class RecordSegment(_Wish):
     """Put on record that a stretch of the log is sealed in a file; `segment` has the other fields of the event."""
 
     command: Literal["record_segment"] = "record_segment"
-    segment: dict[str, str | int]
+    segment: dict[str, str | int | list[str] | list[int]]
 
 
 _Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment

@@ -17,11 +17,12 @@ from typing import Final
 
 from understudy.adapters.archive import recording
 from understudy.adapters.archive.cut import cut_of, seam_up_to
+from understudy.adapters.archive.removing import remove_archived
 from understudy.adapters.archive.sealing import Sealed, Told, seal, segment_of
-from understudy.adapters.archive.sweep import keep_base, sweep
 from understudy.adapters.stores.archive_file import PARTIAL, ArchiveUnusable, expect_parquet, sync_folder
 from understudy.adapters.stores.faults import remedy
 from understudy.adapters.stores.sqlite_reader import SqliteReader
+from understudy.adapters.stores.sweep import keep_base
 from understudy.engine.caches import dump
 from understudy.engine.commands import RecordSegment
 from understudy.engine.restore import restore
@@ -95,7 +96,10 @@ def archive(
             begun, cut = reader.archived_through, cut_of(reader, before_us=now_us - older_than_ms * 1000)
             known = {one.archived.file for one in reader.archive.segments} if reader.archive else set()
         _clear(folder, path, known)
-        removed = _sweep(path, files_in, told=lambda _: None) if begun else 0
+        removed = 0
+        if begun:
+            _keep_base(path, files_in)
+            removed = remove_archived(path, told=lambda _: None)
         files: list[Path] = []
         done, total = 0, 3 * (cut - begun)
         while begun + done < cut:
@@ -105,7 +109,7 @@ def archive(
             recording.record(path, RecordSegment(segment=segment, actor=actor, reason=reason), now_us=now_us)
             files.append(sealed.path)
             size = sealed.last.seq - sealed.first.seq + 1
-            removed += _sweep(path, files_in, told=partial(_tell, progress, done=3 * done + 2 * size, total=total))
+            removed += remove_archived(path, told=partial(_tell, progress, done=3 * done + 2 * size, total=total))
             done += size
         return Archived(through=begun + done, events=done, removed=removed, files=tuple(files))
 
@@ -122,15 +126,14 @@ def _seal(path: Path, folder: Path, files_in: Path | None, *, cut: int, most: in
         return sealed
 
 
-def _sweep(path: Path, files_in: Path | None, *, told: Told) -> int:
-    """Remove the rows of what is on record; see first that the log can go on without them, by this version's fold."""
+def _keep_base(path: Path, files_in: Path | None) -> None:
+    """See that the log can go on without what is archived, by this version's fold, too. Errors: ArchiveUnusable."""
     with SqliteReader.open(path, archive=files_in) as reader:
         cut, stream = reader.archived_through, reader.stream
-        ledger = restore(reader, through=cut)
         base = reader.snapshot(fold_version=FOLD_VERSION, through=cut)
         if base is None or base.seq != cut:
-            keep_base(path, dump(ledger, Head(cut, reader.chain_at(cut) or b"")), stream=stream)
-    return sweep(path, ledger, stream=stream, told=told)
+            anew = dump(restore(reader, through=cut), Head(cut, reader.chain_at(cut) or b""))
+            keep_base(path, anew, stream=stream)
 
 
 def _tell(progress: Progress, more: int, *, done: int, total: int) -> None:

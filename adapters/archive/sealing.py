@@ -35,6 +35,8 @@ class Sealed:
     size: int
     sha256: str
     base: Snapshot
+    kept_requests: list[str]
+    kept_calls: list[int]
 
 
 def seal(reader: SqliteReader, folder: Path, *, name: str, through: int, told: Told) -> Sealed:
@@ -71,10 +73,12 @@ def seal(reader: SqliteReader, folder: Path, *, name: str, through: int, told: T
         size=path.stat().st_size,
         sha256=archive_file.sha256(path),
         base=dump(ledger, Head(last.seq, last.chain)),
+        kept_requests=_not_at_rest(ledger),
+        kept_calls=list(ledger.standing.calls),
     )
 
 
-def segment_of(sealed: Sealed, *, folder: str) -> dict[str, str | int]:
+def segment_of(sealed: Sealed, *, folder: str) -> dict[str, str | int | list[str] | list[int]]:
     """What the event says of a file, but for who wanted it and why."""
     return {
         "first_seq": sealed.first.seq,
@@ -89,7 +93,18 @@ def segment_of(sealed: Sealed, *, folder: str) -> dict[str, str | int]:
         "sha256": sealed.sha256,
         "fold_version": FOLD_VERSION,
         "base_sha256": sha256(sealed.base.content).hexdigest(),
+        "kept_requests": sealed.kept_requests,
+        "kept_calls": sealed.kept_calls,
     }
+
+
+def _not_at_rest(ledger: Ledger) -> list[str]:
+    """The requests whose rows somebody may still need: unsettled, watched, to be undone, or cause of an alert."""
+    standing = ledger.standing
+    subjects = {alert.partition("|")[2] for alert in standing.alerts} - {"", *standing.policy.by_id}
+    owed = {one.request_id for one in standing.unused.owed.values()}
+    watched = {*standing.leftovers.watched, *standing.leftovers.doubts}
+    return sorted({*ledger.requests, *watched, *owed, *standing.unused.open, *standing.unused.undoing, *subjects})
 
 
 def _folded(entries: Iterator[Entry], ledger: Ledger, *, previous: bytes, first: int, told: Told) -> Iterator[Entry]:

@@ -270,6 +270,10 @@ class MemoryLog:
         for place in [place for place in kept if place[0] < block.fold_version]:
             del kept[place]
 
+    async def remove_archived(self) -> bool:
+        """Nothing is archived of what is in memory."""
+        return False
+
     def reader(self) -> AbstractContextManager[LogReader]:
         """A reader of the log, which goes on seeing what is appended."""
         return nullcontext(self._ledger)
