@@ -36,7 +36,7 @@ _NEXT: Final = (
     " LIMIT ?)"
 )
 _MAY_GO: Final = (
-    "position > ? AND position <= ? AND +stream = ?"
+    "position > ? AND position <= ? AND +stream = ?"  # noqa: S608 - Our own names.
     f" AND NOT (request_id IS NULL AND kind IN ({', '.join(map(repr, _KEPT_KINDS))}))"
     " AND (request_id IS NULL OR request_id NOT IN (SELECT request_id FROM temp.kept_requests))"
     " AND seq NOT IN (SELECT seq FROM temp.kept_calls)"
