@@ -90,6 +90,8 @@ def archive(
     expect_parquet()
     path = Path(path).resolve()
     folder = folder_of(path) if to is None else to.resolve()
+    with SqliteReader.open(path):
+        pass  # It is a log: no lock is laid beside anything else.
     with _alone(path):
         recording.see_to_waiting(path, now_us=now_us)
         with SqliteReader.open(path, archive=files_in) as reader:

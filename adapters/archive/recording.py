@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from understudy.adapters.caretaker import obey_inbox
-from understudy.adapters.stores.inbox import command_waits, put_command
+from understudy.adapters.stores.inbox import command_waits, commands_waiting, put_command
 from understudy.adapters.stores.lock import owner_of
 from understudy.engine.commands import RecordSegment
 from understudy.events.errors import LogInUse, LogUnavailable
@@ -18,8 +17,6 @@ from understudy.events.errors import LogInUse, LogUnavailable
 PATIENCE_S: Final = 30.0
 """How long an engine may take to turn a command into its event; it reads its inbox every half second."""
 _PAUSE_S: Final = 0.02
-
-_WAITING: Final = "SELECT command_id, body FROM inbox ORDER BY command_id"
 
 
 def record(path: Path, wish: RecordSegment, *, now_us: int | None) -> None:
@@ -33,9 +30,7 @@ def record(path: Path, wish: RecordSegment, *, now_us: int | None) -> None:
 
 def see_to_waiting(path: Path, *, now_us: int | None) -> None:
     """See that what an archiving that was cut short has left in the inbox is put on record. Errors: as of `record`."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        waiting = connection.execute(_WAITING).fetchall()
-    for command_id, body in waiting:
+    for command_id, body in commands_waiting(path):
         if _records_a_segment(body):
             until_taken(path, command_id, now_us=now_us)
 
