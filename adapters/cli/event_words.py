@@ -20,6 +20,7 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
@@ -52,6 +53,9 @@ def told(row: Row) -> str:
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
         case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested() | SyncRequested():
             return _wished(event)
+        case SegmentArchived():
+            what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
+            return f"{what}, by {event.actor}: {event.reason}"
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
         case AlertRaised():
