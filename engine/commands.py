@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from understudy.engine import recovery
 from understudy.engine.alerts import unsettled
+from understudy.engine.desk import Forget, Note, forgotten, noted
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.preferences import change_preferences, shown
-from understudy.engine.quarantine import RULES
 from understudy.engine.steps import Fail, Finish
+from understudy.engine.wish import LONGEST, Reasoned
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
 from understudy.events.operations import (
@@ -37,23 +37,8 @@ COMMAND_REFUSED: Final = "command_refused"
 """The alert for a command that made no sense: it came from outside, no rule raises it. It is over with the next command
 that makes sense: whoever put it there has been back."""
 
-_LONGEST: Final = 500
 
-
-class _Wish(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    actor: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=_LONGEST)
-
-    @field_validator("actor")
-    @classmethod
-    def _somebody(cls, actor: str) -> str:
-        if actor == RULES:
-            raise PydanticCustomError("reserved", f"{RULES!r} is the name that the engine's own rules go by")
-        return actor
-
-
-class SetOverride(_Wish):
+class SetOverride(Reasoned):
     """Force a provider's state; `for_ms` counts from when it is obeyed, None means until cleared."""
 
     command: Literal["set_override"] = "set_override"
@@ -62,30 +47,30 @@ class SetOverride(_Wish):
     for_ms: int | None = Field(default=None, ge=1, le=10**11)
 
 
-class ClearOverride(_Wish):
+class ClearOverride(Reasoned):
     """Take a forced state back."""
 
     command: Literal["clear_override"] = "clear_override"
     provider: str
 
 
-class Probe(_Wish):
+class Probe(Reasoned):
     """Find out now whether a provider is well again."""
 
     command: Literal["probe"] = "probe"
     provider: str
 
 
-class Resolve(_Wish):
+class Resolve(Reasoned):
     """Say what became of a suspended request."""
 
     command: Literal["resolve"] = "resolve"
     request_id: str
     executed: bool
-    reference: str | None = Field(default=None, max_length=_LONGEST)
+    reference: str | None = Field(default=None, max_length=LONGEST)
 
 
-class Release(_Wish):
+class Release(Reasoned):
     """Take a provider out of quarantine for a pair."""
 
     command: Literal["release"] = "release"
@@ -93,24 +78,24 @@ class Release(_Wish):
     pair: str
 
 
-class SetPreferences(_Wish):
+class SetPreferences(Reasoned):
     """Change preferences (`events.preferences`), by name."""
 
     command: Literal["set_preferences"] = "set_preferences"
     changes: dict[str, str | int | bool | None] = Field(min_length=1)
 
 
-class Sync(_Wish):
+class Sync(Reasoned):
     """Find out now what a provider has on offer, or what all have."""
 
     command: Literal["sync"] = "sync"
     provider: str | None = None
 
 
-_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync
+_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | Note
 """Wishes that each become one event."""
-Wish = _Plain | SetPreferences
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync)
+Wish = _Plain | SetPreferences | Forget
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, Note)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -131,7 +116,7 @@ def obey(journal: Journal, command: Command) -> Wish | None:
             *taken,
             shown(journal.ledger.standing.policy),
         ]  # An UPDATE in SQL has shown already what it wanted.
-        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:_LONGEST]), side=side)
+        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:LONGEST]), side=side)
         return None
     for name in list(journal.ledger.standing.alerts):
         alert, _, subject = name.partition("|")
@@ -148,6 +133,9 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
     now_us = journal.now_us()
     if isinstance(wish, SetPreferences):
         change_preferences(journal, wish.changes, actor=wish.actor, reason=wish.reason, side=side)
+    elif isinstance(wish, Forget):
+        event, erasure = forgotten(journal.ledger, wish)
+        journal.note(event, at_us=now_us, side=[*side, erasure])
     else:
         journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
 
@@ -199,6 +187,8 @@ def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
             if why_not is not None:
                 raise InvalidRequest(why_not)
             return QuarantineReleased(**wish.model_dump(exclude={"command"}))
+        case Note():
+            return noted(wish)
         case _:
             assert_never(wish)
 

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any
 
 from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride, SetPreferences, W
+from understudy.engine.desk import Note
 from understudy.events.vocabulary import ForcedState
 
 
@@ -50,6 +51,13 @@ class Operated:
         Errors: InvalidRequest for an unknown name, and for a value that cannot be.
         """
         self._wish(SetPreferences, changes=changes, actor=actor, reason=reason)
+
+    def note(self, provider: str, text: str, *, actor: str) -> None:
+        """Keep a peculiarity of a provider on record, for whoever looks at it later; no decision reads it.
+
+        Errors: InvalidRequest for an unknown provider, and for a text that is empty or longer than 500 characters.
+        """
+        self._wish(Note, provider=provider, text=text, actor=actor)
 
     @abstractmethod
     def _wish(self, kind: type[W], **fields: Any) -> None:

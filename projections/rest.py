@@ -14,6 +14,7 @@ from understudy.events.policy import Policy
 from understudy.events.vocabulary import Mode
 from understudy.projections.lanes import Lanes
 from understudy.projections.leftovers import Leftovers
+from understudy.projections.notes import Notes
 from understudy.projections.open_call import OpenCall
 from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
@@ -38,6 +39,7 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "quotes": standing.quotes,
         "leftovers": standing.leftovers,
         "unused": standing.unused,
+        "notes": standing.notes,
     }
 
 
@@ -64,6 +66,7 @@ def standing_of(
         quotes=QuoteBook.restored(rest["quotes"]),
         leftovers=Leftovers.restored(rest["leftovers"]),
         unused=Unused.restored(rest["unused"]),
+        notes=Notes.restored(rest["notes"]),
     )
 
 

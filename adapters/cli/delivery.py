@@ -27,7 +27,9 @@ from understudy.engine.commands import (
     Sync,
     Wish,
 )
+from understudy.engine.desk import Forget, Note
 from understudy.events.codec import decode
+from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.errors import LogInUse, UnderstudyError
 from understudy.events.fact import Fact
 from understudy.events.operations import (
@@ -53,8 +55,21 @@ _BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
     Release: QuarantineReleased,
     SetPreferences: PreferencesChanged,
     Sync: SyncRequested,
+    Note: NoteAdded,
+    Forget: SubjectForgotten,
 }
-_SAID: Final = ("provider", "pair", "state", "request_id", "executed", "reference", "actor", "reason")
+_SAID: Final = (
+    "provider",
+    "pair",
+    "state",
+    "request_id",
+    "executed",
+    "reference",
+    "text",
+    "subject",
+    "actor",
+    "reason",
+)
 """The fields that a wish and its event have in common, as far as they have them."""
 
 
@@ -152,4 +167,5 @@ def _what_became_of(reader: SqliteReader, wish: Wish, *, number: int, after: int
 
 
 def _says(event: Fact, wish: Wish) -> bool:
-    return all(getattr(event, name) == getattr(wish, name) for name in _SAID if hasattr(wish, name))
+    shared = [name for name in _SAID if hasattr(wish, name) and hasattr(event, name)]
+    return all(getattr(event, name) == getattr(wish, name) for name in shared)

@@ -7,6 +7,7 @@ from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
 from understudy.events.counted import counted
+from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
     AlertCleared,
@@ -52,6 +53,11 @@ def told(row: Row) -> str:
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
         case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested() | SyncRequested():
             return _wished(event)
+        case NoteAdded():
+            return f"{event.actor} notes of {event.provider}: {event.text}"
+        case SubjectForgotten():
+            values = counted(event.values, "sensitive value")
+            return f"{event.actor} has {values} of «{event.subject[:6]}» forgotten: {event.reason}"
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
         case AlertRaised():

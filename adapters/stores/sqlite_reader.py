@@ -5,13 +5,13 @@ short transaction of its own, so that a slow reader never keeps the write-ahead 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from understudy.adapters.stores import schema
+from understudy.adapters.stores import erasable, schema
 from understudy.adapters.stores.damage import damage_of
 from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest, operations_called
 from understudy.adapters.stores.faults import expect_file, remedy, unreadable
@@ -239,6 +239,19 @@ class SqliteReader:
             return genesis(self._stream)
         found = self._one("SELECT chain FROM events WHERE stream = ? AND seq = ?", self._stream, seq)
         return None if found is None else bytes(found[0])
+
+    def kept(self, tokens: Collection[str]) -> Collection[str]:
+        """Those of these tokens whose sensitive value is still in the side table."""
+        return self._ask(lambda: erasable.reveal(self._connection, tokens).keys())
+
+    def kept_of(self, names: Collection[str], *, only: str | None, most: int) -> Sequence[tuple[str, str]]:
+        """The sensitive values that are still there of these tokens and subjects: each by its token and whose it is."""
+        return self._ask(lambda: erasable.kept_of(self._connection, names, only=only, most=most))
+
+    @property
+    def salt(self) -> bytes:
+        """The secret of this store, for hashing what is asked for."""
+        return schema.read_meta(self._connection).salt
 
     def _range(
         self, query: str, make: Callable[[tuple[object, ...]], T], *, after: int, through: int | None
