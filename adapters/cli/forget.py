@@ -1,8 +1,10 @@
 """`understudy forget`: somebody's sensitive values are erased from a log, and nothing of them is left in its files."""
 
-import sqlite3
+import asyncio
 import sys
+import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -10,7 +12,8 @@ import click
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from understudy.adapters.cli.delivery import Delivered, Waiting, deliver
+from understudy.adapters.caretaker import tidy_up
+from understudy.adapters.cli.delivery import PAUSE_S, Delivered, Waiting, deliver
 from understudy.adapters.cli.event_words import event_json
 from understudy.adapters.cli.exits import FINE, WAITS, Refused, Unanswered
 from understudy.adapters.cli.find_request import find_surely
@@ -18,10 +21,10 @@ from understudy.adapters.cli.logs import as_json, complete_request, database
 from understudy.adapters.cli.output import answer, answer_json, facts, plain
 from understudy.adapters.cli.wishes import Words, wish_options
 from understudy.adapters.stores import SqliteReader
-from understudy.adapters.stores.erasable import scrub
+from understudy.adapters.stores.lock import owner_of
 from understudy.engine.desk import MOST_VALUES, Forget
 from understudy.events.counted import counted
-from understudy.events.errors import LogUnavailable
+from understudy.events.errors import LogInUse
 from understudy.events.requests import RequestAccepted
 from understudy.events.sensitive import token_of, tokens_in
 
@@ -108,7 +111,7 @@ def _forgotten(
         if isinstance(found, Waiting):
             return done, f"command {found.number} waits in the inbox of {db}: {found.why}"
         done.append(found)
-    if not _scrubbed(db, patience_s=patience_s):
+    if not _is_cleaned(db, patience_s=patience_s):
         kept = f"erased, but a reader of {db} keeps older pages in its write-ahead log"
         return done, f"{kept}; end that one, and run this again"
     return done, None
@@ -165,12 +168,19 @@ def _expect_discreet(typed: str, *words: str) -> None:
         raise Refused("the reason and the actor stay in the log for ever: they must not name what is to be forgotten")
 
 
-def _scrubbed(db: Path, *, patience_s: float) -> bool:
-    try:
-        return scrub(db.resolve(), patience_s=patience_s)
-    except sqlite3.Error as error:
-        told = f"erased, but the write-ahead log of {db} cannot be emptied: {error}; run this again"
-        raise LogUnavailable(told) from error
+def _is_cleaned(db: Path, *, patience_s: float) -> bool:
+    """Wait until nothing is left in the files; a running engine sees to that itself, and nobody else may."""
+    ends_s = time.monotonic() + patience_s
+    while True:
+        with SqliteReader.open(db) as reader:
+            if reader.is_clean():
+                return True
+        if time.monotonic() >= ends_s:
+            return False
+        if owner_of(db.resolve()) is None:
+            with suppress(LogInUse):
+                asyncio.run(tidy_up(db))
+        time.sleep(PAUSE_S)
 
 
 def _tell(db: Path, done: Collection[Delivered], *, count: int, signed: str) -> None:

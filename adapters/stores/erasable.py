@@ -3,17 +3,14 @@
 A value stands in one place of the file from the day it comes. The table is appended to and never shrinks, so that
 SQLite has no reason to move a row to another page, which would leave a copy of it in the old one. To forget a value is
 to overwrite it where it stands with as many zero bytes; older versions of its page are in the write-ahead log only,
-which is then emptied.
+which is then emptied: how often anything was forgotten, and up to which time it was emptied since, stands in `meta`.
 
 A value stands once for each subject that has it: two customers may have the same number one after the other, and to
 forget the one must not take it from the other.
 """
 
 import sqlite3
-import time
 from collections.abc import Collection, Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from understudy.events.log import ForgetSensitive, StoreSensitive
@@ -52,8 +49,10 @@ _WHOSE: Final = (
     "SELECT token, subject FROM sensitive WHERE typeof(value) = 'text' AND (token = ?1 OR subject = ?1)"
     " AND (?2 IS NULL OR subject = ?2) ORDER BY id LIMIT ?3"
 )
-_PAUSE_S: Final = 0.05
-_BUSY_MS: Final = 50
+_FORGOTTEN: Final = (
+    "INSERT INTO meta (name, value) VALUES ('forgotten', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
+)
+_CLEANED: Final = "INSERT OR REPLACE INTO meta (name, value) SELECT 'cleaned', value FROM meta WHERE name = 'forgotten'"
 
 
 def store(connection: sqlite3.Connection, write: StoreSensitive) -> None:
@@ -62,8 +61,9 @@ def store(connection: sqlite3.Connection, write: StoreSensitive) -> None:
 
 
 def forget(connection: sqlite3.Connection, write: ForgetSensitive) -> None:
-    """Overwrite values where they stand."""
+    """Overwrite values where they stand; from then on the file wants cleaning."""
     connection.executemany(_FORGET, write.values)
+    connection.execute(_FORGOTTEN)
 
 
 def reveal(connection: sqlite3.Connection, tokens: Collection[str]) -> dict[str, str]:
@@ -85,18 +85,26 @@ def kept_of(
     return list(found)[:most]
 
 
-def scrub(path: Path, *, patience_s: float) -> bool:
-    """Empty the write-ahead log of a file, which has older versions of its pages; False if readers kept us from it.
+def clean(connection: sqlite3.Connection, *, patience_ms: int) -> bool:
+    """Empty the write-ahead log if anything was forgotten since it last was; False if readers keep us from that.
 
-    Errors: sqlite3.Error if the file cannot be opened.
+    Only who owns the log may do this. Waits so long for readers.
+    Errors: sqlite3.Error.
     """
-    ends_s = time.monotonic() + patience_s
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        while True:
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if not busy:
-                return True
-            if time.monotonic() >= ends_s:
-                return False
-            time.sleep(_PAUSE_S)
+    if is_clean(connection):
+        return True
+    (usual_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {usual_ms}")
+    if not busy:
+        connection.execute(_CLEANED)
+    return not busy
+
+
+def is_clean(connection: sqlite3.Connection) -> bool:
+    """Whether no older page of the file, with what has been forgotten since, is left in its write-ahead log."""
+    found = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('forgotten', 'cleaned')").fetchall())
+    return bool(found.get("forgotten", 0) == found.get("cleaned", 0))

@@ -248,6 +248,10 @@ class SqliteReader:
         """The sensitive values that are still there of these tokens and subjects: each by its token and whose it is."""
         return self._ask(lambda: erasable.kept_of(self._connection, names, only=only, most=most))
 
+    def is_clean(self) -> bool:
+        """Whether nothing is left in the file, and beside it, of what has been forgotten."""
+        return self._ask(lambda: erasable.is_clean(self._connection))
+
     @property
     def salt(self) -> bytes:
         """The secret of this store, for hashing what is asked for."""

@@ -208,6 +208,7 @@ def finish(connection: sqlite3.Connection) -> None:
     """Leave one tidy file, unless somebody is reading or the disk is at fault: it is whole without that."""
     with suppress(sqlite3.Error):
         connection.execute("PRAGMA busy_timeout = 0")
+        erasable.clean(connection, patience_ms=0)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 

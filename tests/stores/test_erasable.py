@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from stores.samples import NOON, accepted, alert
+from stores.samples import NOON, accepted, alert, until
 
-from understudy.adapters.stores import SqliteLog, SqliteReader, erasable
+from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.events.log import ForgetSensitive, StoreSensitive
 
 SIZES = (8, 20, 56, 57, 58, 150, 900, 9_000)
@@ -38,7 +38,8 @@ async def test_of_many_values_of_all_sizes_none_is_left_that_was_forgotten_and_a
             await log.durable(log.head.seq)
             gone.update(some)
     await log.durable(log.head.seq)
-    assert erasable.scrub(log.path, patience_s=5)
+    with SqliteReader.open(log.path) as reader:
+        await until(reader.is_clean)
     content = raw(log.path)
     assert {which for which, value in values.items() if value[:7].encode() in content} == values.keys() - gone
     with SqliteReader.open(log.path) as reader:
@@ -79,6 +80,5 @@ async def test_a_file_of_the_schema_before_keeps_its_values_and_can_forget_them(
     gone = [(token, subject) for token, subject, _ in lines if token != "00000"]
     log.append(accepted(), at_us=NOON, side=[ForgetSensitive(values=gone)])
     await log.close()
-    assert erasable.scrub(path, patience_s=5)
     content = raw(path)
     assert [value for *_, value in lines if value[:7].encode() in content] == [lines[0][2]]
