@@ -162,8 +162,10 @@ def test_a_story_tells_that_values_are_forgotten(tmp_path: Path) -> None:
 async def test_a_running_engine_takes_it_and_nothing_is_left_while_it_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     alpha = Told("alpha", default={"number": NUMBER})
-    async with Engine(providers=[alpha], log=SqliteLog(path), operations=[RENT]) as engine:
+    log = SqliteLog(path)
+    async with Engine(providers=[alpha], log=log, operations=[RENT]) as engine:
         await engine.call("rent", body={"mail": ANN})
+        await log.durable(log.head.seq)
         found = await asyncio.to_thread(forget, path, ANN)
         assert (found["forgotten"], found["waits"]) == (1, None)
         assert ANN.encode() not in await asyncio.to_thread(read_elsewhere, path)
