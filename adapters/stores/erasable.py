@@ -27,14 +27,15 @@ TABLE: Final = (
 )
 """A forgotten value is a blob of zeros, every other one is text."""
 
-UPGRADE: Final = (
+_UPGRADE: Final = (
     "DROP INDEX sensitive_subject",
     "ALTER TABLE sensitive RENAME TO sensitive_before",
     *TABLE,
     "INSERT INTO sensitive (token, subject, value) SELECT token, subject, value FROM sensitive_before",
     "DROP TABLE sensitive_before",
 )
-"""From the table of schema 2, whose rows moved about. `secure_delete` must be on: its pages are full of values."""
+"""From the table of schema 2, whose rows moved about."""
+_IS_ERASABLE: Final = "SELECT 1 FROM sqlite_master WHERE name = 'sensitive_token'"
 
 _STORE: Final = (
     "INSERT INTO sensitive (token, subject, value) VALUES (?, ?, ?)"
@@ -53,6 +54,13 @@ _FORGOTTEN: Final = (
     "INSERT INTO meta (name, value) VALUES ('forgotten', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 )
 _CLEANED: Final = "INSERT OR REPLACE INTO meta (name, value) SELECT 'cleaned', value FROM meta WHERE name = 'forgotten'"
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring the table of an older schema up to date; `secure_delete` must be on, for its pages are full of values."""
+    if connection.execute(_IS_ERASABLE).fetchone() is None:
+        for statement in _UPGRADE:
+            connection.execute(statement)
 
 
 def store(connection: sqlite3.Connection, write: StoreSensitive) -> None:

@@ -180,8 +180,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
         for statement in read_models.STATEMENTS:
             connection.execute(statement)
         preferences_table.lay_row(connection)
-    for statement in erasable.UPGRADE:
-        connection.execute(statement)
+    erasable.upgrade(connection)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 
