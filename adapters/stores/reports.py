@@ -5,8 +5,8 @@ indexed by it; `created_at > datetime('now', '-24 hours')` says the same, more s
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -175,7 +175,19 @@ ORDER BY provider, decisions DESC""",
 def ask(path: Path, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
     """The columns and rows of a statement over the read models of a log. Nothing is written.
 
-    Errors: NotALog if the file is none, or no engine of this version has written to it yet; LogUnavailable, LogDamaged.
+    Errors: as of `asking`.
+    """
+    with asking(path) as connection, closing(connection.execute(sql)) as cursor:
+        names = [column[0] for column in cursor.description]
+        return names, cursor.fetchall()
+
+
+@contextmanager
+def asking(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for several such statements.
+
+    Errors: NotALog if the file is none, or no engine of this version has written to it yet; LogUnavailable, LogDamaged,
+            be it that a statement stumbles over that.
     """
     path = path.absolute()
     expect_file(path)
@@ -185,8 +197,6 @@ def ask(path: Path, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         if not schema.has_read_models(connection):
             raise NotALog(f"{path} was written by an older Understudy; start an engine on it once, and ask again")
         try:
-            with closing(connection.execute(sql)) as cursor:
-                names = [column[0] for column in cursor.description]
-                return names, cursor.fetchall()
+            yield connection
         except sqlite3.Error as error:
             raise unreadable(f"{path} cannot be read", error) from error

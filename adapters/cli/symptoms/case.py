@@ -80,7 +80,8 @@ class Case:
     @cached_property
     def tallies(self) -> Sequence[Tally]:
         """All calls of the longer window."""
-        return symptom_figures.tallies(self.db, self.names, since_us=min(self.since_us, self.trends_us))
+        since_us = min(self.since_us, self.trends_us)
+        return symptom_figures.tallies(self.db, self.names, since_us=since_us, until_us=self.now_us)
 
     @cached_property
     def failures(self) -> Sequence[Failure]:
