@@ -23,6 +23,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.policy import ProviderSettings
@@ -92,7 +93,14 @@ class Sync(Reasoned):
     provider: str | None = None
 
 
-_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | Note
+class RecordSegment(Reasoned):
+    """Put on record that a stretch of the log is sealed in a file; `segment` has the other fields of the event."""
+
+    command: Literal["record_segment"] = "record_segment"
+    segment: dict[str, str | int | list[str] | list[int]]
+
+
+_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment | Note
 """Wishes that each become one event."""
 Wish = _Plain | SetPreferences | Forget
 W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, Note)
@@ -171,6 +179,8 @@ def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
     if isinstance(wish, Sync):
         expect_listing(known, wish.provider)
         return SyncRequested(**wish.model_dump(exclude={"command"}))
+    if isinstance(wish, RecordSegment):
+        return SegmentArchived.of({**wish.segment, "actor": wish.actor, "reason": wish.reason})
     if wish.provider not in known:
         raise InvalidRequest(f"provider {wish.provider!r} is unknown; known: {', '.join(known)}")
     match wish:

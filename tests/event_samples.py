@@ -24,6 +24,7 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.policy import Fees, Policy, ProviderSettings
@@ -426,6 +427,21 @@ def _rental_examples(chosen: Candidate) -> list[Fact]:
         SubjectForgotten(subject="5e" * 16, values=3, **_OPERATOR),
         RequestAccepted(operation="rent", effect=Effect.READ, subject="5e" * 16, **accepted),
         OffersListed(provider="alpha", offers=offers),
+        SegmentArchived(
+            first_seq=1,
+            last_seq=1_600,
+            first_at_us=1_700_000_000_000_000,
+            last_at_us=1_700_000_120_000_000,
+            previous_chain="a1" * 32,
+            chain="b2" * 32,
+            folder="calls.db.archive",
+            file="calls.db-000000000001-000000001600.parquet",
+            size=92_539,
+            sha256="c3" * 32,
+            fold_version=7,
+            base_sha256="d4" * 32,
+            **_OPERATOR,
+        ),
         DecisionMade(
             request_id=_REQUEST,
             provider="alpha",

@@ -13,7 +13,7 @@ from understudy.adapters.cli.checkups import Patient, check_ups, examine
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
 from understudy.adapters.cli.finding import Finding, Verdict
 from understudy.adapters.cli.instants import Instant
-from understudy.adapters.cli.logs import as_json, database
+from understudy.adapters.cli.logs import archive_option, as_json, database
 from understudy.adapters.cli.one_of import OneOf
 from understudy.adapters.cli.output import answer, answer_json, painted, plain, width, wrapped
 from understudy.adapters.cli.progress import Progress
@@ -50,6 +50,7 @@ _OF_THE_LOG: Final = tuple(check_ups(whole=True))
     metavar="TIME",
     help="Look for symptoms from then on: 2026-01-31T12:00Z, or 7d.  [default: a day; a week for trends]",
 )
+@archive_option
 @as_json
 @click.pass_context
 def doctor(
@@ -60,6 +61,7 @@ def doctor(
     show_all: bool,
     check: str | None,
     since_us: int | None,
+    archive: Path | None,
     as_json: bool,
 ) -> None:
     """Examine the log DB: its chain, its file, the SQLite that Python is linked with, who owns it, clock steps,
@@ -83,7 +85,10 @@ def doctor(
     names = [check] if check is not None else [*_OF_THE_LOG, *CHECKS]
     patient: Patient | None = None
     try:
-        with SqliteReader.open(db) as reader, Progress("examining") as progress:
+        with (
+            SqliteReader.open(db, archive=archive) as reader,
+            Progress("examining") as progress,
+        ):
             patient = _patient(db, reader, whole=full or check == "integrity", progress=progress)
             found = [*examine(patient, names), *_symptoms(patient, names, since_us)]
     except LogDamaged as error:

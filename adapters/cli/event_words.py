@@ -21,6 +21,7 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
@@ -55,6 +56,9 @@ def told(row: Row) -> str:
             return _wished(event)
         case NoteAdded() | SubjectForgotten():
             return _at_the_desk(event)
+        case SegmentArchived():
+            what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
+            return f"{what}, by {event.actor}: {event.reason}"
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
         case AlertRaised():

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "report": "Answer what operators ask: failures, slow hours, failovers, cost.",
     "status": "Show how every provider stands, now or then.",
     "doctor": "Examine the health of a log.",
+    "archive": "Move what is old into files, which are read as if it were still there.",
     "override": "Force a provider open, closed or drained, or take that back.",
     "probe": "Find out now whether a provider is well again.",
     "release": "Take a provider out of quarantine: its quotes count again.",

@@ -49,6 +49,10 @@ Progress = Callable[[int, int], None]
 """Is told what is done and what there is to do."""
 
 
+def in_silence(_: int, __: int) -> None:
+    """Nobody is told."""
+
+
 def unversioned(kind: str) -> str:
     """The name of a kind of event without its version: `call_failed` of `call_failed.v1`."""
     return kind.rpartition(".v")[0] or kind

@@ -5,20 +5,27 @@ indexed by it; `created_at > datetime('now', '-24 hours')` says the same, more s
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from understudy.adapters.stores import schema
-from understudy.adapters.stores.faults import expect_file, unreadable
-from understudy.adapters.stores.reading import reading
+from understudy.adapters.stores.event_search import Progress, in_silence
+from understudy.adapters.stores.faults import unreadable
+from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.events.errors import NotALog
 
 _SINCE: Final = "{since}"
+NEVER_US: Final = 2**63 - 1
+"""The instant since which there has been nothing yet."""
 _DECISIONS: Final = 10_000
 """Decisions that a diagnosis looks at: the latest ones, each with all its candidates."""
+
+
+Answer = tuple[Sequence[str], Sequence[Sequence[Any]]]
+"""The names of the columns, and the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +37,11 @@ class Report:
 
     asks: str
     sql: str
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether the answer depends on an instant since when."""
+        return _SINCE in self.sql
 
     def since(self, since_us: int) -> str:
         """The statement as it is run."""
@@ -172,31 +184,33 @@ ORDER BY provider, decisions DESC""",
 """Every report by its name, in the order in which they are listed."""
 
 
-def ask(path: Path, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-    """The columns and rows of a statement over the read models of a log. Nothing is written.
+def ask(path: Path, sql: str) -> Answer:
+    """The columns and rows of a statement over the read models of a log, as at any prompt.
 
-    Errors: as of `asking`.
+    Errors: as of `ask_since`.
     """
-    with asking(path) as connection, closing(connection.execute(sql)) as cursor:
-        names = [column[0] for column in cursor.description]
-        return names, cursor.fetchall()
+    return ask_since(path, [sql], since_us=NEVER_US)[0]
 
 
-@contextmanager
-def asking(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for several such statements.
+def ask_since(
+    path: Path, sqls: Sequence[str], *, since_us: int, archive: Path | None = None, unpacking: Progress = in_silence
+) -> list[Answer]:
+    """The same of several statements about calls since an instant. Nothing is written.
 
-    Errors: NotALog if the file is none, or no engine of this version has written to it yet; LogUnavailable, LogDamaged,
-            be it that a statement stumbles over that.
+    Where calls since that instant are archived, the statements are run over archive and log as one; `unpacking` is told
+    how far it is with that.
+    Errors: NotALog if the file is none, or no engine of this version has written to it yet; LogUnavailable, LogDamaged.
     """
-    path = path.absolute()
-    expect_file(path)
-    with reading(path) as connection:
-        if not schema.holds_log(connection, path):
-            raise NotALog(f"{path} is empty: no engine has written to it yet")
+    with SqliteReader.open(path, archive=archive, unpacking=unpacking) as reader:
+        connection = reader.tables_since(since_us)
         if not schema.has_read_models(connection):
             raise NotALog(f"{path} was written by an older Understudy; start an engine on it once, and ask again")
         try:
-            yield connection
+            return [_answer(connection, sql) for sql in sqls]
         except sqlite3.Error as error:
             raise unreadable(f"{path} cannot be read", error) from error
+
+
+def _answer(connection: sqlite3.Connection, sql: str) -> Answer:
+    with closing(connection.execute(sql)) as cursor:
+        return [column[0] for column in cursor.description], cursor.fetchall()

@@ -1,5 +1,6 @@
 """A log whose symptoms are looked into: what is known of it, each thing asked for when a check first wants it."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -34,7 +35,7 @@ class Case:
     """One log under examination.
 
     Shape:  `since_us` begins the window of most checks, `trends_us` that of those which look at hours and days.
-    Errors: each property may raise LogUnavailable and UnreadableEvent, the figures NotALog too.
+    Errors: each property may raise LogUnavailable and UnreadableEvent.
     """
 
     def __init__(
@@ -78,30 +79,35 @@ class Case:
         return [one for one in self.providers if one.judged.status is Status.UNAVAILABLE]
 
     @cached_property
+    def _tables(self) -> sqlite3.Connection:
+        """Everything since the longer window began, be it archived."""
+        return self._reader.tables_since(min(self.since_us, self.trends_us))
+
+    @cached_property
     def tallies(self) -> Sequence[Tally]:
         """All calls of the longer window."""
         since_us = min(self.since_us, self.trends_us)
-        return symptom_figures.tallies(self.db, self.names, since_us=since_us, until_us=self.now_us)
+        return symptom_figures.tallies(self._tables, self.names, since_us=since_us, until_us=self.now_us)
 
     @cached_property
     def failures(self) -> Sequence[Failure]:
         """The latest failures, newest first."""
-        return symptom_figures.failures(self.db, self.names, since_us=self.since_us)
+        return symptom_figures.failures(self._tables, self.names, since_us=self.since_us)
 
     @cached_property
     def places(self) -> Sequence[Place]:
         """Which countries and services the latest calls were for."""
-        return symptom_figures.places(self.db, self.names, since_us=self.since_us)
+        return symptom_figures.places(self._tables, self.names, since_us=self.since_us)
 
     @cached_property
     def decisions(self) -> Sequence[Mapping[str, Any]]:
         """What the latest decisions said, newest first."""
-        return list(symptom_figures.latest(self.db, DecisionMade.kind, since_us=self.since_us))
+        return list(symptom_figures.latest(self._tables, DecisionMade.kind, since_us=self.since_us))
 
     @cached_property
     def failed(self) -> Sequence[Mapping[str, Any]]:
         """What the latest requests that failed ended with."""
-        return list(symptom_figures.latest(self.db, RequestFailed.kind, since_us=self.since_us))
+        return list(symptom_figures.latest(self._tables, RequestFailed.kind, since_us=self.since_us))
 
     def served(self, provider: str) -> Sequence[Tally]:
         """The calls of a provider that were to serve requests, in the window."""
