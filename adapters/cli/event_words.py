@@ -54,11 +54,8 @@ def told(row: Row) -> str:
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
         case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested() | SyncRequested():
             return _wished(event)
-        case NoteAdded() | SubjectForgotten():
+        case NoteAdded() | SubjectForgotten() | SegmentArchived():
             return _at_the_desk(event)
-        case SegmentArchived():
-            what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
-            return f"{what}, by {event.actor}: {event.reason}"
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
         case AlertRaised():
@@ -94,12 +91,17 @@ def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeReq
             return f"{event.actor} wants the lists of {event.provider or 'all providers'} at once: {event.reason}"
 
 
-def _at_the_desk(event: NoteAdded | SubjectForgotten) -> str:
-    """What an operator has put on record that no decision reads."""
-    if isinstance(event, NoteAdded):
-        return f"{event.actor} notes of {event.provider}: {event.text}"
-    values = counted(event.values, "sensitive value")
-    return f"{event.actor} has {values} of «{event.subject[:6]}» forgotten: {event.reason}"
+def _at_the_desk(event: NoteAdded | SubjectForgotten | SegmentArchived) -> str:
+    """What has been put on record that no decision reads."""
+    match event:
+        case NoteAdded():
+            return f"{event.actor} notes of {event.provider}: {event.text}"
+        case SubjectForgotten():
+            values = counted(event.values, "sensitive value")
+            return f"{event.actor} has {values} of «{event.subject[:6]}» forgotten: {event.reason}"
+        case SegmentArchived():
+            what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
+            return f"{what}, by {event.actor}: {event.reason}"
 
 
 def event_json(row: Row) -> dict[str, object]:

@@ -20,6 +20,8 @@ from understudy.adapters.cli.main import main
 from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.engine import Ambiguous, Engine, Operation, OutcomeUnknown, Policy, Rejected, Reply, RequestError
 from understudy.replay.verify import verify
+from understudy.replay.virtual_system import VirtualSystem
+from understudy.replay.virtual_time import run_virtual
 
 ANN, BOB, NUMBER = "ann@example.org", "bob@example.org", "+15550100234"
 RENT = Operation(name="rent", sensitive=frozenset({"mail", "number", "pin"}))
@@ -171,6 +173,31 @@ async def test_a_running_engine_takes_it_and_nothing_is_left_while_it_goes_on(tm
         assert ANN.encode() not in await asyncio.to_thread(read_elsewhere, path)
         await engine.call("rent", body={"mail": BOB})
     assert holds(path, BOB)
+    with SqliteReader.open(path) as reader:
+        assert verify(reader).ok
+
+
+def test_what_an_archived_request_has_is_forgotten_too_and_no_archive_ever_had_it(tmp_path: Path) -> None:
+    path, archive = tmp_path / "calls.db", tmp_path / "archive"
+    log = SqliteLog(path)
+    alpha = Told("alpha", default={"number": NUMBER})
+    engine = Engine(providers=[alpha], log=log, operations=[RENT], system=VirtualSystem(seed=1), watch=False)
+
+    async def live() -> None:
+        async with engine:
+            await engine.call("rent", context={"mail": ANN}, subject="customer-1")
+            for _ in range(30):
+                await asyncio.sleep(1)
+                await engine.call("rent")
+
+    run_virtual(live(), busy=lambda: log.busy)
+    request_id = answered("requests", path)["requests"][-1]["request_id"]
+    answered("archive", path, "--older-than", "1s", "--to", archive)
+    assert not any(ANN.encode() in one.read_bytes() for one in archive.iterdir())
+    assert "mail «hidden " in said("explain", path, request_id)
+    assert forget(path, "--request", request_id)["forgotten"] == 2
+    assert not holds(path, ANN)
+    assert "mail «forgotten " in said("explain", path, request_id)
     with SqliteReader.open(path) as reader:
         assert verify(reader).ok
 
