@@ -191,7 +191,7 @@ def test_what_an_archived_request_has_is_forgotten_too_and_no_archive_ever_had_i
                 await engine.call("rent")
 
     run_virtual(live(), busy=lambda: log.busy)
-    request_id = answered("requests", path)["requests"][-1]["request_id"]
+    request_id = answered("requests", path, "--limit", "0")["requests"][-1]["request_id"]
     answered("archive", path, "--older-than", "1s", "--to", archive)
     assert not any(ANN.encode() in one.read_bytes() for one in archive.iterdir())
     assert "mail «hidden " in said("explain", path, request_id)
