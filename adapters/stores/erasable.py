@@ -48,7 +48,7 @@ _FORGET: Final = (
 _VALUE: Final = "SELECT value FROM sensitive WHERE token = ? AND typeof(value) = 'text' LIMIT 1"
 _WHOSE: Final = (
     "SELECT token, subject FROM sensitive WHERE typeof(value) = 'text' AND (token = ?1 OR subject = ?1)"
-    " AND (?2 IS NULL OR subject = ?2) ORDER BY id LIMIT ?3"
+    " AND (?2 IS NULL OR subject = ?2) ORDER BY token, subject LIMIT ?3"
 )
 _FORGOTTEN: Final = (
     "INSERT INTO meta (name, value) VALUES ('forgotten', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"

@@ -38,9 +38,15 @@ def shop(path: Path, *answers: Any) -> Engine:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
+def log(lived: Path, tmp_path: Path) -> Path:
+    """A copy of what is in `lived`."""
+    return Path(shutil.copy(lived, tmp_path / "calls.db"))
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ann and Bob have rented the same number, one after the other; then a provider has repeated what it was given."""
-    path = tmp_path / "calls.db"
+    path = tmp_path_factory.mktemp("lived") / "calls.db"
 
     async def live() -> None:
         async with shop(path) as engine:
