@@ -59,7 +59,7 @@ def remove_archived(path: Path, *, told: Callable[[int], None]) -> int:
 
 
 def _first_left(path: Path) -> int | None:
-    """The position of the first archived row that has yet to go. A short look: who reads keeps the engine's log long."""
+    """The position of the first archived row that has yet to go. A short look: who reads keeps the log long."""
     with SqliteReader.open(path) as reader:
         sweeper = Sweeper.of(reader.connection, stream=reader.stream)
         return None if sweeper is None else sweeper.first_left()
