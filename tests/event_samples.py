@@ -129,6 +129,8 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     ),
     "evidence": st.lists(_TEXT, max_size=3).map(tuple),
     "changes": st.dictionaries(_TEXT, _JSON, max_size=3),
+    "kept_requests": st.lists(_TEXT, max_size=3).map(tuple),
+    "kept_calls": st.lists(_WORDS, max_size=3).map(tuple),
     "observed": st.none() | st.lists(_TEXT, max_size=3).map(tuple),
 }
 _BY_TYPE: Final[Mapping[Any, st.SearchStrategy[Any]]] = {
@@ -436,6 +438,8 @@ def _rental_examples(chosen: Candidate) -> list[Fact]:
             sha256="c3" * 32,
             fold_version=7,
             base_sha256="d4" * 32,
+            kept_requests=(_REQUEST,),
+            kept_calls=(1_597,),
             **_OPERATOR,
         ),
         DecisionMade(
