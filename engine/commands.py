@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from understudy.engine import recovery
+from understudy.engine import drill_commands, recovery
 from understudy.engine.alerts import unsettled
+from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.preferences import change_preferences, shown
-from understudy.engine.quarantine import RULES
 from understudy.engine.steps import Fail, Finish
+from understudy.engine.wish_form import WishForm as _Wish
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
 from understudy.events.operations import (
@@ -39,19 +39,6 @@ COMMAND_REFUSED: Final = "command_refused"
 that makes sense: whoever put it there has been back."""
 
 _LONGEST: Final = 500
-
-
-class _Wish(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    actor: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=_LONGEST)
-
-    @field_validator("actor")
-    @classmethod
-    def _somebody(cls, actor: str) -> str:
-        if actor == RULES:
-            raise PydanticCustomError("reserved", f"{RULES!r} is the name that the engine's own rules go by")
-        return actor
 
 
 class SetOverride(_Wish):
@@ -117,8 +104,8 @@ class RecordSegment(_Wish):
 
 _Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment
 """Wishes that each become one event."""
-Wish = _Plain | SetPreferences
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync)
+Wish = _Plain | SetPreferences | StartDrill | StopDrill
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, StartDrill, StopDrill)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -156,6 +143,8 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
     now_us = journal.now_us()
     if isinstance(wish, SetPreferences):
         change_preferences(journal, wish.changes, actor=wish.actor, reason=wish.reason, side=side)
+    elif isinstance(wish, StartDrill | StopDrill):
+        drill_commands.carry_out(journal, wish, side=side)
     else:
         journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, resuming, room
+from understudy.engine import acceptance, background, commands, drilling, resuming, room, running
 from understudy.engine.cut_off import cut_off
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
@@ -116,7 +116,9 @@ class Engine(Operated):
         keeper = Keeper(journal, runner)
         journal.keep = keeper.take
         await resuming.resume(runner, self._operations)
+        journal.operations = self._operations
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
+        running.entered(self)
         if self._watch:
             background.start(runner, self)
         for chore in self._chores:
@@ -127,10 +129,12 @@ class Engine(Operated):
 
         `grace_ms` is how long requests may take to end; by default as long as one call may take.
         """
+        running.left(self)
         at_work, self._at_work = self._at_work, None
         if at_work is None:
             return
         runner = at_work.runner
+        drilling.close(runner)
         try:
             await runner.close(grace_s=(self._in_force.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
             runner.journal.note(EngineStopped(writer=self._system.identity().writer))
@@ -228,6 +232,10 @@ class Engine(Operated):
     def signals(self) -> Namespace:
         """The engine's own blinker signals, by name."""
         return self._hooks.signals
+
+    def declares(self, operation: str) -> bool:
+        """Whether the engine was given an operation of this name."""
+        return operation in self._operations
 
     def health(self) -> list[ProviderHealth]:
         """How every provider stands now."""
