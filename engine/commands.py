@@ -5,16 +5,18 @@ from typing import Annotated, Any, Final, Literal, TypeVar, assert_never
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from understudy.engine import recovery
+from understudy.engine import drill_commands, recovery
 from understudy.engine.alerts import unsettled
 from understudy.engine.desk import Forget, Note, forgotten, noted
+from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.preferences import change_preferences, shown
 from understudy.engine.steps import Fail, Finish
-from understudy.engine.wish import LONGEST, Reasoned
+from understudy.engine.wish_form import LONGEST
+from understudy.engine.wish_form import WishForm as _Wish
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
 from understudy.events.operations import (
@@ -39,7 +41,7 @@ COMMAND_REFUSED: Final = "command_refused"
 that makes sense: whoever put it there has been back."""
 
 
-class SetOverride(Reasoned):
+class SetOverride(_Wish):
     """Force a provider's state; `for_ms` counts from when it is obeyed, None means until cleared."""
 
     command: Literal["set_override"] = "set_override"
@@ -48,21 +50,21 @@ class SetOverride(Reasoned):
     for_ms: int | None = Field(default=None, ge=1, le=10**11)
 
 
-class ClearOverride(Reasoned):
+class ClearOverride(_Wish):
     """Take a forced state back."""
 
     command: Literal["clear_override"] = "clear_override"
     provider: str
 
 
-class Probe(Reasoned):
+class Probe(_Wish):
     """Find out now whether a provider is well again."""
 
     command: Literal["probe"] = "probe"
     provider: str
 
 
-class Resolve(Reasoned):
+class Resolve(_Wish):
     """Say what became of a suspended request."""
 
     command: Literal["resolve"] = "resolve"
@@ -71,7 +73,7 @@ class Resolve(Reasoned):
     reference: str | None = Field(default=None, max_length=LONGEST)
 
 
-class Release(Reasoned):
+class Release(_Wish):
     """Take a provider out of quarantine for a pair."""
 
     command: Literal["release"] = "release"
@@ -79,21 +81,21 @@ class Release(Reasoned):
     pair: str
 
 
-class SetPreferences(Reasoned):
+class SetPreferences(_Wish):
     """Change preferences (`events.preferences`), by name."""
 
     command: Literal["set_preferences"] = "set_preferences"
     changes: dict[str, str | int | bool | None] = Field(min_length=1)
 
 
-class Sync(Reasoned):
+class Sync(_Wish):
     """Find out now what a provider has on offer, or what all have."""
 
     command: Literal["sync"] = "sync"
     provider: str | None = None
 
 
-class RecordSegment(Reasoned):
+class RecordSegment(_Wish):
     """Put on record that a stretch of the log is sealed in a file; `segment` has the other fields of the event."""
 
     command: Literal["record_segment"] = "record_segment"
@@ -102,8 +104,8 @@ class RecordSegment(Reasoned):
 
 _Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment | Note
 """Wishes that each become one event."""
-Wish = _Plain | SetPreferences | Forget
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, Note)
+Wish = _Plain | SetPreferences | StartDrill | StopDrill | Forget
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, StartDrill, StopDrill, Note)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -144,6 +146,8 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
     elif isinstance(wish, Forget):
         event, erasure = forgotten(journal.ledger, wish)
         journal.note(event, at_us=now_us, side=[*side, erasure])
+    elif isinstance(wish, StartDrill | StopDrill):
+        drill_commands.carry_out(journal, wish, side=side)
     else:
         journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
 

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.ledger import Ledger
-from understudy.engine.wish import LONGEST, Reasoned, Signed
+from understudy.engine.wish_form import LONGEST, SignedForm, WishForm
 from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.log import ForgetSensitive, SideWrite
 from understudy.events.sensitive import tokens_in
@@ -18,7 +18,7 @@ _Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 _Whose = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class Note(Signed):
+class Note(SignedForm):
     """Keep a peculiarity of a provider on record."""
 
     command: Literal["note"] = "note"
@@ -31,7 +31,7 @@ class Note(Signed):
         return self.text
 
 
-class Forget(Reasoned):
+class Forget(WishForm):
     """Erase sensitive values: these, as each of these subjects has them.
 
     Shape:  `subject` is what was named, as `SubjectForgotten` has it; `values` pairs the token of a value with whose it

@@ -233,8 +233,8 @@ class EventLog(Protocol):
     async def save_block(self, block: SealedBlock) -> None:
         """Keep a sealed block."""
 
-    async def remove_archived(self) -> bool:
-        """Remove a few of the rows that are on record as archived; whether there may be more."""
+    async def remove_archived(self, *, most: int) -> bool:
+        """Remove rows that are on record as archived, at `most` so many; whether there may be more."""
 
     def reader(self) -> AbstractContextManager[LogReader]:
         """A reader of what is durable."""

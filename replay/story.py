@@ -40,7 +40,19 @@ def instant(at_us: int) -> str:
 
 
 def sentence(recorded: Recorded, forgotten: Collection[str] = ()) -> str:
-    """One event of a request as a sentence; `forgotten` are tokens of values that have been erased."""
+    """One event of a request as a sentence; a call that a drill has touched is told to be so.
+
+    `forgotten` are tokens of values that have been erased.
+    """
+    event = recorded.event
+    told = _sentence(recorded, forgotten)
+    # A failure that a drill has made up says so in its message.
+    if isinstance(event, CallStarted | CallSucceeded) and event.drill is not None:
+        return f"{told}, in drill {event.drill}"
+    return told
+
+
+def _sentence(recorded: Recorded, forgotten: Collection[str]) -> str:
     event = recorded.event
     match event:
         case RequestAccepted():

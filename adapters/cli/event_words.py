@@ -8,6 +8,7 @@ from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, Call
 from understudy.events.codec import decode
 from understudy.events.counted import counted
 from understudy.events.desk import NoteAdded, SubjectForgotten
+from understudy.events.drills import DrillEnded, DrillSkipped, DrillStarted
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
     AlertCleared,
@@ -40,7 +41,8 @@ def told(row: Row) -> str:
         return f"{str(error).partition(': ')[2] or error}: {_cut(row.payload)}"
     match event:
         case CallStarted() | CallSucceeded() | CallFailed() | CallAbandoned() if event.request_id is None:
-            what = f"begins at {event.provider}" if isinstance(event, CallStarted) else _of(row, event)
+            drill = f" (in drill {event.drill})" if event.drill is not None else ""
+            what = f"begins at {event.provider}{drill}" if isinstance(event, CallStarted) else _of(row, event)
             return f"{event.operation}: {what}"
         case EngineStarted():
             by = f"Understudy {event.version}, rules {event.rules_version}, Python {event.python}"
@@ -54,6 +56,8 @@ def told(row: Row) -> str:
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
         case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested() | SyncRequested():
             return _wished(event)
+        case DrillStarted() | DrillEnded() | DrillSkipped():
+            return _of_a_drill(event)
         case NoteAdded() | SubjectForgotten() | SegmentArchived():
             return _at_the_desk(event)
         case OffersListed():
@@ -72,6 +76,17 @@ def told(row: Row) -> str:
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
+
+
+def _of_a_drill(event: DrillStarted | DrillEnded | DrillSkipped) -> str:
+    if isinstance(event, DrillSkipped):
+        return f"a drill that was due is not held ({event.line}): {event.reason}"
+    what = f"drill {event.drill}, {event.form}" + (f" of {event.provider}," if event.provider is not None else ",")
+    if isinstance(event, DrillStarted):
+        part = f" as a part of {event.part_of}" if event.part_of is not None else ""
+        return f"{what} begins{part}, until {iso(event.until_us)}, by {event.actor}: {event.reason}"
+    by = f" by {event.actor}: {event.reason}" if event.actor is not None else ""
+    return f"{what} is over ({event.cause.value.replace('_', ' ')}){by}"
 
 
 def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeRequested | SyncRequested) -> str:

@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "release": "Take a provider out of quarantine: its quotes count again.",
     "sync": "Have providers list their stock and prices now.",
     "resolve": "Say what became of a suspended request.",
+    "drill": "Make faults up on purpose, and see what becomes of them.",
     "note": "Keep a peculiarity of a provider on record.",
     "forget": "Erase somebody's sensitive values.",
     "preferences": "Show and change what an operator may change while an engine runs.",

@@ -276,8 +276,9 @@ class MemoryLog:
         for place in [place for place in kept if place[0] < block.fold_version]:
             del kept[place]
 
-    async def remove_archived(self) -> bool:
+    async def remove_archived(self, *, most: int) -> bool:
         """Nothing is archived of what is in memory."""
+        del most
         return False
 
     def reader(self) -> AbstractContextManager[LogReader]:

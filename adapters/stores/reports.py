@@ -18,6 +18,12 @@ from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.events.errors import NotALog
 
 _SINCE: Final = "{since}"
+_NO_DRILL: Final = """id NOT IN (
+    SELECT touched.position FROM events AS drill JOIN events AS touched ON touched.provider = drill.provider
+    WHERE drill.kind = 'drill_started.v1' AND drill.request_id IS NULL AND touched.outcome IS NOT NULL
+      AND touched.at_us BETWEEN drill.at_us AND json_extract(drill.payload, '$.until_us') + 3600000000
+      AND CASE WHEN json_valid(touched.payload) THEN json_extract(touched.payload, '$.drill') END IS NOT NULL)"""
+"""Leaves out the calls that drills have touched; it looks into none but those of drilled providers at the time."""
 NEVER_US: Final = 2**63 - 1
 """The instant since which there has been nothing yet."""
 _DECISIONS: Final = 10_000
@@ -71,6 +77,7 @@ ORDER BY provider_health.success_rate DESC""",
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, at_us / 3600000000
 ORDER BY hour DESC, provider""",
     ),
@@ -82,6 +89,7 @@ ORDER BY hour DESC, provider""",
   COUNT(*) AS occurrences
 FROM provider_requests
 WHERE outcome <> 'success' AND at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, error_message
 ORDER BY occurrences DESC, provider, error_message""",
     ),
@@ -95,6 +103,7 @@ ORDER BY occurrences DESC, provider, error_message""",
   COUNT(*) AS requests
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, request_type
 ORDER BY avg_ms DESC""",
     ),
@@ -108,6 +117,7 @@ ORDER BY avg_ms DESC""",
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, at_us / 3600000000 % 24
 ORDER BY provider, hour_utc""",
     ),
@@ -121,6 +131,7 @@ ORDER BY provider, hour_utc""",
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, (at_us / 86400000000 + 3) / 7
 ORDER BY provider, week_from""",
     ),
@@ -137,6 +148,7 @@ ORDER BY provider, week_from""",
   FROM provider_requests
   WHERE request_id IN (SELECT request_id FROM provider_requests WHERE outcome <> 'success' AND +at_us > {_SINCE})
     AND request_type NOT IN ('quote', 'lookup')
+    AND {_NO_DRILL}
   WINDOW later AS (PARTITION BY request_id ORDER BY id)
 )
 SELECT

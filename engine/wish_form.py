@@ -1,4 +1,4 @@
-"""What every wish has: who wants it, and as a rule why."""
+"""What all wishes have in common: who has them, and why."""
 
 from typing import Final
 
@@ -11,8 +11,8 @@ LONGEST: Final = 500
 """Characters that an operator's words may have."""
 
 
-class Signed(BaseModel):
-    """A wish of somebody who gives a name."""
+class SignedForm(BaseModel):
+    """A wish that is put to an engine; what is wanted is said by its kinds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     actor: str = Field(min_length=1, max_length=200)
@@ -25,7 +25,7 @@ class Signed(BaseModel):
         return actor
 
 
-class Reasoned(Signed):
-    """A wish of somebody who says why."""
+class WishForm(SignedForm):
+    """One that says why."""
 
     reason: str = Field(min_length=1, max_length=LONGEST)
