@@ -23,6 +23,8 @@ CLOCK_STEP_US: Final = 1_000_000
 """A wall clock further off than this has been set."""
 
 
+SWEPT_AT_ONCE: Final = 128
+"""Archived rows that are removed in one go: a few milliseconds, for which a commit may have to wait."""
 SWEEP_REST: Final = 3
 """How long commits have the store for themselves after some archived rows were removed, in lengths of that."""
 SWEEP_REST_US: Final = 5_000
@@ -96,7 +98,7 @@ async def _remove_archived(runner: Runner) -> None:
         began_us = journal.system.now_us()
         try:
             await journal.log.durable(journal.log.head.seq)
-            more = await journal.log.remove_archived()
+            more = await journal.log.remove_archived(most=SWEPT_AT_ONCE)
         except LogUnavailable:
             await journal.system.sleep_until(began_us + INBOX_US)
             continue

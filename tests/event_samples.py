@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import KINDS
 from understudy.events.decisions import Candidate, DecisionMade
+from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillSkipped, DrillStarted
 from understudy.events.fact import Fact
 from understudy.events.operations import (
@@ -130,6 +131,8 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     ),
     "evidence": st.lists(_TEXT, max_size=3).map(tuple),
     "changes": st.dictionaries(_TEXT, _JSON, max_size=3),
+    "kept_requests": st.lists(_TEXT, max_size=3).map(tuple),
+    "kept_calls": st.lists(_WORDS, max_size=3).map(tuple),
     "per_second": st.none() | _DECIMALS,
     "context": st.none() | st.dictionaries(_TEXT, _TEXT, max_size=3),
     "observed": st.none() | st.lists(_TEXT, max_size=3).map(tuple),
@@ -480,6 +483,9 @@ def _rental_examples(chosen: Candidate) -> list[Fact]:
         RequestAccepted(operation="cancel", effect=Effect.IDEMPOTENT, **bound),
         AlertCleared(alert="late_success", subject=_REQUEST, message="alpha has undone it: cancel of reference ext-9"),
         SyncRequested(provider="alpha", **_OPERATOR),
+        NoteAdded(provider="alpha", text="throttles on Mondays ☎", actor="ann"),
+        SubjectForgotten(subject="5e" * 16, values=3, **_OPERATOR),
+        RequestAccepted(operation="rent", effect=Effect.READ, subject="5e" * 16, **accepted),
         OffersListed(provider="alpha", offers=offers),
         *_drills(),
         SegmentArchived(
@@ -495,6 +501,8 @@ def _rental_examples(chosen: Candidate) -> list[Fact]:
             sha256="c3" * 32,
             fold_version=7,
             base_sha256="d4" * 32,
+            kept_requests=(_REQUEST,),
+            kept_calls=(1_597,),
             **_OPERATOR,
         ),
         DecisionMade(
