@@ -16,8 +16,12 @@ from understudy.adapters.stores.event_search import Progress, in_silence
 from understudy.adapters.stores.faults import unreadable
 from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.events.errors import NotALog
+from understudy.events.vocabulary import SIDE_OPERATIONS
 
 _SINCE: Final = "{since}"
+_SERVING: Final = f"request_type NOT IN ({', '.join(repr(one) for one in sorted(SIDE_OPERATIONS))})"
+"""Calls that are to serve a request, as `provider_health` counts them: neither pings, quotes, lists and look-ups, nor
+what is asked about something that a provider has already given."""
 NEVER_US: Final = 2**63 - 1
 """The instant since which there has been nothing yet."""
 _DECISIONS: Final = 10_000
@@ -78,12 +82,13 @@ ORDER BY hour DESC, provider""",
         asks="What do providers fail with?",
         sql=f"""SELECT
   provider,
+  request_type,
   error_message,
   COUNT(*) AS occurrences
 FROM provider_requests
-WHERE outcome <> 'success' AND at_us > {_SINCE}
-GROUP BY provider, error_message
-ORDER BY occurrences DESC, provider, error_message""",
+WHERE outcome <> 'success' AND (outcome <> 'abandoned' OR error_message <> 'not_sent') AND at_us > {_SINCE}
+GROUP BY provider, request_type, error_message
+ORDER BY occurrences DESC, provider, request_type, error_message""",
     ),
     "slowest": Report(
         asks="Which operations are slow?",
@@ -99,7 +104,7 @@ GROUP BY provider, request_type
 ORDER BY avg_ms DESC""",
     ),
     "time-of-day": Report(
-        asks="At which hours of the day are providers slow, or fail?",
+        asks="At which hours of the day are providers slow to serve, or fail?",
         sql=f"""SELECT
   provider,
   printf('%02d:00', at_us / 3600000000 % 24) AS hour_utc,
@@ -107,12 +112,13 @@ ORDER BY avg_ms DESC""",
   ROUND(100.0 * SUM(success) / COUNT(*), 2) AS success_rate,
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
-WHERE at_us > {_SINCE}
+WHERE {_SERVING}
+  AND at_us > {_SINCE}
 GROUP BY provider, at_us / 3600000000 % 24
 ORDER BY provider, hour_utc""",
     ),
     "weekly": Report(
-        asks="How do providers do from week to week?",
+        asks="How well do providers serve from week to week?",
         sql=f"""SELECT
   provider,
   date((at_us / 86400000000 + 3) / 7 * 604800 - 259200, 'unixepoch') AS week_from,
@@ -120,7 +126,8 @@ ORDER BY provider, hour_utc""",
   ROUND(100.0 * SUM(success) / COUNT(*), 2) AS success_rate,
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
-WHERE at_us > {_SINCE}
+WHERE {_SERVING}
+  AND at_us > {_SINCE}
 GROUP BY provider, (at_us / 86400000000 + 3) / 7
 ORDER BY provider, week_from""",
     ),
@@ -128,16 +135,24 @@ ORDER BY provider, week_from""",
         asks="From whom to whom do requests fail over, why, and what does it cost in time?",
         sql=f"""WITH calls AS (
   SELECT
+    id,
     request_id,
     provider,
     outcome,
     at_us - latency_us AS started_us,
-    LEAD(provider) OVER later AS next_provider,
-    LEAD(at_us - latency_us) OVER later AS next_started_us
+    LAG(provider) OVER in_turn AS last_provider,
+    LEAD(provider) OVER in_turn AS next_provider,
+    LEAD(at_us - latency_us) OVER in_turn AS next_started_us
   FROM provider_requests
   WHERE request_id IN (SELECT request_id FROM provider_requests WHERE outcome <> 'success' AND +at_us > {_SINCE})
-    AND request_type NOT IN ('quote', 'lookup')
-  WINDOW later AS (PARTITION BY request_id ORDER BY id)
+    AND {_SERVING}
+  WINDOW in_turn AS (PARTITION BY request_id ORDER BY id)
+), visits AS (
+  SELECT
+    *,
+    MAX(CASE WHEN provider IS NOT last_provider THEN started_us END)
+      OVER (PARTITION BY request_id ORDER BY id) AS began_us
+  FROM calls
 )
 SELECT
   provider AS from_provider,
@@ -145,8 +160,8 @@ SELECT
   outcome AS reason,
   COUNT(*) AS failovers,
   ROUND(100.0 * COUNT(*) / SUM(COUNT(*)) OVER (), 2) AS share,
-  ROUND(AVG(next_started_us - started_us) / 1000) AS extra_ms
-FROM calls
+  ROUND(AVG(next_started_us - began_us) / 1000) AS extra_ms
+FROM visits
 WHERE next_provider <> provider
 GROUP BY from_provider, to_provider, reason
 ORDER BY failovers DESC, from_provider, to_provider, reason""",
