@@ -205,7 +205,7 @@ def test_a_command_that_makes_no_sense_is_an_alert_and_the_row_is_as_before(stag
 
 def test_a_method_refuses_what_cannot_be(stage: Any) -> None:
     async def act(engine: Engine, _: SqliteLog) -> None:
-        with pytest.raises(InvalidRequest, match=r"retry_attempts: Input should be less than or equal to 20, not 99"):
+        with pytest.raises(InvalidRequest, match=r"retry_attempts must be a whole number from 0 to 20, not 99"):
             engine.change_preferences(retry_attempts=99, actor="ann", reason="more")
         with pytest.raises(InvalidRequest, match="preferred_provider 'z' is not configured; known: a, b"):
             engine.change_preferences(preferred_provider="z", actor="ann", reason="more")
