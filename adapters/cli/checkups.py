@@ -82,6 +82,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
     yield from _checked("requests", _state, patient)
     yield from _checked("snapshot", _snapshot, patient)
     yield from _checked("inbox", _inbox, patient)
+    yield from _checked("views", _views, patient)
 
 
 def _checked(check: str, look: Callable[[Patient], Iterator[Finding]], patient: Patient) -> Iterator[Finding]:
@@ -246,6 +247,16 @@ def _snapshot(patient: Patient) -> Iterator[Finding]:
     whence = f"of event {kept.seq:,}" if kept else "none"
     says = f"{whence}, blocks sealed up to event {sealed:,}; the next start folds {counted(behind, 'event')}"
     yield Finding("snapshot", Verdict.ADVICE if behind > _MANY_TO_FOLD else Verdict.FINE, says)
+
+
+def _views(patient: Patient) -> Iterator[Finding]:
+    missing, other = patient.reader.view_faults()
+    if missing:
+        says = f"{', '.join(missing)} is missing: somebody has dropped it; the next start of an engine lays it anew"
+        yield Finding("views", Verdict.WRONG, says)
+    if other:
+        says = f"{', '.join(other)} is another version's; the next start of an engine lays this version's"
+        yield Finding("views", Verdict.ADVICE, says)
 
 
 def _inbox(patient: Patient) -> Iterator[Finding]:

@@ -15,7 +15,8 @@ from understudy.adapters.stores import schema
 from understudy.adapters.stores.event_search import Progress, in_silence
 from understudy.adapters.stores.faults import unreadable
 from understudy.adapters.stores.sqlite_reader import SqliteReader
-from understudy.events.errors import NotALog
+from understudy.adapters.stores.views import view_faults
+from understudy.events.errors import LogUnavailable, NotALog
 from understudy.events.vocabulary import SIDE_OPERATIONS
 
 _SINCE: Final = "{since}"
@@ -221,6 +222,9 @@ def ask_since(
         if not schema.has_read_models(connection):
             raise NotALog(f"{path} was written by an older Understudy; start an engine on it once, and ask again")
         try:
+            if missing := view_faults(connection).missing:
+                told = f"{path} lacks {missing[0]}, which somebody has dropped"
+                raise LogUnavailable(f"{told}; start an engine on it once, which lays it anew, and ask again")
             return [_answer(connection, sql) for sql in sqls]
         except sqlite3.Error as error:
             raise unreadable(f"{path} cannot be read", error) from error

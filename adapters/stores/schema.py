@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from understudy.adapters.stores import preferences_table, read_models
 from understudy.adapters.stores.faults import DAMAGED, cannot_open, unreadable
+from understudy.adapters.stores.views import renew_views
 from understudy.events.errors import LogDamaged, LogUnavailable, NotALog
 from understudy.events.row import Row
 
@@ -173,8 +174,12 @@ def has_read_models(connection: sqlite3.Connection) -> bool:
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring an older store up to date, all or nothing: what it lacks is laid beside what it has."""
+    """Bring an older store up to date, all or nothing: what it lacks is laid beside what it has.
+
+    So are views that somebody has dropped since.
+    """
     if has_read_models(connection):
+        renew_views(connection)
         return
     connection.execute("BEGIN IMMEDIATE")
     for statement in read_models.STATEMENTS:
