@@ -19,6 +19,7 @@ from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fa
 from understudy.adapters.config_files import read_values
 from understudy.adapters.config_schema import Setting
 from understudy.engine.ports import Chore
+from understudy.events.drill_schedule import SCHEDULE
 from understudy.events.names import did_you_mean, snake_case
 from understudy.events.policy import Policy
 
@@ -138,6 +139,8 @@ def _described(draft: Draft, one: Any, *, source: str) -> tuple[Origin, str]:
         return Origin(source=source, label=""), str(one["ctx"]["error"])
     about = _about(place)
     origin = draft.origins.get(place[: _depth(place)]) or _parent(draft, place)
+    if one["type"] == SCHEDULE:
+        return origin, f"has the line {shown(value)}, which {one['msg']}"
     if about is None:
         return origin, f"is {shown(value)}: {one['msg']}"
     if one["type"] == "missing":

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, resuming, room, running
+from understudy.engine import acceptance, background, commands, drilling, resuming, room, running
 from understudy.engine.cut_off import cut_off
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
@@ -116,6 +116,7 @@ class Engine(Operated):
         keeper = Keeper(journal, runner)
         journal.keep = keeper.take
         await resuming.resume(runner, self._operations)
+        journal.operations = self._operations
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         running.entered(self)
         if self._watch:
@@ -133,6 +134,7 @@ class Engine(Operated):
         if at_work is None:
             return
         runner = at_work.runner
+        drilling.close(runner)
         try:
             await runner.close(grace_s=(self._in_force.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
             runner.journal.note(EngineStopped(writer=self._system.identity().writer))

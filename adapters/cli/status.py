@@ -74,6 +74,8 @@ def _print(db: Path, found: LogStanding) -> None:
         for line in lines:
             if line.why:
                 answer_wrapped(plain(f"{line.name}: {line.why}"))
+    for remark in (remark for provider in found.providers for remark in provider.remarks()):
+        answer_wrapped(plain(remark))
     answer()
     totals = found.totals
     answer_wrapped(
@@ -83,6 +85,8 @@ def _print(db: Path, found: LogStanding) -> None:
     costs = [f"{one.judged.provider} {one.judged.cost_per_success:f}" for one in found.providers if _has_told(one)]
     if costs:
         answer_wrapped(plain(f"cost per success: {', '.join(costs)}"))
+    for drill in found.drills:
+        answer_wrapped(plain(f"drill: {drill}"))
     for alert in found.alerts:
         answer_wrapped(plain(f"alert: {alert}"))
 

@@ -23,6 +23,12 @@ _SINCE: Final = "{since}"
 _SERVING: Final = f"request_type NOT IN ({', '.join(repr(one) for one in sorted(SIDE_OPERATIONS))})"
 """Calls that are to serve a request, as `provider_health` counts them: neither pings, quotes, lists and look-ups, nor
 what is asked about something that a provider has already given."""
+_NO_DRILL: Final = """id NOT IN (
+    SELECT touched.position FROM events AS drill JOIN events AS touched ON touched.provider = drill.provider
+    WHERE drill.kind = 'drill_started.v1' AND drill.request_id IS NULL AND touched.outcome IS NOT NULL
+      AND touched.at_us BETWEEN drill.at_us AND json_extract(drill.payload, '$.until_us') + 3600000000
+      AND CASE WHEN json_valid(touched.payload) THEN json_extract(touched.payload, '$.drill') END IS NOT NULL)"""
+"""Leaves out the calls that drills have touched; it looks into none but those of drilled providers at the time."""
 NEVER_US: Final = 2**63 - 1
 """The instant since which there has been nothing yet."""
 _DECISIONS: Final = 10_000
@@ -76,6 +82,7 @@ ORDER BY provider_health.success_rate DESC""",
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, at_us / 3600000000
 ORDER BY hour DESC, provider""",
     ),
@@ -88,6 +95,7 @@ ORDER BY hour DESC, provider""",
   COUNT(*) AS occurrences
 FROM provider_requests
 WHERE outcome <> 'success' AND (outcome <> 'abandoned' OR error_message <> 'not_sent') AND at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, request_type, error_message
 ORDER BY occurrences DESC, provider, request_type, error_message""",
     ),
@@ -101,6 +109,7 @@ ORDER BY occurrences DESC, provider, request_type, error_message""",
   COUNT(*) AS requests
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, request_type
 ORDER BY avg_ms DESC""",
     ),
@@ -115,6 +124,7 @@ ORDER BY avg_ms DESC""",
 FROM provider_requests
 WHERE {_SERVING}
   AND at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, at_us / 3600000000 % 24
 ORDER BY provider, hour_utc""",
     ),
@@ -129,6 +139,7 @@ ORDER BY provider, hour_utc""",
 FROM provider_requests
 WHERE {_SERVING}
   AND at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, (at_us / 86400000000 + 3) / 7
 ORDER BY provider, week_from""",
     ),
@@ -147,6 +158,7 @@ ORDER BY provider, week_from""",
   FROM provider_requests
   WHERE request_id IN (SELECT request_id FROM provider_requests WHERE outcome <> 'success' AND +at_us > {_SINCE})
     AND {_SERVING}
+    AND {_NO_DRILL}
   WINDOW in_turn AS (PARTITION BY request_id ORDER BY id)
 ), visits AS (
   SELECT

@@ -19,10 +19,8 @@ from understudy.events.log import Snapshot
 from understudy.events.operations import SegmentArchived
 from understudy.events.row import Row
 
-ROWS_AT_ONCE: Final = 128
-"""Rows that one transaction removes at most: a few milliseconds, for which a commit may have to wait."""
-PAGES_AT_ONCE: Final = 64
-"""Pages that such a transaction adds to the write-ahead log, about."""
+ROWS_A_PAGE: Final = 2
+"""Removed rows for each page that this adds to the write-ahead log, about."""
 _PATIENCE_S: Final = 30.0
 
 _KEPT_KINDS: Final = sorted(name for name, event in KINDS.items() if event.__module__ == operations.__name__)
@@ -74,15 +72,21 @@ class Sweeper:
         query = f"SELECT count(*) FROM events WHERE {_MAY_GO}"  # noqa: S608 - Our own names.
         return int(self._connection.execute(query, (self._done, self._seam - 1, self._stream)).fetchone()[0])
 
-    def remove_some(self) -> bool:
-        """Remove the next few rows, in one transaction; whether there may be more.
+    def first_left(self) -> int | None:
+        """The position of the first row that may still go; None if all have gone."""
+        query = f"SELECT position FROM events WHERE {_MAY_GO} ORDER BY position LIMIT 1"  # noqa: S608 - As above.
+        found = self._connection.execute(query, (self._done, self._seam - 1, self._stream)).fetchone()
+        return None if found is None else int(found[0])
+
+    def remove_some(self, most: int) -> bool:
+        """Remove the next rows, at `most` so many, in one transaction; whether there may be more.
 
         Errors: sqlite3.Error; nothing has been removed then.
         """
         connection, start = self._connection, self._done
         if start == 0:
             self._remove_caches()
-        end = connection.execute(_NEXT, (start, self._seam, ROWS_AT_ONCE)).fetchone()[0]
+        end = connection.execute(_NEXT, (start, self._seam, most)).fetchone()[0]
         if end is None:
             return False
         connection.execute(f"DELETE FROM events WHERE {_MAY_GO}", (start, end, self._stream))  # noqa: S608 - As above.
@@ -104,11 +108,14 @@ class Sweeping:
         self._on: sqlite3.Connection | None = None
         self._sweeper: Sweeper | None = None
 
-    def remove_some(self, connection: sqlite3.Connection) -> bool:
-        """Remove the next few rows; whether there may be more. Errors: UnreadableEvent; sqlite3.Error."""
+    def remove_some(self, connection: sqlite3.Connection, *, most: int) -> bool:
+        """Remove the next rows, at `most` so many; whether there may be more.
+
+        Errors: UnreadableEvent; sqlite3.Error.
+        """
         if self._on is not connection:
             self._on, self._sweeper = connection, Sweeper.of(connection, stream=self._stream)
-        more = self._sweeper is not None and self._sweeper.remove_some()
+        more = self._sweeper is not None and self._sweeper.remove_some(most)
         if not more:
             self._on = None  # There may be another cut by the time that somebody asks again.
         return more
