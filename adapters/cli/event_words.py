@@ -57,22 +57,18 @@ def told(row: Row) -> str:
             return _wished(event)
         case DrillStarted() | DrillEnded() | DrillSkipped():
             return _of_a_drill(event)
-        case SegmentArchived():
-            what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
-            return f"{what}, by {event.actor}: {event.reason}"
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
         case AlertRaised():
             return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
             return f"the engine is in {event.mode} mode, after {event.previous}"
-        case QuarantineSet():
-            until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
-            return f"{event.provider} is in quarantine for {event.pair}{until}, by {event.actor}: {event.reason}"
-        case QuarantineReleased():
-            return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
+        case QuarantineSet() | QuarantineReleased():
+            return _of_a_quarantine(event)
         case AlertCleared():
             return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
+        case SegmentArchived():
+            return _archived(event)
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
@@ -104,6 +100,19 @@ def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeReq
             return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
         case SyncRequested():
             return f"{event.actor} wants the lists of {event.provider or 'all providers'} at once: {event.reason}"
+
+
+def _of_a_quarantine(event: QuarantineSet | QuarantineReleased) -> str:
+    by = f"by {event.actor}: {event.reason}"
+    if isinstance(event, QuarantineReleased):
+        return f"{event.provider} is out of quarantine for {event.pair}, {by}"
+    until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
+    return f"{event.provider} is in quarantine for {event.pair}{until}, {by}"
+
+
+def _archived(event: SegmentArchived) -> str:
+    what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
+    return f"{what}, by {event.actor}: {event.reason}"
 
 
 def event_json(row: Row) -> dict[str, object]:
