@@ -66,11 +66,8 @@ def told(row: Row) -> str:
             return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
             return f"the engine is in {event.mode} mode, after {event.previous}"
-        case QuarantineSet():
-            until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
-            return f"{event.provider} is in quarantine for {event.pair}{until}, by {event.actor}: {event.reason}"
-        case QuarantineReleased():
-            return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
+        case QuarantineSet() | QuarantineReleased():
+            return _of_a_quarantine(event)
         case AlertCleared():
             return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
         case _:
@@ -104,6 +101,14 @@ def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeReq
             return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
         case SyncRequested():
             return f"{event.actor} wants the lists of {event.provider or 'all providers'} at once: {event.reason}"
+
+
+def _of_a_quarantine(event: QuarantineSet | QuarantineReleased) -> str:
+    by = f"by {event.actor}: {event.reason}"
+    if isinstance(event, QuarantineReleased):
+        return f"{event.provider} is out of quarantine for {event.pair}, {by}"
+    until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
+    return f"{event.provider} is in quarantine for {event.pair}{until}, {by}"
 
 
 def _at_the_desk(event: NoteAdded | SubjectForgotten | SegmentArchived) -> str:

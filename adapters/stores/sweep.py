@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from understudy.adapters.stores import schema
 from understudy.adapters.stores.faults import cannot_open
-from understudy.events import operations
+from understudy.events import stock
 from understudy.events.codec import KINDS, decode
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import Snapshot
@@ -23,7 +23,12 @@ ROWS_A_PAGE: Final = 2
 """Removed rows for each page that this adds to the write-ahead log, about."""
 _PATIENCE_S: Final = 30.0
 
-_KEPT_KINDS: Final = sorted(name for name, event in KINDS.items() if event.__module__ == operations.__name__)
+_KEPT_KINDS: Final = sorted(
+    name
+    for name, event in KINDS.items()
+    if "request_id" not in event.__dataclass_fields__ and event.__module__ != stock.__name__
+)
+"""What is neither about requests and calls nor a list of all that a provider has: little, and asked for by kind."""
 _LAST: Final = (
     f"SELECT {schema.COLUMNS} FROM events WHERE kind = ? AND request_id IS NULL AND stream = ?"  # noqa: S608 - Our own.
     " ORDER BY position DESC LIMIT 1"
