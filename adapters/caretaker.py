@@ -73,6 +73,18 @@ async def obey_inbox(path: Path, *, now_us: int | None = None) -> Sequence[int]:
     return [command.command_id for command in taken]
 
 
+async def tidy_up(path: Path) -> None:
+    """Own the log for an instant, and leave it tidy: nothing of what was forgotten is left beside it.
+
+    Errors: LogInUse if an engine owns the log, which does that itself; LogUnavailable, NotALog.
+    """
+    with SqliteReader.open(path) as reader:
+        stream = reader.stream
+    log = SqliteLog(path, stream=stream, brief=True)
+    await log.open(f"understudy, tidying up: {socket.gethostname()}:{os.getpid()}")
+    await log.close()
+
+
 def _expect_our_rules(ledger: Ledger) -> None:
     theirs = ledger.standing.rules_version
     if theirs != RULES_VERSION:

@@ -81,6 +81,8 @@ def _allowed(name: str, kind: Spec, shared: Mapping[str, Spec]) -> str:
         return f"one of {', '.join(choices)}"
     if name in _TABLES:
         return _TABLES[name]
+    if name.endswith("_url"):
+        return "an https:// or http:// address without a password in it"
     match kind.get("type"):
         case "integer":
             unit = " of milliseconds" if name.endswith("_ms") else ""

@@ -20,7 +20,7 @@ from understudy.events.log import ClaimKey, SideWrite, StoreSensitive
 from understudy.events.policy import Policy
 from understudy.events.record import record
 from understudy.events.requests import RequestAccepted
-from understudy.events.sensitive import conceal
+from understudy.events.sensitive import conceal, token_of
 from understudy.events.vocabulary import SIDE_OPERATIONS, TENDING, Effect
 
 KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
@@ -213,8 +213,9 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
     request_id = journal.system.new_id()
     hidden, taken = _hidden(asked, log.salt)
     body_hash = None if asked.key is None else asked.fingerprint(log.salt)
-    event = _accepted(asked, request_id, hidden, now_us=now_us, body_hash=body_hash)
-    subject = asked.subject or request_id
+    whose = None if asked.subject is None else token_of(log.salt, asked.subject)
+    event = _accepted(asked, request_id, hidden, now_us=now_us, body_hash=body_hash, whose=whose)
+    subject = event.subject or request_id
     side: list[SideWrite] = []
     for token, value in taken.items():
         side.append(StoreSensitive(token=token, subject=subject, value=value))
@@ -259,7 +260,9 @@ def _hidden(asked: Asked, salt: bytes) -> tuple[Any, Mapping[str, str]]:
     return conceal(told, asked.operation.sensitive, salt) if asked.operation.sensitive else (told, _NOTHING)
 
 
-def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_hash: str | None) -> RequestAccepted:
+def _accepted(
+    asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_hash: str | None, whose: str | None
+) -> RequestAccepted:
     """The event; `hidden` has the body and the labels with sensitive values concealed."""
     return RequestAccepted(
         request_id=request_id,
@@ -279,6 +282,7 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_h
         undone_by=asked.operation.undone_by,
         undoes=asked.undoes,
         max_price=asked.max_price,
+        subject=whose,
         **asked.columns,
     )
 

@@ -145,6 +145,8 @@ class Caller:
             side = [StoreSensitive(token=token, subject=ticket.subject, value=text) for token, text in taken.items()]
             journal.note(told, at_us=now_us, side=side)
             ticket.learn(answer)
+            if taken:
+                ticket.discretion = ticket.discretion.knowing(taken.values())
             return None
         return self._note_failure(started, foreign, ticket, expired=limit.passed, since_us=since_us)
 

@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from understudy.engine import drill_commands, recovery
 from understudy.engine.alerts import unsettled
+from understudy.engine.desk import Forget, Note, forgotten, noted
 from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
@@ -14,6 +15,7 @@ from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.preferences import change_preferences, shown
 from understudy.engine.steps import Fail, Finish
+from understudy.engine.wish_form import LONGEST
 from understudy.engine.wish_form import WishForm as _Wish
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
@@ -37,8 +39,6 @@ from understudy.projections.standing import Standing
 COMMAND_REFUSED: Final = "command_refused"
 """The alert for a command that made no sense: it came from outside, no rule raises it. It is over with the next command
 that makes sense: whoever put it there has been back."""
-
-_LONGEST: Final = 500
 
 
 class SetOverride(_Wish):
@@ -70,7 +70,7 @@ class Resolve(_Wish):
     command: Literal["resolve"] = "resolve"
     request_id: str
     executed: bool
-    reference: str | None = Field(default=None, max_length=_LONGEST)
+    reference: str | None = Field(default=None, max_length=LONGEST)
 
 
 class Release(_Wish):
@@ -102,10 +102,10 @@ class RecordSegment(_Wish):
     segment: dict[str, str | int | list[str] | list[int]]
 
 
-_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment
+_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment | Note
 """Wishes that each become one event."""
-Wish = _Plain | SetPreferences | StartDrill | StopDrill
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, StartDrill, StopDrill)
+Wish = _Plain | SetPreferences | StartDrill | StopDrill | Forget
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, StartDrill, StopDrill, Note)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -126,7 +126,7 @@ def obey(journal: Journal, command: Command) -> Wish | None:
             *taken,
             shown(journal.ledger.standing.policy),
         ]  # An UPDATE in SQL has shown already what it wanted.
-        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:_LONGEST]), side=side)
+        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:LONGEST]), side=side)
         return None
     for name in list(journal.ledger.standing.alerts):
         alert, _, subject = name.partition("|")
@@ -143,6 +143,9 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
     now_us = journal.now_us()
     if isinstance(wish, SetPreferences):
         change_preferences(journal, wish.changes, actor=wish.actor, reason=wish.reason, side=side)
+    elif isinstance(wish, Forget):
+        event, erasure = forgotten(journal.ledger, wish)
+        journal.note(event, at_us=now_us, side=[*side, erasure])
     elif isinstance(wish, StartDrill | StopDrill):
         drill_commands.carry_out(journal, wish, side=side)
     else:
@@ -198,6 +201,8 @@ def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
             if why_not is not None:
                 raise InvalidRequest(why_not)
             return QuarantineReleased(**wish.model_dump(exclude={"command"}))
+        case Note():
+            return noted(wish)
         case _:
             assert_never(wish)
 

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any
 
 from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride, SetPreferences, W
+from understudy.engine.desk import Note
 from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.drills import running
 from understudy.events.drills import DrillForm
@@ -54,6 +55,13 @@ class Operated:
         Errors: InvalidRequest for an unknown name, and for a value that cannot be.
         """
         self._wish(SetPreferences, changes=changes, actor=actor, reason=reason)
+
+    def note(self, provider: str, text: str, *, actor: str) -> None:
+        """Keep a peculiarity of a provider on record, for whoever looks at it later; no decision reads it.
+
+        Errors: InvalidRequest for an unknown provider, and for a text that is empty or longer than 500 characters.
+        """
+        self._wish(Note, provider=provider, text=text, actor=actor)
 
     def drill(
         self, form: DrillForm | str, provider: str | None = None, *, for_ms: int, actor: str, reason: str, **more: Any

@@ -71,11 +71,21 @@ class ClaimKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSensitive:
-    """Puts a value that the events must not hold into the erasable side table, under its salted hash."""
+    """Puts a value that the events must not hold into the erasable side table, under its salted hash.
+
+    Shape:  `subject` is whose it is: the salted hash of a name that a caller gave, or the id of the request.
+    """
 
     token: str
     subject: str
     value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetSensitive:
+    """Overwrites values of the side table where they stand: each by its token and its subject."""
+
+    values: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +102,7 @@ class StorePreferences:
     preferences: Mapping[str, Any]
 
 
-SideWrite = ClaimKey | StoreSensitive | TakeCommand | StorePreferences
+SideWrite = ClaimKey | StoreSensitive | ForgetSensitive | TakeCommand | StorePreferences
 
 Describe = Callable[[Collection[str] | None], str]
 """Tells the facts of some providers, or of all, as a JSON list: see `engine.health_facts`."""
@@ -145,6 +155,9 @@ class LogReader(Protocol):
 
     def chain_at(self, seq: int) -> bytes | None:
         """The stored chain value of one event; None if there is no such event, the genesis value for 0."""
+
+    def kept(self, tokens: Collection[str]) -> Collection[str]:
+        """Those of these tokens whose sensitive value is still in the side table."""
 
 
 class EventLog(Protocol):

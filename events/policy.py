@@ -11,8 +11,10 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, to_json
@@ -24,6 +26,7 @@ from understudy.events.vocabulary import ServicePriority, Strategy
 
 ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
 Dimension = Annotated[str, StringConstraints(pattern=r"^(operation|service|country|rental_id|pair)$")]
+PageUrl = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Milliseconds = Annotated[int, Field(ge=0, le=10**10)]
@@ -105,12 +108,23 @@ class ProviderSettings(Settings):
     burst: int | None = Field(default=None, ge=1, description="Calls at once under it; none: 1, or 3 for quotes.")
     max_in_flight: int | None = Field(default=None, ge=1, description="Calls under way at once.")
     fees: Fees = Field(default_factory=Fees, description="What it takes for a conversion.")
+    status_page_url: PageUrl | None = Field(
+        default=None, description="Where it says how it is; shown wherever it is ill, read by no decision."
+    )
     has_ping: bool = False
     has_lookup: bool = False
     has_quote: bool = False
     has_sync: bool = False
     two_part: bool = False
     settle_ms: Milliseconds = Field(default=0, description="How long after a call an 'absent' is not yet believed.")
+
+    @model_serializer(mode="wrap")
+    def _without_what_nobody_gave(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Presentation that is not there leaves no trace: a policy without it is the one that it was before."""
+        found: dict[str, Any] = told(self)
+        if self.status_page_url is None:
+            found.pop("status_page_url", None)
+        return found
 
 
 class Policy(Settings):

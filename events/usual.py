@@ -41,6 +41,7 @@ def _tell_accepted(event: RequestAccepted) -> str | None:
         or event.undone_by is not None
         or event.undoes is not None
         or event.max_price is not None
+        or event.subject is not None
     ):
         return None
     free = "true" if event.free_to_abandon else "false"

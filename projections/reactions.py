@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decided, Decision, DecisionMade, Event
+from understudy.events.desk import NoteAdded
 from understudy.events.drills import DrillEnded, DrillSkipped, DrillStarted
 from understudy.events.operations import (
     AlertCleared,
@@ -234,6 +235,10 @@ def _accepted(standing: "Standing", _: Recorded, event: RequestAccepted) -> None
         standing.unused.accepted(event)
 
 
+def _note_added(standing: "Standing", recorded: Recorded, event: NoteAdded) -> None:
+    standing.notes.added(event, recorded.at_us)
+
+
 def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[Any, Reaction]:
     """A line of the table, typed so that a reaction cannot be put beside another kind of event than its own."""
     return kind, react
@@ -252,6 +257,7 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(OverrideCleared, override_cleared),
         _on(ProbeRequested, probe_requested),
         _on(SyncRequested, sync_requested),
+        _on(NoteAdded, _note_added),
         _on(OffersListed, listed),
         _on(DrillStarted, drill_started),
         _on(DrillEnded, drill_ended),

@@ -15,6 +15,7 @@ from understudy.events.policy import Policy
 from understudy.events.vocabulary import Mode
 from understudy.projections.lanes import Lanes
 from understudy.projections.leftovers import Leftovers
+from understudy.projections.notes import Notes
 from understudy.projections.open_call import OpenCall
 from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
@@ -39,6 +40,7 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "quotes": standing.quotes,
         "leftovers": standing.leftovers,
         "unused": standing.unused,
+        "notes": standing.notes,
         "drills": standing.drills,
         "courses": standing.courses,
         "undrilled": standing.undrilled,
@@ -69,6 +71,7 @@ def standing_of(
         quotes=QuoteBook.restored(rest["quotes"]),
         leftovers=Leftovers.restored(rest["leftovers"]),
         unused=Unused.restored(rest["unused"]),
+        notes=Notes.restored(rest["notes"]),
         drills=_drills(rest["drills"]),
         courses=_drills(rest["courses"]),
         undrilled={name: _provider(record) for name, record in rest["undrilled"].items()},

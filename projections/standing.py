@@ -19,6 +19,7 @@ from understudy.events.vocabulary import SIDE_OPERATIONS, Mode
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import LaneKey, Lanes
 from understudy.projections.leftovers import Leftovers
+from understudy.projections.notes import Notes
 from understudy.projections.open_call import OpenCall, call_context
 from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
@@ -27,7 +28,7 @@ from understudy.projections.unused import Unused
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 8
+FOLD_VERSION: Final = 9
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 _NOTHING: Final = Decimal(0)
@@ -95,6 +96,7 @@ class Standing:
     quotes: QuoteBook = field(default_factory=QuoteBook)
     leftovers: Leftovers = field(default_factory=Leftovers)
     unused: Unused = field(default_factory=Unused)
+    notes: Notes = field(default_factory=Notes)
     preferences: dict[str, Json] = field(default_factory=dict)
     """What operators have set while engines ran, by name: it stands above what is configured."""
     last_first: dict[int, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import KINDS
 from understudy.events.decisions import Candidate, DecisionMade
+from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillSkipped, DrillStarted
 from understudy.events.fact import Fact
 from understudy.events.operations import (
@@ -482,6 +483,9 @@ def _rental_examples(chosen: Candidate) -> list[Fact]:
         RequestAccepted(operation="cancel", effect=Effect.IDEMPOTENT, **bound),
         AlertCleared(alert="late_success", subject=_REQUEST, message="alpha has undone it: cancel of reference ext-9"),
         SyncRequested(provider="alpha", **_OPERATOR),
+        NoteAdded(provider="alpha", text="throttles on Mondays ☎", actor="ann"),
+        SubjectForgotten(subject="5e" * 16, values=3, **_OPERATOR),
+        RequestAccepted(operation="rent", effect=Effect.READ, subject="5e" * 16, **accepted),
         OffersListed(provider="alpha", offers=offers),
         *_drills(),
         SegmentArchived(

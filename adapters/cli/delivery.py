@@ -27,8 +27,10 @@ from understudy.engine.commands import (
     Sync,
     Wish,
 )
+from understudy.engine.desk import Forget, Note
 from understudy.engine.drill_commands import NO_ENGINE, StartDrill, StopDrill
 from understudy.events.codec import decode
+from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnded, DrillStarted
 from understudy.events.errors import LogInUse, UnderstudyError
 from understudy.events.fact import Fact
@@ -57,10 +59,24 @@ _BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
     Sync: SyncRequested,
     StartDrill: DrillStarted,
     StopDrill: DrillEnded,
+    Note: NoteAdded,
+    Forget: SubjectForgotten,
 }
 OF_A_RUNNING_ENGINE: Final = (StartDrill, StopDrill)
 """Wishes that make no sense where no engine runs: none of them is ever left in the inbox."""
-_SAID: Final = ("form", "provider", "pair", "state", "request_id", "executed", "reference", "actor", "reason")
+_SAID: Final = (
+    "form",
+    "provider",
+    "pair",
+    "state",
+    "request_id",
+    "executed",
+    "reference",
+    "text",
+    "subject",
+    "actor",
+    "reason",
+)
 """The fields that a wish and its event have in common, as far as they have them."""
 
 
@@ -167,4 +183,5 @@ def _what_became_of(reader: SqliteReader, wish: Wish, *, number: int, after: int
 
 
 def _says(event: Fact, wish: Wish) -> bool:
-    return all(getattr(event, name) == getattr(wish, name) for name in _SAID if hasattr(wish, name))
+    shared = [name for name in _SAID if hasattr(wish, name) and hasattr(event, name)]
+    return all(getattr(event, name) == getattr(wish, name) for name in shared)

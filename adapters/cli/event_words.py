@@ -7,6 +7,7 @@ from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
 from understudy.events.counted import counted
+from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnded, DrillSkipped, DrillStarted
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
@@ -57,6 +58,8 @@ def told(row: Row) -> str:
             return _wished(event)
         case DrillStarted() | DrillEnded() | DrillSkipped():
             return _of_a_drill(event)
+        case NoteAdded() | SubjectForgotten() | SegmentArchived():
+            return _at_the_desk(event)
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
         case AlertRaised():
@@ -67,8 +70,6 @@ def told(row: Row) -> str:
             return _of_a_quarantine(event)
         case AlertCleared():
             return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
-        case SegmentArchived():
-            return _archived(event)
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
@@ -110,9 +111,17 @@ def _of_a_quarantine(event: QuarantineSet | QuarantineReleased) -> str:
     return f"{event.provider} is in quarantine for {event.pair}{until}, {by}"
 
 
-def _archived(event: SegmentArchived) -> str:
-    what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
-    return f"{what}, by {event.actor}: {event.reason}"
+def _at_the_desk(event: NoteAdded | SubjectForgotten | SegmentArchived) -> str:
+    """What has been put on record that no decision reads."""
+    match event:
+        case NoteAdded():
+            return f"{event.actor} notes of {event.provider}: {event.text}"
+        case SubjectForgotten():
+            values = counted(event.values, "sensitive value")
+            return f"{event.actor} has {values} of «{event.subject[:6]}» forgotten: {event.reason}"
+        case SegmentArchived():
+            what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
+            return f"{what}, by {event.actor}: {event.reason}"
 
 
 def event_json(row: Row) -> dict[str, object]:

@@ -34,6 +34,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "sync": "Have providers list their stock and prices now.",
     "resolve": "Say what became of a suspended request.",
     "drill": "Make faults up on purpose, and see what becomes of them.",
+    "note": "Keep a peculiarity of a provider on record.",
+    "forget": "Erase somebody's sensitive values.",
     "preferences": "Show and change what an operator may change while an engine runs.",
     "policy": "Check policy files.",
     "completion": "Print the script for completion in a shell.",

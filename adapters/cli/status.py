@@ -74,6 +74,8 @@ def _print(db: Path, found: LogStanding) -> None:
         for line in lines:
             if line.why:
                 answer_wrapped(plain(f"{line.name}: {line.why}"))
+    for remark in (remark for provider in found.providers for remark in provider.remarks()):
+        answer_wrapped(plain(remark))
     answer()
     totals = found.totals
     answer_wrapped(

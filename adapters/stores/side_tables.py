@@ -1,7 +1,6 @@
 """Point questions and small writes beside the events, in the store's thread."""
 
 import sqlite3
-from collections.abc import Sequence
 from typing import Final
 
 from understudy.adapters.stores import schema
@@ -36,16 +35,6 @@ def find_claim(connection: sqlite3.Connection, *, principal: str, operation: str
 def request_rows(connection: sqlite3.Connection, request_id: str, *, stream: str) -> list[Row]:
     """The stored rows of one request, in order."""
     return [Row._make(found) for found in connection.execute(_REQUEST, (request_id, stream))]
-
-
-def reveal(connection: sqlite3.Connection, tokens: Sequence[str]) -> dict[str, str]:
-    """The stored sensitive values of these tokens."""
-    values = {}
-    for token in tokens:
-        found = connection.execute("SELECT value FROM sensitive WHERE token = ?", (token,)).fetchone()
-        if found is not None:
-            values[token] = found[0]
-    return values
 
 
 def commands(connection: sqlite3.Connection) -> list[Command]:

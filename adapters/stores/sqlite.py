@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from understudy.adapters.stores import side_tables
+from understudy.adapters.stores import erasable, side_tables
 from understudy.adapters.stores.claims import holder
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import cannot_open, remedy
@@ -212,7 +212,7 @@ class SqliteLog:
 
     async def reveal(self, tokens: Sequence[str]) -> Mapping[str, str]:
         """The sensitive values that are still there, by token, pending ones included."""
-        values = await self._ask(side_tables.reveal, tuple(tokens))
+        values = await self._ask(erasable.reveal, tuple(tokens))
         for entry in self._opened().pending_entries():
             for write in entry.side:
                 if isinstance(write, StoreSensitive) and write.token in tokens:

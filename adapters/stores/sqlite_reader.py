@@ -6,12 +6,12 @@ comes after, so that each event is met exactly once, wherever its row lies, be i
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from understudy.adapters.stores import schema
+from understudy.adapters.stores import erasable, schema
 from understudy.adapters.stores.archive import Archive
 from understudy.adapters.stores.event_search import Progress, Wanted, in_silence
 from understudy.adapters.stores.faults import expect_file, unreadable
@@ -178,6 +178,19 @@ class SqliteReader(TableReader):
             return self._connection
         whole = self._whole(self.seq_at(at_us=since_us - 1))
         return self._connection if whole is None else whole.connection
+
+    def kept_of(self, names: Collection[str], *, only: str | None, most: int) -> Sequence[tuple[str, str]]:
+        """The sensitive values that are still there of these tokens and subjects: each by its token and whose it is."""
+        return self._ask(lambda: erasable.kept_of(self._connection, names, only=only, most=most))
+
+    def is_clean(self) -> bool:
+        """Whether nothing is left in the file, and beside it, of what has been forgotten."""
+        return self._ask(lambda: erasable.is_clean(self._connection))
+
+    @property
+    def salt(self) -> bytes:
+        """The secret of this store, for hashing what is asked for."""
+        return schema.read_meta(self._connection).salt
 
     def _archived(self, read: Callable[..., Iterator[T]], *, after: int, through: int | None) -> Iterator[T]:
         """What is wanted of the archived part."""

@@ -4,11 +4,11 @@ Each look is a short transaction of its own, so that a slow reader never keeps t
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from understudy.adapters.stores import schema
+from understudy.adapters.stores import erasable, schema
 from understudy.adapters.stores.archive_file import Entry
 from understudy.adapters.stores.damage import damage_of
 from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest, operations_called
@@ -232,6 +232,10 @@ class TableReader:
             return genesis(self._stream)
         found = self._one("SELECT chain FROM events WHERE stream = ? AND seq = ?", self._stream, seq)
         return None if found is None else bytes(found[0])
+
+    def kept(self, tokens: Collection[str]) -> Collection[str]:
+        """Those of these tokens whose sensitive value is still in the side table."""
+        return self._ask(lambda: erasable.reveal(self._connection, tokens).keys())
 
     def _range(
         self, query: str, make: Callable[[tuple[object, ...]], T], *, after: int, through: int | None
