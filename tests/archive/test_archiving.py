@@ -1,10 +1,12 @@
 """Archive and log as one are what the log was; and the log goes on without its archive."""
 
+import asyncio
 import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from archive.conftest import REQUESTS
@@ -16,11 +18,14 @@ from providers_for_tests import Told
 
 from examples import tried_on
 from understudy.adapters.archive import ArchiveUnusable, archive, planned
+from understudy.adapters.archive.removing import remove_archived
+from understudy.adapters.caretaker import obey_inbox
 from understudy.adapters.parallel_verify import verify_file
-from understudy.adapters.stores import SqliteLog, SqliteReader
+from understudy.adapters.stores import SqliteLog, SqliteReader, put_command
 from understudy.adapters.stores.side_tables import SNAPSHOTS_KEPT
 from understudy.engine import Effect, Engine, Operation
 from understudy.engine.caches import dump
+from understudy.engine.commands import RecordSegment
 from understudy.engine.restore import restore
 from understudy.events.codec import decode
 from understudy.events.errors import LogUnavailable
@@ -133,6 +138,23 @@ async def test_a_start_that_must_fold_anew_needs_the_archive_and_says_so(old_log
 def test_several_processes_verify_archive_and_log_as_one_does(old_log: Path) -> None:
     archive(old_log, older_than_ms=HOUR_MS, now_us=ends_at(old_log))
     assert verify_file(old_log, jobs=2, small=1) == verify_file(old_log, jobs=1)
+
+
+def test_what_somebody_else_says_is_archived_is_not_removed(old_log: Path) -> None:
+    before = in_the_database(old_log)
+    made_up: dict[str, Any] = {
+        "first_seq": 1,
+        "last_seq": 200,
+        "first_at_us": 1,
+        "last_at_us": 2,
+        "previous_chain": "",
+        "chain": "",
+    }
+    made_up |= {"folder": "", "file": "nowhere", "size": 0, "sha256": "", "fold_version": 7, "base_sha256": ""}
+    put_command(old_log, RecordSegment(segment=made_up, actor="eve", reason="no reason").model_dump_json())
+    asyncio.run(obey_inbox(old_log))
+    assert remove_archived(old_log, told=lambda _: None) == 0
+    assert in_the_database(old_log) == [*before, before[-1] + 1]
 
 
 async def test_a_repeat_under_an_archived_requests_key_is_answered_as_before(old_log: Path) -> None:
