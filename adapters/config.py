@@ -5,12 +5,13 @@ setting.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from understudy.adapters.config_alerts import AlertSettings, alert_settings
 from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place
 from understudy.adapters.config_environment import take_environment
 from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
@@ -33,12 +34,13 @@ class LoadedPolicy:
 
     Shape:  `provenance` has every setting of the policy, and of each provider those that are set, as
             `providers.<id>.<setting>`: the file's name, the variable's, or `default`. `blank` tells that there was a
-            file, and that it sets nothing.
+            file, and that it sets nothing. `alerts` are how people are told, which is no policy.
     """
 
     policy: Policy
     provenance: Mapping[str, str]
     blank: bool = False
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
 
 def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> LoadedPolicy:
@@ -46,13 +48,15 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
 
     Errors: PolicyFileError with all that is wrong.
     """
-    draft, values = Draft(), None
+    draft, values, alerts = Draft(), None, AlertSettings()
     if path is not None:
         values = read_values(path)
-        draft.take(values, source=str(path))
+        alerts = alert_settings(values.get("alerts"), source=str(path))
+        draft.take({name: value for name, value in values.items() if name != "alerts"}, source=str(path))
     take_environment(draft, environment or {})
     policy = _checked(draft, source="the environment" if path is None else str(path))
-    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy), blank=values is not None and not values)
+    blank = values is not None and not values
+    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy), blank=blank, alerts=alerts)
 
 
 def policy_over(own: Policy, *, environment: Mapping[str, str], source: str) -> LoadedPolicy:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from understudy.engine.commands import Probe, Resolve, SetPreferences, Sync, Wish, obey
 from understudy.engine.errors import EngineClosed, ProviderError
+from understudy.engine.messenger import Messenger
 from understudy.engine.offers import SYNC, next_sync_us
 from understudy.engine.pinging import next_ping_us
 from understudy.engine.runner import Runner
@@ -21,9 +22,9 @@ CLOCK_STEP_US: Final = 1_000_000
 """A wall clock further off than this has been set."""
 
 
-def start(runner: Runner, engine: "Engine") -> None:
+def start(runner: Runner, engine: "Engine", messenger: Messenger) -> None:
     """Start what runs until the engine stops."""
-    runner.spawn(_watch(runner, engine), name="watch inbox and clock")
+    runner.spawn(_watch(runner, engine, messenger), name="watch inbox and clock")
     for settings in engine.policy.providers:
         if settings.has_ping:
             runner.spawn(_ping(runner, engine, settings.id), name=f"ping {settings.id}")
@@ -31,10 +32,11 @@ def start(runner: Runner, engine: "Engine") -> None:
             runner.spawn(_sync(runner, engine, settings), name=f"sync {settings.id}")
 
 
-async def _watch(runner: Runner, engine: "Engine") -> None:
+async def _watch(runner: Runner, engine: "Engine", messenger: Messenger) -> None:
     journal = runner.journal
     while True:
         await journal.system.sleep_until(journal.system.now_us() + INBOX_US)
+        messenger.look_at_the_log()
         step_us = journal.system.clock_step_us()
         if abs(step_us) > CLOCK_STEP_US and not journal.ledger.requests and not journal.ledger.standing.calls:
             # Not while anything is open: its deadlines, and what a provider needs to settle, are real lengths of time.

@@ -2,12 +2,14 @@
 
 from typing import Final
 
-from understudy.engine import alerts, modes, quarantine
+from understudy.engine import alert_rules, alerts, modes, quarantine
 from understudy.engine.quarantine import RULES
 from understudy.events.calls import CallSucceeded
 from understudy.events.decisions import Decision, DecisionMade, Event
 from understudy.events.operations import AlertCleared, AlertRaised, ModeChanged
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
+from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed
+from understudy.events.stock import OffersListed
 from understudy.events.vocabulary import Mode
 from understudy.projections.standing import Standing
 
@@ -16,6 +18,9 @@ FollowUp = AlertRaised | AlertCleared | ModeChanged | QuarantineSet | Quarantine
 # An enum's member costs several times a global to look up.
 _NORMAL: Final = Mode.NORMAL
 _DECISIONS: Final = (Decision, DecisionMade)
+
+_ENDS: Final = frozenset({CallSucceeded, RequestCompleted, RequestFailed, RequestResumed, OffersListed})
+"""After these something may be due where an alert stands, the mode is another, or something is left behind."""
 
 HEEDED: Final = alerts.RAISING | modes.TURNING | {QuarantineSet, QuarantineReleased}
 """After these something may be due even where no alert stands and no lane has changed."""
@@ -31,11 +36,15 @@ def follows(event: Event) -> bool:
 def may_be_due(standing: Standing, event: Event, changed: int) -> bool:
     """Whether it is worth asking: seldom."""
     kind = type(event)
-    if changed or standing.alerts or standing.mode is not _NORMAL or kind in HEEDED:
+    if changed or kind in HEEDED:
         return True
-    if standing.leftovers.watched or standing.unused.owed:
+    if kind in _DECISIONS:
+        return event.consensus is not None  # type: ignore[union-attr]
+    if kind not in _ENDS:
+        return False
+    if standing.alerts or standing.mode is not _NORMAL or standing.leftovers.watched or standing.unused.owed:
         return True
-    return kind in _DECISIONS and event.consensus is not None  # type: ignore[union-attr]
+    return alert_rules.may_raise(standing, event)
 
 
 def due(standing: Standing, event: Event, changed: int) -> FollowUp | None:
@@ -48,4 +57,6 @@ def due(standing: Standing, event: Event, changed: int) -> FollowUp | None:
         found = modes.due(standing, event, changed) or alerts.due(standing, event)
     else:
         found = alerts.due(standing, event) or modes.due(standing, event, changed) or quarantine.due(standing, event)
-    return found or (alerts.of_the_mode(standing) if modes.may_turn(standing, event, changed) else None)
+    if found is None and modes.may_turn(standing, event, changed):
+        found = alerts.of_the_mode(standing)
+    return found or alert_rules.due(standing, event, changed)

@@ -1,18 +1,27 @@
 """Where the engine writes: every append is folded at once, and what must follow from it follows at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from understudy.engine.follow_ups import due, may_be_due
 from understudy.engine.ledger import Ledger
 from understudy.engine.ports import System
+from understudy.events.alerts import AlertSilenced, DigestDue, SilenceLifted
 from understudy.events.decisions import Event
 from understudy.events.log import EventLog, SealedBlock, SideWrite
+from understudy.events.operations import AlertCleared, AlertRaised, ClockStepped, PolicyActivated
 from understudy.events.requests import RequestCompleted
 from understudy.events.row import Recorded
+from understudy.projections import lane_step as lane
 
 if TYPE_CHECKING:
     from understudy.engine.hooks import Hooks
+
+
+NOTICES: Final = frozenset(
+    {AlertRaised, AlertCleared, AlertSilenced, SilenceLifted, DigestDue, PolicyActivated, ClockStepped}
+)
+"""Events that say something to those who tell people of alerts; so does the opening of a circuit."""
 
 
 class Journal:
@@ -25,6 +34,8 @@ class Journal:
         self.keep: Callable[[SealedBlock], object] = _forget
         """What is done with a block that is full."""
         self.hooks: Hooks | None = None
+        self.notices: Callable[[Recorded], object] | None = None
+        """Who tells people of alerts; it is told of every event that says something to them."""
 
     def now_us(self) -> int:
         """Engine time, never before the last event."""
@@ -57,11 +68,14 @@ class Journal:
         ledger, hooks = self.ledger, self.hooks
         recorded = self.log.append(event, at_us=at_us, side=side)
         if hooks is None or not hooks.listening:
-            return recorded, ledger.fold(recorded)
-        hooks.look(ledger.standing)
-        before = ledger.requests.get(event.request_id) if isinstance(event, RequestCompleted) else None
-        changed = ledger.fold(recorded)
-        hooks.take(recorded, changed, ledger.standing, before)
+            changed = ledger.fold(recorded)
+        else:
+            hooks.look(ledger.standing)
+            before = ledger.requests.get(event.request_id) if isinstance(event, RequestCompleted) else None
+            changed = ledger.fold(recorded)
+            hooks.take(recorded, changed, ledger.standing, before)
+        if self.notices is not None and (changed & lane.OPENED or type(event) in NOTICES):
+            self.notices(recorded)
         return recorded, changed
 
     def seal(self) -> None:

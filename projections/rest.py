@@ -12,6 +12,7 @@ from typing import Any, Final
 from understudy.events.operations import OverrideSet
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Mode
+from understudy.projections.alerting import Alerting
 from understudy.projections.lanes import Lanes
 from understudy.projections.leftovers import Leftovers
 from understudy.projections.open_call import OpenCall
@@ -38,6 +39,7 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "quotes": standing.quotes,
         "leftovers": standing.leftovers,
         "unused": standing.unused,
+        "alerting": standing.alerting,
     }
 
 
@@ -64,6 +66,7 @@ def standing_of(
         quotes=QuoteBook.restored(rest["quotes"]),
         leftovers=Leftovers.restored(rest["leftovers"]),
         unused=Unused.restored(rest["unused"]),
+        alerting=Alerting.restored(rest["alerting"]),
     )
 
 

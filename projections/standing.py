@@ -16,6 +16,7 @@ from understudy.events.policy import Policy
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import SIDE_OPERATIONS, Mode
 from understudy.projections import lane_step as lane
+from understudy.projections.alerting import Alerting
 from understudy.projections.lanes import LaneKey, Lanes
 from understudy.projections.leftovers import Leftovers
 from understudy.projections.open_call import OpenCall, call_context
@@ -26,7 +27,7 @@ from understudy.projections.unused import Unused
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 7
+FOLD_VERSION: Final = 8
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 _NOTHING: Final = Decimal(0)
@@ -100,6 +101,7 @@ class Standing:
     """Who was the first choice of the latest round-robin decision, by tier."""
     alerts: dict[str, int] = field(default_factory=dict)
     """When each alert that stands was raised, by `alert|subject`."""
+    alerting: Alerting = field(default_factory=Alerting)
     mode: Mode = Mode.NORMAL
     rate_used_us: int = 0
     """The global rate limit's virtual clock (see `ProviderRecord.rate_used_us`)."""

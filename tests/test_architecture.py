@@ -17,7 +17,20 @@ SCRIPTS = [
 # hold the tasks, and the threads of receivers that may hang.
 IMPURE = {
     Path("engine") / f"{name}.py"
-    for name in ("calling", "hooks", "opening", "quote_round", "quotes", "runner", "system", "tasks", "threads")
+    for name in (
+        "calling",
+        "courier",
+        "hooks",
+        "messenger",
+        "notices",
+        "opening",
+        "quote_round",
+        "quotes",
+        "runner",
+        "system",
+        "tasks",
+        "threads",
+    )
 }
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
@@ -25,6 +38,7 @@ CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "
 # to whoever awaits it, and a command ends with a sentence and an exit code.
 BOUNDARIES = {
     Path("engine/calling.py"),
+    Path("engine/courier.py"),
     Path("engine/hooks.py"),
     Path("engine/threads.py"),
     Path("adapters/cli/__init__.py"),

@@ -19,14 +19,17 @@ from understudy.adapters.stores.lock import owner_of
 from understudy.engine.commands import (
     COMMAND_REFUSED,
     ClearOverride,
+    LiftSilence,
     Probe,
     Release,
     Resolve,
     SetOverride,
     SetPreferences,
+    Silence,
     Sync,
     Wish,
 )
+from understudy.events.alerts import AlertSilenced, SilenceLifted
 from understudy.events.codec import decode
 from understudy.events.errors import LogInUse, UnderstudyError
 from understudy.events.fact import Fact
@@ -53,8 +56,21 @@ _BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
     Release: QuarantineReleased,
     SetPreferences: PreferencesChanged,
     Sync: SyncRequested,
+    Silence: AlertSilenced,
+    LiftSilence: SilenceLifted,
 }
-_SAID: Final = ("provider", "pair", "state", "request_id", "executed", "reference", "actor", "reason")
+_SAID: Final = (
+    "alert",
+    "subject",
+    "provider",
+    "pair",
+    "state",
+    "request_id",
+    "executed",
+    "reference",
+    "actor",
+    "reason",
+)
 """The fields that a wish and its event have in common, as far as they have them."""
 
 

@@ -12,12 +12,10 @@ import click
 from understudy.adapters.cli.instants import Instant, iso
 from understudy.adapters.cli.logs import as_json, database
 from understudy.adapters.cli.output import answer, answer_json, note, plain, table
-from understudy.adapters.stores.reports import REPORTS, ask
+from understudy.adapters.stores.reports import PAGE, REPORTS, ask
 
 _DAY_US: Final = 86_400_000_000
 DAILY: Final = "daily"
-_ON_THE_PAGE: Final = ("providers", "failures", "failovers", "slowest", "cost")
-"""What the digest of a day consists of."""
 _LINES: Final = 5
 """How many lines of each it has."""
 
@@ -62,7 +60,7 @@ def report(name: str, db: Path, *, since_us: int | None, as_csv: bool, as_sql: b
     """
     if as_csv + as_sql + as_json > 1:
         raise click.UsageError("choose one of --json, --csv and --sql")
-    names = _ON_THE_PAGE if name == DAILY else (name,)
+    names = PAGE if name == DAILY else (name,)
     if as_csv and len(names) > 1:
         raise click.UsageError("a page of several tables is no CSV; name one of them")
     statements = {one: REPORTS[one].since(_since(one, since_us)) for one in names}
