@@ -8,7 +8,7 @@ fails, a share when a request is served after a failover: nothing else makes the
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from understudy.events.alerts import CIRCUIT_OPEN, FALLBACK_SHARE, LOW_STOCK, MEASURED, SUCCESS_RATE
 from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
@@ -65,7 +65,7 @@ def due(standing: Standing, event: Event, changed: int) -> Alert | None:
 def overdue(standing: Standing, at_us: int) -> AlertRaised | None:
     """The alert that time alone has made due by an instant: a circuit that has not been closed for long."""
     mark_ms = standing.policy.alert_circuit_open_ms
-    if mark_ms is None:
+    if not mark_ms:
         return None
     for index, since_us in _open(standing, at_us):
         subject = lane_name(standing.lanes.keys[index])
@@ -78,7 +78,7 @@ def overdue(standing: Standing, at_us: int) -> AlertRaised | None:
 def next_overdue_us(standing: Standing, at_us: int) -> int | None:
     """When `overdue` will have something to say, if nothing happens until then; None for never."""
     mark_ms = standing.policy.alert_circuit_open_ms
-    if mark_ms is None:
+    if not mark_ms:
         return None
     keys = standing.lanes.keys
     waiting = (
@@ -138,7 +138,7 @@ def _of_rate(standing: Standing, index: int) -> Alert | None:
     mark = policy.alert_success_rate
     base = lanes.base(index)
     count, successes = lanes.state[base + lane.COUNT], lanes.state[base + lane.SUCCESSES]
-    if mark is None or count < min(policy.alert_min_calls, policy.window):
+    if count < min(policy.alert_min_calls, policy.window):
         return None
     subject = lane_name(lanes.keys[index])
     stands = f"{SUCCESS_RATE}|{subject}" in standing.alerts
@@ -176,7 +176,7 @@ def _of_failovers(standing: Standing, event: RequestCompleted) -> Alert | None:
     """Whether an operation is served by others than the first too often, or seldom enough again."""
     policy, operation = standing.policy, event.operation
     share, mark = standing.alerting.shares.get(operation), policy.alert_fallback_share
-    if mark is None or share is None or share.requests < min(policy.alert_min_calls, policy.alert_fallback_requests):
+    if share is None or share.requests < min(policy.alert_min_calls, policy.alert_fallback_requests):
         return None
     found, count = share.failed_over, share.requests
     stands = f"{FALLBACK_SHARE}|{operation}" in standing.alerts
@@ -247,11 +247,11 @@ def _is_watched(policy: Policy, country: str, service: str) -> bool:
 def _pointless(standing: Standing) -> AlertCleared | None:
     """An alert that nothing can clear under a new policy: its rule is off, or its provider gone."""
     policy = standing.policy
-    marks: dict[str, Any] = {
-        SUCCESS_RATE: policy.alert_success_rate,
-        CIRCUIT_OPEN: policy.alert_circuit_open_ms,
-        FALLBACK_SHARE: policy.alert_fallback_share,
-        LOW_STOCK: policy.alert_min_stock,
+    off = {
+        SUCCESS_RATE: not policy.alert_success_rate,
+        CIRCUIT_OPEN: not policy.alert_circuit_open_ms,
+        FALLBACK_SHARE: policy.alert_fallback_share >= 1,
+        LOW_STOCK: policy.alert_min_stock is None,
     }
     lanes = {lane_name(key) for key in standing.lanes.keys if len(key) == _words(policy, key)}
     for name in standing.alerts:
@@ -259,7 +259,7 @@ def _pointless(standing: Standing) -> AlertCleared | None:
         if alert not in MEASURED:
             continue
         gone = alert != FALLBACK_SHARE and subject.partition(" ")[0] not in policy.by_id
-        if marks[alert] is None or gone or (alert in {SUCCESS_RATE, CIRCUIT_OPEN} and subject not in lanes):
+        if off[alert] or gone or (alert in {SUCCESS_RATE, CIRCUIT_OPEN} and subject not in lanes):
             return AlertCleared(alert=alert, subject=subject, message="the policy asks for it no more")
     return None
 

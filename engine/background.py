@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from understudy.engine.engine import Engine
 
 INBOX_US: Final = 500_000
-"""How often the inbox is read."""
+"""How often the inbox is read, and the log asked how it is."""
 CLOCK_STEP_US: Final = 1_000_000
 """A wall clock further off than this has been set."""
 
 
 def start(runner: Runner, engine: "Engine", messenger: Messenger) -> None:
     """Start what runs until the engine stops."""
-    runner.spawn(_watch(runner, engine, messenger), name="watch inbox and clock")
+    runner.spawn(_watch_log(runner, messenger), name="watch log")
+    runner.spawn(_watch(runner, engine), name="watch inbox and clock")
     for settings in engine.policy.providers:
         if settings.has_ping:
             runner.spawn(_ping(runner, engine, settings.id), name=f"ping {settings.id}")
@@ -32,11 +33,18 @@ def start(runner: Runner, engine: "Engine", messenger: Messenger) -> None:
             runner.spawn(_sync(runner, engine, settings), name=f"sync {settings.id}")
 
 
-async def _watch(runner: Runner, engine: "Engine", messenger: Messenger) -> None:
+async def _watch_log(runner: Runner, messenger: Messenger) -> None:
+    """See whether the log can be written; whoever asks it anything may have to wait for the answer."""
+    system = runner.journal.system
+    while True:
+        await system.sleep_until(system.now_us() + INBOX_US)
+        messenger.look_at_the_log()
+
+
+async def _watch(runner: Runner, engine: "Engine") -> None:
     journal = runner.journal
     while True:
         await journal.system.sleep_until(journal.system.now_us() + INBOX_US)
-        messenger.look_at_the_log()
         step_us = journal.system.clock_step_us()
         if abs(step_us) > CLOCK_STEP_US and not journal.ledger.requests and not journal.ledger.standing.calls:
             # Not while anything is open: its deadlines, and what a provider needs to settle, are real lengths of time.

@@ -45,11 +45,15 @@ class Courier:
         self._early: dict[int, tuple[str, int]] = {}
         """The same by the event that it has become."""
         self._wake = asyncio.Event()
-        self._finishing = False
+        self._finishing = self._left = False
 
     def look(self) -> None:
         """Something may be owed, or silenced, that was not."""
         self._wake.set()
+
+    def leave(self) -> None:
+        """The engine has stopped: whatever the channel still does is put on record no more."""
+        self._left = True
 
     def finish(self) -> None:
         """Go on as long as the channel takes what it is owed, and end then."""
@@ -91,7 +95,7 @@ class Courier:
             brought = _Brought(0, "its event is not in the log any more")
         elif not attempts:
             brought = await self._tell(recorded, delivery_id, is_wanted=lambda: self._is_due(seq, one))
-        if brought is None:
+        if brought is None or self._left:
             return not self._finishing
         told, (alert, _, subject) = Told(one.told), one.name.partition("|")
         if brought.error is None:

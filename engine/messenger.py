@@ -83,6 +83,8 @@ class Messenger:
                 await asyncio.wait(self._telling, timeout=GRACE_S)
         finally:
             self._journal.notices = None
+            for one in self._couriers:
+                one.leave()
             tasks, self._keeping = [*self._keeping, *self._telling], []
             for task in tasks:
                 task.cancel()

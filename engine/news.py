@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 from understudy.engine.assess import MISSED
 from understudy.engine.request_state import QUOTE, OpenState
 from understudy.events import signals
+from understudy.events.alerts import LOG_TROUBLE
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decision
 from understudy.events.operations import AlertCleared, AlertRaised, ModeChanged
@@ -56,6 +57,8 @@ class Newsroom:
                 return [News(signals.REQUEST_SUSPENDED, says)]
             case ModeChanged(mode=mode, previous=previous):
                 return [News(f"mode:{mode}", {"previous": previous})]
+            case AlertRaised(alert=alert) if alert == LOG_TROUBLE:
+                return []  # It was told before it could be put on record.
             case AlertRaised(alert=alert, subject=subject):
                 is_silenced = standing.alerting.silenced_until_us(f"{alert}|{subject}", recorded.at_us)
                 return [] if is_silenced else [of_alert(event)]

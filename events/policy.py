@@ -202,14 +202,14 @@ class Policy(Settings):
     local_fault_share: Share = Field(default=Decimal("0.8"), description="Share of providers that is 'nearly all'.")
     local_fault_min_providers: int = Field(default=3, ge=2, description="Fewer cannot tell a local fault.")
 
-    alert_success_rate: Percent | None = Field(default=Decimal(90), description="Alert below it; none: never.")
+    alert_success_rate: Percent = Field(default=Decimal(90), description="Alert below it; 0: never.")
     alert_success_margin: Percent = Field(default=Decimal(3), description="It clears so many points above.")
     alert_min_calls: int = Field(default=20, ge=1, description="Calls, or requests, before a share may alert.")
-    alert_circuit_open_ms: PositiveMilliseconds | None = Field(
-        default=900_000, description="Alert when a circuit has not been closed for so long; none: never."
+    alert_circuit_open_ms: Milliseconds = Field(
+        default=900_000, description="Alert when a circuit has not been closed for so long; 0: never."
     )
-    alert_fallback_share: Share | None = Field(
-        default=Decimal("0.3"), description="Alert when more requests are served after a failover; none: never."
+    alert_fallback_share: Share = Field(
+        default=Decimal("0.3"), description="Alert when more requests are served after a failover; 1: never."
     )
     alert_fallback_margin: Share = Field(default=Decimal("0.1"), description="It clears so far below.")
     alert_fallback_requests: int = Field(default=100, ge=1, le=1_000, description="Latest requests that count there.")

@@ -165,7 +165,7 @@ def test_only_the_wares_that_were_asked_for_are_told_and_not_thousands_of_them()
 
 
 def test_a_rule_that_is_off_says_nothing_and_one_that_is_put_off_clears_its_alert() -> None:
-    off = {"alert_success_rate": None, "alert_fallback_share": None, "alert_circuit_open_ms": None}
+    off = {"alert_success_rate": 0, "alert_fallback_share": 1, "alert_circuit_open_ms": 0}
     story = completes(plays(given(policy_for("a", "b", **off, max_failures=1)), "-" * 50), "-" * 50)
     assert not story.standing.alerts
     assert next_overdue_us(story.standing, story.now_us) is None
