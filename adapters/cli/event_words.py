@@ -3,6 +3,7 @@
 import json
 from typing import Final
 
+from understudy.adapters.cli.alert_words import OF_ALERTS, alert_words
 from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
@@ -63,6 +64,8 @@ def told(row: Row) -> str:
             return f"{event.provider} is in quarantine for {event.pair}{until}, by {event.actor}: {event.reason}"
         case QuarantineReleased():
             return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
+        case event if type(event) in OF_ALERTS:
+            return alert_words(event)
         case AlertCleared():
             return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
         case _:

@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from understudy.adapters.stores import schema
-from understudy.events import operations
+from understudy.events import alerts, operations
 from understudy.events.codec import KINDS
 from understudy.events.errors import UnreadableEvent
 from understudy.events.row import Row
@@ -56,7 +56,7 @@ def unversioned(kind: str) -> str:
 
 _ENDINGS: Final = frozenset({"call_succeeded", "call_failed", "call_abandoned"})
 _OF_THE_ENGINE: Final = frozenset(
-    unversioned(name) for name, event in KINDS.items() if event.__module__ == operations.__name__
+    unversioned(name) for name, event in KINDS.items() if event.__module__ in {operations.__name__, alerts.__name__}
 )
 
 
