@@ -8,7 +8,7 @@ fails, a share when a request is served after a failover: nothing else makes the
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from understudy.events.alerts import CIRCUIT_OPEN, FALLBACK_SHARE, LOW_STOCK, MEASURED, SUCCESS_RATE
 from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
@@ -36,11 +36,13 @@ _WHOLE_BP: Final = 10_000
 
 def may_raise(standing: Standing, event: Event) -> bool:
     """Whether an event that nothing else follows may raise one of these alerts."""
-    if isinstance(event, RequestCompleted):
-        return event.failovers > 0
-    if isinstance(event, CallSucceeded):
-        return event.stock is not None and standing.policy.alert_min_stock is not None
-    return isinstance(event, OffersListed) and standing.policy.alert_min_stock is not None
+    kind: Any = type(event)  # Asked several times a call: `isinstance` takes twice as long.
+    told: Any = event
+    if kind is RequestCompleted:
+        return bool(told.failovers)
+    if kind is CallSucceeded:
+        return told.stock is not None and standing.policy.alert_min_stock is not None
+    return kind is OffersListed and standing.policy.alert_min_stock is not None
 
 
 def due(standing: Standing, event: Event, changed: int) -> Alert | None:

@@ -1,27 +1,19 @@
 """Where the engine writes: every append is folded at once, and what must follow from it follows at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from understudy.engine.follow_ups import due, may_be_due
+from understudy.engine.follow_ups import NOTICES, due, may_be_due
 from understudy.engine.ledger import Ledger
 from understudy.engine.ports import System
-from understudy.events.alerts import AlertSilenced, DigestDue, SilenceLifted
 from understudy.events.decisions import Event
 from understudy.events.log import EventLog, SealedBlock, SideWrite
-from understudy.events.operations import AlertCleared, AlertRaised, ClockStepped, PolicyActivated
 from understudy.events.requests import RequestCompleted
 from understudy.events.row import Recorded
 from understudy.projections import lane_step as lane
 
 if TYPE_CHECKING:
     from understudy.engine.hooks import Hooks
-
-
-NOTICES: Final = frozenset(
-    {AlertRaised, AlertCleared, AlertSilenced, SilenceLifted, DigestDue, PolicyActivated, ClockStepped}
-)
-"""Events that say something to those who tell people of alerts; so does the opening of a circuit."""
 
 
 class Journal:
@@ -51,6 +43,7 @@ class Journal:
         ledger = self.ledger
         recorded, changed = self._put(event, when_us, side)
         if may_be_due(ledger.standing, event, changed):
+            self._notice(recorded, changed)
             self.follow(event, changed, at_us=when_us)
         builder = ledger.builder
         if builder is not None and builder.full:
@@ -61,21 +54,23 @@ class Journal:
         """Append what must follow an event that has been folded; `changed` is what its fold told of its lane."""
         standing = self.ledger.standing
         while (follow_up := due(standing, event, changed)) is not None:
-            self._put(follow_up, at_us, ())
+            self._notice(*self._put(follow_up, at_us, ()))
+
+    def _notice(self, recorded: Recorded, changed: int) -> None:
+        """Let those know who tell people of alerts, if an event may say something to them."""
+        if self.notices is not None and (changed & lane.OPENED or type(recorded.event) in NOTICES):
+            self.notices(recorded)
 
     def _put(self, event: Event, at_us: int, side: Sequence[SideWrite]) -> tuple[Recorded, int]:
         """Append an event and fold it; those who listen hear of it once it is durable."""
         ledger, hooks = self.ledger, self.hooks
         recorded = self.log.append(event, at_us=at_us, side=side)
         if hooks is None or not hooks.listening:
-            changed = ledger.fold(recorded)
-        else:
-            hooks.look(ledger.standing)
-            before = ledger.requests.get(event.request_id) if isinstance(event, RequestCompleted) else None
-            changed = ledger.fold(recorded)
-            hooks.take(recorded, changed, ledger.standing, before)
-        if self.notices is not None and (changed & lane.OPENED or type(event) in NOTICES):
-            self.notices(recorded)
+            return recorded, ledger.fold(recorded)
+        hooks.look(ledger.standing)
+        before = ledger.requests.get(event.request_id) if isinstance(event, RequestCompleted) else None
+        changed = ledger.fold(recorded)
+        hooks.take(recorded, changed, ledger.standing, before)
         return recorded, changed
 
     def seal(self) -> None:

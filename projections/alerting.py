@@ -26,6 +26,8 @@ class FailoverShare:
 
     def count(self, failovers: int, *, most: int) -> None:
         """One more request has been served."""
+        if failovers == 0 and self.bits == 0 and self.requests == most:
+            return  # As nearly always: nothing changes.
         self.bits = (self.bits << 1 | (failovers > 0)) & ((1 << most) - 1)
         self.requests = min(self.requests + 1, most)
 

@@ -34,9 +34,8 @@ def completed(standing: "Standing", recorded: Recorded, event: RequestCompleted)
     totals.served[event.provider] = totals.served.get(event.provider, 0) + 1
     if event.failovers:
         totals.failovers += 1
-    if standing.policy.alert_fallback_share < 1:
-        share = standing.alerting.shares.get(event.operation) or standing.alerting.share(event.operation)
-        share.count(event.failovers, most=standing.policy.alert_fallback_requests)
+    share = standing.alerting.shares.get(event.operation) or standing.alerting.share(event.operation)
+    share.count(event.failovers, most=standing.policy.alert_fallback_requests)
     if standing.spared:
         standing.spared.pop(event.request_id, None)
     if standing.leftovers.doubts:

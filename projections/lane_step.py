@@ -72,9 +72,7 @@ def circuit(state: Words, base: int, params: Thresholds, now_us: int) -> int:
 
 def close(state: Words, base: int, at_us: int) -> None:
     """Close the circuit and forget what led to its opening."""
-    state[base + OPENED_US] = 0
-    state[base + OPEN_SINCE_US] = 0
-    state[base + OPEN_UNTIL_US] = 0
+    state[base + OPENED_US] = state[base + OPEN_SINCE_US] = state[base + OPEN_UNTIL_US] = 0
     state[base + OPENINGS] = 0
     state[base + PROBE_US] = 0
     state[base + STREAK] = 0
