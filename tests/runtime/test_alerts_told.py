@@ -17,6 +17,7 @@ from understudy.adapters.alerts import AlertDelivery, Digest, NotDelivered, Noti
 from understudy.engine import Engine, InvalidRequest, Policy, Strategy, Transient
 from understudy.events.alerts import AlertDelivered, AlertDeliveryFailed, AlertSilenced, DigestDue
 from understudy.events.codec import decode
+from understudy.events.errors import LogUnavailable
 from understudy.events.fact import Fact
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.replay.virtual_system import VirtualSystem
@@ -56,6 +57,10 @@ class Pager:
 
 def refuses() -> None:
     raise NotDelivered("it answered 503")
+
+
+def cancels_itself() -> None:
+    raise asyncio.CancelledError
 
 
 def engine(
@@ -300,6 +305,55 @@ def test_a_silence_stops_what_is_being_tried_and_what_was_told_is_ended_all_the_
     stage.play(act)
     (silenced,) = facts(stage.logs[0], AlertSilenced)
     assert (silenced.actor, silenced.subject) == ("ann", None)
+
+
+def test_a_silence_ends_the_trying_and_its_end_begins_it_again(stage: Stage) -> None:
+    pager = Pager(acts=[refuses, cancels_itself])
+
+    async def act() -> None:
+        async with engine(stage, pager) as running:
+            await calls(running, 4)
+            await asyncio.sleep(0.5)
+            running.silence("success_rate", for_ms=600_000, **ANN)
+            await asyncio.sleep(599)
+            assert len(pager.tried) == 1
+            await asyncio.sleep(20)
+            assert pager.told == ["raised success_rate a"]
+
+    stage.play(act)
+    assert [one.attempts for one in facts(stage.logs[0], AlertDelivered)] == [2]
+
+
+def test_what_was_over_before_anybody_heard_of_it_is_not_told_once_it_is_silenced(stage: Stage) -> None:
+    pager = Pager(acts=[refuses])
+
+    async def act() -> None:
+        async with engine(stage, pager, failures=4, retry_ms=60_000) as running:
+            await calls(running, 100)
+            assert len(pager.tried) == 1
+            assert len(running.standing.alerting.owed["pager"]) == 2
+            running.silence("success_rate", for_ms=1_000, **ANN)
+            await asyncio.sleep(200)
+            assert not running.standing.alerting.owed["pager"]
+
+    stage.play(act)
+    assert pager.told == []
+
+
+def test_a_page_that_cannot_be_made_is_told_on_record(stage: Stage) -> None:
+    pager = Pager()
+
+    async def page(_: int) -> Digest:
+        raise LogUnavailable("the disk is gone")
+
+    async def act() -> None:
+        async with engine(stage, pager, failures=0, daily_at_min=1, digest=page, watch=False):
+            await asyncio.sleep(100)
+
+    stage.play(act)
+    (failed,) = facts(stage.logs[0], AlertDeliveryFailed)
+    assert (failed.told, failed.subject, failed.error) == ("digest", "2026-01-01", "the disk is gone")
+    assert pager.got == []
 
 
 def test_nothing_can_be_lifted_that_is_not_silenced(stage: Stage) -> None:
