@@ -142,9 +142,15 @@ class Engine(Operated):
             await at_work.keeper.finish()
         finally:
             try:
-                await self._hooks.close()
+                await at_work.messenger.close()
             finally:
-                await self._log.close()
+                await self._let_go()
+
+    async def _let_go(self) -> None:
+        try:
+            await self._hooks.close()
+        finally:
+            await self._log.close()
 
     async def call(
         self,

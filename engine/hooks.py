@@ -161,7 +161,7 @@ class Hooks:
             self._log = None  # What is noted while receivers are cancelled is told to nobody: that would have no end.
             self._waiting.clear()  # Its seqs mean nothing in another log.
             try:
-                await _end(self._tasks())
+                await end_tasks(self._tasks())
             finally:
                 self._forget_the_ended()
 
@@ -282,7 +282,7 @@ async def made_durable(log: EventLog, seq: int) -> None:
             await asyncio.sleep(_AGAIN_S)  # Those who wrote it are told; we wait until it can be written.
 
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
+async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
     """Cancel tasks and wait for them, but not for ever; a cancellation of ours passes on then, a second one at once."""
     for task in tasks:
         task.cancel()

@@ -15,7 +15,7 @@ from typing import Any, Final
 from understudy.engine.alert_channels import DAY_US, AlertDelivery, Notice
 from understudy.engine.alert_rules import next_overdue_us, overdue
 from understudy.engine.courier import Courier, delivery_id, read_event
-from understudy.engine.hooks import made_durable
+from understudy.engine.hooks import end_tasks, made_durable
 from understudy.engine.journal import Journal
 from understudy.engine.log_trouble import LogWatch
 from understudy.engine.news import of_alert
@@ -28,7 +28,6 @@ logger = logging.getLogger("understudy.alerts")
 
 GRACE_S: Final = 2.0
 """How long channels may take for what they are owed when the engine stops."""
-_STUBBORN_S: Final = 1.0
 _LEVELS: Final = {
     Severity.WARNING: logging.WARNING,
     Severity.ERROR: logging.ERROR,
@@ -64,8 +63,8 @@ class Messenger:
         self._tell_what_stands()
         loop = asyncio.get_running_loop()
         self._keeping = [
-            loop.create_task(self._keep_time(), name="keep the time of alerts"),
-            loop.create_task(self._announce(), name="log alerts"),
+            loop.create_task(self._keep_time(), name="watch the time"),
+            loop.create_task(self._announce(), name="watch for alerts"),
         ]
         for one in self._couriers:
             self._spawn(one.serve(), name=f"alert by {one.name}")
@@ -75,7 +74,7 @@ class Messenger:
         self._watch.look()
 
     async def close(self) -> None:
-        """Let channels take what they are owed, for a while; then leave no task behind."""
+        """Let channels take what they are owed, for a while; then leave no task behind. Safe to repeat."""
         for one in self._couriers:
             one.finish()
         try:
@@ -85,13 +84,11 @@ class Messenger:
             self._journal.notices = None
             for one in self._couriers:
                 one.leave()
-            tasks, self._keeping = [*self._keeping, *self._telling], []
-            for task in tasks:
-                task.cancel()
+            tasks = [*self._keeping, *self._telling]
+            self._keeping, self._telling = [], set()
             while self._news:
                 _log(self._news.popleft())
-            if tasks:
-                await asyncio.wait(tasks, timeout=_STUBBORN_S)
+            await end_tasks(tasks)
 
     def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
