@@ -11,13 +11,17 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from understudy.adapters.archive.nightly import NightlyArchive
+from understudy.adapters.archive.settings import ArchiveSettings, archive_settings
 from understudy.adapters.config_alerts import AlertSettings, alert_settings
 from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place
 from understudy.adapters.config_environment import take_environment
 from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
 from understudy.adapters.config_files import read_values
 from understudy.adapters.config_schema import Setting
-from understudy.events.names import did_you_mean
+from understudy.engine.ports import Chore
+from understudy.events.drill_schedule import SCHEDULE
+from understudy.events.names import did_you_mean, snake_case
 from understudy.events.policy import Policy
 
 __all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy", "policy_from", "policy_over"]
@@ -25,6 +29,8 @@ __all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy",
 DEFAULT: Final = "default"
 """The provenance of a setting that nobody has set."""
 
+_ARCHIVE: Final = "archive"
+"""A table of the file that is not about the policy."""
 _DEPTH_OF_PROVIDER_SETTING: Final = 3
 
 
@@ -34,13 +40,20 @@ class LoadedPolicy:
 
     Shape:  `provenance` has every setting of the policy, and of each provider those that are set, as
             `providers.<id>.<setting>`: the file's name, the variable's, or `default`. `blank` tells that there was a
-            file, and that it sets nothing. `alerts` are how people are told, which is no policy.
+            file, and that it sets nothing. `archive` is what its table `[archive]` says, and `alerts` how people are
+            told (`[alerts]`): neither is policy.
     """
 
     policy: Policy
     provenance: Mapping[str, str]
     blank: bool = False
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    archive: ArchiveSettings | None = None
+
+    @property
+    def chores(self) -> tuple[Chore, ...]:
+        """What an engine with these settings is to do beside serving: its `chores`."""
+        return () if self.archive is None else (NightlyArchive(self.archive),)
 
 
 def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> LoadedPolicy:
@@ -52,11 +65,15 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
     if path is not None:
         values = read_values(path)
         alerts = alert_settings(values.get("alerts"), source=str(path))
-        draft.take({name: value for name, value in values.items() if name != "alerts"}, source=str(path))
+        own = {name: table for name, table in values.items() if snake_case(name) not in {_ARCHIVE, "alerts"}}
+        draft.take(own, source=str(path))
     take_environment(draft, environment or {})
     policy = _checked(draft, source="the environment" if path is None else str(path))
+    tables = [table for name, table in (values or {}).items() if snake_case(name) == _ARCHIVE]
+    archive = archive_settings(tables[0], source=str(path)) if tables else None
     blank = values is not None and not values
-    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy), blank=blank, alerts=alerts)
+    provenance = _provenance(draft, policy)
+    return LoadedPolicy(policy=policy, provenance=provenance, blank=blank, archive=archive, alerts=alerts)
 
 
 def policy_over(own: Policy, *, environment: Mapping[str, str], source: str) -> LoadedPolicy:
@@ -127,6 +144,8 @@ def _described(draft: Draft, one: Any, *, source: str) -> tuple[Origin, str]:
         return Origin(source=source, label=""), str(one["ctx"]["error"])
     about = _about(place)
     origin = draft.origins.get(place[: _depth(place)]) or _parent(draft, place)
+    if one["type"] == SCHEDULE:
+        return origin, f"has the line {shown(value)}, which {one['msg']}"
     if about is None:
         return origin, f"is {shown(value)}: {one['msg']}"
     if one["type"] == "missing":

@@ -4,9 +4,11 @@ Run: `make bench`, or this file alone, with `--seconds N` for each stretch. A hu
 answer at once, over a SQLite file. Stretches without a reader and with one take turns in the same run, so that a log
 that grows and a machine that is shared fall on both. The reader is a process of its own, and asks in turn for
 `understudy status`, `understudy requests` and an SQL query over the last minute: once a second each, as somebody who
-watches, or without a pause, as nobody should. The loss is given by the clock, which counts the reader's use of a core
-that both need, and by the engine's own time, which counts only that it works harder. Also prints how long the
-reader's answers took, and the largest write-ahead log, which only begins anew when nobody reads it.
+watches, or without a pause, as nobody should. A third one is a foreign client: a bare `sqlite3` connection that reads
+`provider_health` and the failures of the last minute, and updates `provider_preferences`, once a second each. The loss
+is given by the clock, which counts the reader's use of a core that both need, and by the engine's own time, which
+counts only that it works harder. Also prints how long the reader's answers took, and the largest write-ahead log, which
+only begins anew when nobody reads it.
 """
 
 import argparse
@@ -49,22 +51,42 @@ def ask_sql(database: Path) -> None:
         connection.execute(QUERY).fetchall()
 
 
-QUESTIONS: Mapping[str, Callable[[Path], None]] = {
-    "status": lambda database: ask_command(database, "status"),
-    "requests": lambda database: ask_command(database, "requests"),
-    "SQL": ask_sql,
+def foreign(database: Path, sql: str) -> None:
+    """A client that knows nothing of us but what docs/sql.md says."""
+    with closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(sql).fetchall()
+
+
+UPDATE = "UPDATE provider_preferences SET retry_delay_ms = 500 + abs(random()) % 500"
+FAILURES = (
+    "SELECT provider, error_message, COUNT(*) FROM provider_requests WHERE success = 0"
+    " AND at_us > (SELECT max(at_us) FROM events) - 60000000 GROUP BY provider, error_message"
+)
+QUESTIONS: Mapping[str, Mapping[str, Callable[[Path], None]]] = {
+    "reader": {
+        "status": lambda database: ask_command(database, "status"),
+        "requests": lambda database: ask_command(database, "requests"),
+        "SQL": ask_sql,
+    },
+    "foreign": {
+        "health": lambda database: foreign(database, "SELECT * FROM provider_health"),
+        "failures": lambda database: foreign(database, FAILURES),
+        "update": lambda database: foreign(database, UPDATE),
+    },
 }
 
 
-def read_on_and_on(database: Path, *, pause_s: float) -> None:
+def read_on_and_on(database: Path, *, who: str, pause_s: float) -> None:
     """Ask until killed; a line for each answer."""
+    questions = QUESTIONS[who]
     while True:
-        for name, ask in QUESTIONS.items():
+        for name, ask in questions.items():
             began_s = time.perf_counter()
             ask(database)
             took_s = time.perf_counter() - began_s
             print(f"{name} {took_s}", flush=True)
-            time.sleep(max(0.0, pause_s / len(QUESTIONS) - took_s))
+            time.sleep(max(0.0, pause_s / len(questions) - took_s))
 
 
 class Stretch(NamedTuple):
@@ -87,17 +109,17 @@ async def stretch(load: Load, path: Path, *, seconds: float) -> Stretch:
     return Stretch(calls / (time.perf_counter() - began_s), calls / (time.process_time() - own_s), largest)
 
 
-async def compare(path: Path, *, seconds: float, pauses: Mapping[str, float]) -> None:
+async def compare(path: Path, *, seconds: float, guests: Mapping[str, tuple[str, float]]) -> None:
     """Take turns, and print."""
 
     async def watch(engine: Engine, load: Load) -> None:
         del engine
         await stretch(load, path, seconds=seconds)  # Caches fill.
-        for name, pause_s in pauses.items():
+        for name, (who, pause_s) in guests.items():
             alone, read, answers = [], [], ""
             for _ in range(TURNS):
                 alone.append(await stretch(load, path, seconds=seconds))
-                command = [sys.executable, __file__, "--read", str(path), "--pause", str(pause_s)]
+                command = [sys.executable, __file__, "--read", str(path), "--who", who, "--pause", str(pause_s)]
                 with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:  # noqa: ASYNC220 - Once.
                     await asyncio.sleep(1)  # It imports everything first.
                     read.append(await stretch(load, path, seconds=seconds))
@@ -136,13 +158,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--who", choices=QUESTIONS, help=argparse.SUPPRESS)
     parser.add_argument("--pause", type=float, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.read is not None:
-        read_on_and_on(wanted.read, pause_s=wanted.pause)
+        read_on_and_on(wanted.read, who=wanted.who, pause_s=wanted.pause)
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
-        pauses = {"a reader that asks once a second": 1.0, "a reader without a pause": 0.0}
-        asyncio.run(compare(Path(folder, "calls.db"), seconds=wanted.seconds, pauses=pauses))
+        guests = {
+            "a reader that asks once a second": ("reader", 1.0),
+            "a reader without a pause": ("reader", 0.0),
+            "a foreign client that asks and updates once a second": ("foreign", 1.0),
+        }
+        asyncio.run(compare(Path(folder, "calls.db"), seconds=wanted.seconds, guests=guests))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
+from understudy.engine.stock_alerts import listed_no_more, of_offers, of_ware
 from understudy.events.alerts import CIRCUIT_OPEN, FALLBACK_SHARE, LOW_STOCK, MEASURED, SUCCESS_RATE
 from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Event
+from understudy.events.drills import DrillEnded
 from understudy.events.exact import in_parts
 from understudy.events.operations import AlertCleared, AlertRaised, PolicyActivated
 from understudy.events.policy import Policy
@@ -28,8 +30,6 @@ from understudy.projections.views import percent
 
 Alert = AlertRaised | AlertCleared
 
-MOST_WARES: Final = 20
-"""Wares of one provider of which it is told that there is little left: a list may name thousands."""
 _SOLD_OUT: Final = frozenset({FailureKind.OUT_OF_STOCK, FailureKind.NOT_OFFERED})
 _WHOLE_BP: Final = 10_000
 
@@ -57,7 +57,9 @@ def due(standing: Standing, event: Event, changed: int) -> Alert | None:
         case RequestCompleted():
             return _of_failovers(standing, event)
         case OffersListed():
-            return next(_of_offers(standing, event), None)
+            return next(of_offers(standing, event), None)
+        case DrillEnded(provider=str() as provider) if standing.alerting.measured:
+            return _drilled_no_more(standing, provider)
         case PolicyActivated() if standing.alerting.measured:
             return _pointless(standing)
         case _:
@@ -113,20 +115,20 @@ def _after_failure(standing: Standing, event: CallFailed) -> Alert | None:
     if event.operation in SIDE_OPERATIONS:
         return None
     if event.outcome in _SOLD_OUT and standing.policy.alert_min_stock is not None:
-        return _of_ware(standing, stock_key(event.provider, event.service, event.country))
+        return of_ware(standing, stock_key(event.provider, event.service, event.country))
     index = standing.serving_lane(event.provider, call_context(event))
     return None if index is None or standing.shielded else _of_rate(standing, index)
 
 
 def _after_success(standing: Standing, event: CallSucceeded) -> Alert | None:
     if event.stock is not None and standing.policy.alert_min_stock is not None:
-        ware = _of_ware(standing, stock_key(event.provider, event.service, event.country))
+        ware = of_ware(standing, stock_key(event.provider, event.service, event.country))
         if ware is not None:
             return ware
     if not standing.alerting.measured:
         return None
     if event.operation == "sync":
-        return _listed_no_more(standing, event.provider)
+        return listed_no_more(standing, event.provider)
     if event.operation not in SIDE_OPERATIONS:
         index = standing.serving_lane(event.provider, call_context(event))
         if index is not None and (cleared := _of_rate(standing, index)):
@@ -174,6 +176,21 @@ def _circuit_closed(standing: Standing, event: CallFact) -> AlertCleared | None:
     return None
 
 
+def _drilled_no_more(standing: Standing, provider: str) -> AlertCleared | None:
+    """A drill is over, and the provider stands as without it: what it alone had raised has no reason any more."""
+    policy, lanes = standing.policy, standing.lanes
+    for key, index in lanes.of(provider):
+        base, name = lanes.base(index), lane_name(key)
+        count, successes = lanes.state[base + lane.COUNT], lanes.state[base + lane.SUCCESSES]
+        is_low = successes * _WHOLE_BP < _basis_points(policy.alert_success_rate, Decimal(0)) * count
+        is_well = count < min(policy.alert_min_calls, policy.window) or not is_low
+        is_closed = lane.circuit(lanes.state, base, lanes.params[index], standing.at_us) == lane.IS_CLOSED
+        for alert, over in ((SUCCESS_RATE, is_well), (CIRCUIT_OPEN, is_closed)):
+            if over and f"{alert}|{name}" in standing.alerts:
+                return AlertCleared(alert=alert, subject=name, message="the drill is over")
+    return None
+
+
 def _of_failovers(standing: Standing, event: RequestCompleted) -> Alert | None:
     """Whether an operation is served by others than the first too often, or seldom enough again."""
     policy, operation = standing.policy, event.operation
@@ -190,80 +207,29 @@ def _of_failovers(standing: Standing, event: RequestCompleted) -> Alert | None:
     return None
 
 
-def _of_offers(standing: Standing, event: OffersListed) -> Iterator[Alert]:
-    for country, services in event.offers.items():
-        for service in services:
-            found = _of_ware(standing, stock_key(event.provider, service, country))
-            if found is not None:
-                yield found
-
-
-def _of_ware(standing: Standing, key: str) -> Alert | None:
-    """Whether a provider has little left of something, or enough again. What is not known says nothing."""
-    policy, belief = standing.policy, standing.stock.get(key)
-    least = policy.alert_min_stock
-    if least is None or belief is None or belief.units is None:
-        return None
-    subject = subject_of(key)
-    provider, country, service = key.split("|", 2)
-    stands = f"{LOW_STOCK}|{subject}" in standing.alerts
-    if stands and belief.units >= least + policy.alert_stock_margin:
-        return AlertCleared(alert=LOW_STOCK, subject=subject, message=f"{provider} has {belief.units:,} again")
-    if stands or belief.units >= least or not _is_watched(policy, country, service):
-        return None
-    if sum(1 for _ in _told_of(standing, provider)) >= MOST_WARES:
-        return None
-    message = f"{provider} has {belief.units:,} left for {country or 'any country'}, {service or 'any service'}"
-    return AlertRaised(alert=LOW_STOCK, subject=subject, message=f"{message}: less than {least:,}")
-
-
-def _listed_no_more(standing: Standing, provider: str) -> AlertCleared | None:
-    """Something of which there was little is not in the list any more."""
-    since_us = standing.providers[provider].synced_us
-    known = {subject_of(key): belief for key, belief in standing.stock.items() if key.partition("|")[0] == provider}
-    for subject in _told_of(standing, provider):
-        belief = known.get(subject)
-        if belief is None or belief.at_us < since_us:
-            return AlertCleared(alert=LOW_STOCK, subject=subject, message=f"{provider} does not list it any more")
-    return None
-
-
-def subject_of(key: str) -> str:
-    """What a ware is called in an alert, by the key of its stock."""
-    provider, country, service = key.split("|", 2)
-    return f"{provider} {country or 'any'}:{service or 'any'}"
-
-
-def _told_of(standing: Standing, provider: str) -> Iterator[str]:
-    """The wares of a provider of which it has been told that there is little left."""
-    for name in standing.alerts:
-        alert, _, subject = name.partition("|")
-        if alert == LOW_STOCK and subject.partition(" ")[0] == provider:
-            yield subject
-
-
-def _is_watched(policy: Policy, country: str, service: str) -> bool:
-    return not policy.alert_stock_of or f"{country}:{service}" in policy.alert_stock_of
-
-
 def _pointless(standing: Standing) -> AlertCleared | None:
     """An alert that nothing can clear under a new policy: its rule is off, or its provider gone."""
-    policy = standing.policy
-    off = {
-        SUCCESS_RATE: not policy.alert_success_rate,
-        CIRCUIT_OPEN: not policy.alert_circuit_open_ms,
-        FALLBACK_SHARE: policy.alert_fallback_share >= 1,
-        LOW_STOCK: policy.alert_min_stock is None,
-    }
+    policy, on = standing.policy, rules_on(standing.policy)
     lanes = {lane_name(key) for key in standing.lanes.keys if len(key) == _words(policy, key)}
     for name in standing.alerts:
         alert, _, subject = name.partition("|")
         if alert not in MEASURED:
             continue
         gone = alert != FALLBACK_SHARE and subject.partition(" ")[0] not in policy.by_id
-        if off[alert] or gone or (alert in {SUCCESS_RATE, CIRCUIT_OPEN} and subject not in lanes):
+        if alert not in on or gone or (alert in {SUCCESS_RATE, CIRCUIT_OPEN} and subject not in lanes):
             return AlertCleared(alert=alert, subject=subject, message="the policy asks for it no more")
     return None
+
+
+def rules_on(policy: Policy) -> frozenset[str]:
+    """The alerts whose rules a policy has not switched off."""
+    on = {
+        SUCCESS_RATE: policy.alert_success_rate > 0,
+        CIRCUIT_OPEN: policy.alert_circuit_open_ms > 0,
+        FALLBACK_SHARE: policy.alert_fallback_share < 1,
+        LOW_STOCK: policy.alert_min_stock is not None,
+    }
+    return frozenset(alert for alert, is_on in on.items() if is_on)
 
 
 def _words(policy: Policy, key: LaneKey) -> int:

@@ -5,9 +5,12 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from understudy.engine import reports
+from understudy.engine.drills import touched
+from understudy.engine.edge import Edge
 from understudy.engine.errors import ProviderError, TimedOut
 from understudy.engine.in_doubt import provider_settings
 from understudy.engine.journal import Journal
@@ -40,6 +43,7 @@ class Caller:
         self.journal = journal
         self.providers = providers
         self.limits = Limits(asyncio.get_running_loop())
+        self.edge = Edge(journal)
 
     async def call(self, event: CallStarted, ticket: Ticket, now_us: int) -> None:
         """Have a request carried out, once its intent is as durable as its effect asks for."""
@@ -90,8 +94,11 @@ class Caller:
 
     async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
         """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
-        started = self.journal.note(event)
-        error = await self._listen(started, ask, ticket, since_us=started.at_us)
+        now_us = self.journal.now_us()
+        standing = self.journal.ledger.standing
+        event = touched(standing, event, now_us=now_us) if standing.drills else event
+        started = self.journal.note(event, at_us=now_us)
+        error = await self._listen(started, ask, ticket, since_us=now_us)
         if error is not None:
             raise error
 
@@ -112,6 +119,8 @@ class Caller:
         """
         event: CallStarted = started.event  # type: ignore[assignment]
         journal = self.journal
+        if event.drill is not None:
+            ask = partial(self.edge.ask, started, ask)
         ours = False
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine is always awaited in a task.

@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from understudy.engine import recovery
+from understudy.engine import drill_commands, recovery
 from understudy.engine.alerts import unsettled
+from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.preferences import change_preferences, shown
-from understudy.engine.quarantine import RULES
 from understudy.engine.silencing import silencing
 from understudy.engine.steps import Fail, Finish
+from understudy.engine.wish_form import WishForm as _Wish
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
 from understudy.events.operations import (
@@ -24,6 +24,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.policy import ProviderSettings
@@ -39,19 +40,6 @@ COMMAND_REFUSED: Final = "command_refused"
 that makes sense: whoever put it there has been back."""
 
 _LONGEST: Final = 500
-
-
-class _Wish(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    actor: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=_LONGEST)
-
-    @field_validator("actor")
-    @classmethod
-    def _somebody(cls, actor: str) -> str:
-        if actor == RULES:
-            raise PydanticCustomError("reserved", f"{RULES!r} is the name that the engine's own rules go by")
-        return actor
 
 
 class SetOverride(_Wish):
@@ -125,10 +113,30 @@ class LiftSilence(_Wish):
     subject: str | None = Field(default=None, max_length=_LONGEST)
 
 
-_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | Silence | LiftSilence
+class RecordSegment(_Wish):
+    """Put on record that a stretch of the log is sealed in a file; `segment` has the other fields of the event."""
+
+    command: Literal["record_segment"] = "record_segment"
+    segment: dict[str, str | int | list[str] | list[int]]
+
+
+_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment | Silence | LiftSilence
 """Wishes that each become one event."""
-Wish = _Plain | SetPreferences
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, Silence, LiftSilence)
+Wish = _Plain | SetPreferences | StartDrill | StopDrill
+W = TypeVar(
+    "W",
+    SetOverride,
+    ClearOverride,
+    Probe,
+    Resolve,
+    Release,
+    SetPreferences,
+    Sync,
+    StartDrill,
+    StopDrill,
+    Silence,
+    LiftSilence,
+)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -166,6 +174,8 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
     now_us = journal.now_us()
     if isinstance(wish, SetPreferences):
         change_preferences(journal, wish.changes, actor=wish.actor, reason=wish.reason, side=side)
+    elif isinstance(wish, StartDrill | StopDrill):
+        drill_commands.carry_out(journal, wish, side=side)
     else:
         journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
 
@@ -203,6 +213,8 @@ def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
     if isinstance(wish, Sync):
         expect_listing(known, wish.provider)
         return SyncRequested(**wish.model_dump(exclude={"command"}))
+    if isinstance(wish, RecordSegment):
+        return SegmentArchived.of({**wish.segment, "actor": wish.actor, "reason": wish.reason})
     if wish.provider not in known:
         raise InvalidRequest(f"provider {wish.provider!r} is unknown; known: {', '.join(known)}")
     match wish:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, resuming, room
+from understudy.engine import acceptance, background, commands, drilling, resuming, room, running
 from understudy.engine.alert_channels import AlertDelivery
 from understudy.engine.cut_off import cut_off
 from understudy.engine.effective import effective
@@ -21,7 +21,7 @@ from understudy.engine.messenger import Messenger
 from understudy.engine.opening import ledger_of
 from understudy.engine.operated import Operated
 from understudy.engine.operation import Answer, Operation
-from understudy.engine.ports import Identity, System, check_log
+from understudy.engine.ports import Chore, Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, by_id
 from understudy.engine.quotes import QuoteVerdict, ask_everybody
 from understudy.engine.runner import Runner
@@ -61,12 +61,13 @@ class Engine(Operated):
         operations: Sequence[Operation] = (),
         watch: bool = True,
         alerts: AlertDelivery | None = None,
+        chores: Sequence[Chore] = (),
     ) -> None:
         """Nothing happens before `start`.
 
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
         settings. `watch` off: no pings, no inbox, no look at the wall clock. `alerts` says how people are told besides
-        by logging and signals.
+        by logging and signals. `chores` are done while it runs.
         Errors: ValueError for no provider at all, and for repeated or unknown ids; TypeError for what is no list of
                 providers, no provider or no log.
         """
@@ -79,6 +80,7 @@ class Engine(Operated):
         self._operations = {one.name: one for one in operations}
         self._watch = watch
         self._alerts = alerts or AlertDelivery()
+        self._chores = tuple(chores)
         self._hooks = Hooks(self)
         self._at_work: _AtWork | None = None
 
@@ -121,20 +123,26 @@ class Engine(Operated):
         keeper = Keeper(journal, runner)
         journal.keep = keeper.take
         await resuming.resume(runner, self._operations)
+        journal.operations = self._operations
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper, messenger)
         messenger.begin()
+        running.entered(self)
         if self._watch:
             background.start(runner, self, messenger)
+        for chore in self._chores:
+            runner.spawn(chore.run(self._log, self._system), name=f"chore {type(chore).__name__}")
 
     async def stop(self, *, grace_ms: int | None = None) -> None:
         """Let requests end, note what is left, let the log go. Safe to repeat.
 
         `grace_ms` is how long requests may take to end; by default as long as one call may take.
         """
+        running.left(self)
         at_work, self._at_work = self._at_work, None
         if at_work is None:
             return
         runner = at_work.runner
+        drilling.close(runner)
         try:
             await runner.close(grace_s=(self._in_force.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
             await at_work.messenger.close()
@@ -239,6 +247,10 @@ class Engine(Operated):
     def signals(self) -> Namespace:
         """The engine's own blinker signals, by name."""
         return self._hooks.signals
+
+    def declares(self, operation: str) -> bool:
+        """Whether the engine was given an operation of this name."""
+        return operation in self._operations
 
     def health(self) -> list[ProviderHealth]:
         """How every provider stands now."""

@@ -1,6 +1,6 @@
 """Where the engine writes: every append is folded at once, and what must follow from it follows at once."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from understudy.engine.follow_ups import NOTICES, due, may_be_due
@@ -14,6 +14,7 @@ from understudy.projections import lane_step as lane
 
 if TYPE_CHECKING:
     from understudy.engine.hooks import Hooks
+    from understudy.engine.operation import Operation
 
 
 class Journal:
@@ -28,6 +29,8 @@ class Journal:
         self.hooks: Hooks | None = None
         self.notices: Callable[[Recorded], object] | None = None
         """Who tells people of alerts; it is told of every event that says something to them."""
+        self.operations: Mapping[str, Operation] | None = None
+        """What is declared, while an engine serves requests by it; None while an operator only has his say."""
 
     def now_us(self) -> int:
         """Engine time, never before the last event."""

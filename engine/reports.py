@@ -66,6 +66,7 @@ def succeeded(
         operation=call.operation,
         attempt=call.attempt,
         retry=call.retry,
+        drill=call.drill,
         **columns_of(call),
         started_seq=started.seq,
         latency_us=at_us - started.at_us,

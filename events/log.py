@@ -112,6 +112,10 @@ class LogReader(Protocol):
     def stream(self) -> str:
         """The name of the stream."""
 
+    @property
+    def archived_through(self) -> int:
+        """The last seq that has been archived; 0 if none has. What is up to there may be far to fetch, or gone."""
+
     def head(self) -> Head:
         """The end of what is durable."""
 
@@ -215,6 +219,9 @@ class EventLog(Protocol):
 
     async def save_block(self, block: SealedBlock) -> None:
         """Keep a sealed block."""
+
+    async def remove_archived(self, *, most: int) -> bool:
+        """Remove rows that are on record as archived, at `most` so many; whether there may be more."""
 
     def reader(self) -> AbstractContextManager[LogReader]:
         """A reader of what is durable."""

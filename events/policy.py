@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, to_json
 
+from understudy.events.drill_schedule import ScheduleLine, expect_possible
 from understudy.events.exact import in_parts
 from understudy.events.names import nearest
 from understudy.events.vocabulary import ServicePriority, Strategy
@@ -218,6 +219,8 @@ class Policy(Settings):
     alert_stock_of: tuple[Ware, ...] = Field(
         default=(), description="Only for these, each as country:service; none: for all."
     )
+    drill_max_ms: PositiveMilliseconds = Field(default=3_600_000, description="Longest time that a drill may last.")
+    drill_schedule: tuple[ScheduleLine, ...] = Field(default=(), description="Drills that are held by themselves.")
 
     providers: tuple[ProviderSettings, ...] = ()
 
@@ -231,6 +234,7 @@ class Policy(Settings):
             raise ValueError(
                 f"preferred_provider {self.preferred_provider!r} is not configured; known: {', '.join(ids)}"
             )
+        expect_possible(self.drill_schedule, ids, most_ms=self.drill_max_ms)
         if (self.max_slow_rate is None) != (self.slow_call_ms is None):
             raise ValueError("slow_call_ms and max_slow_rate belong together; set both or neither")
         return self

@@ -52,7 +52,7 @@ def _tell_accepted(event: RequestAccepted) -> str | None:
 
 def _tell_started(event: CallStarted) -> str | None:
     key = event.key
-    if event.amount_due is not None or not (key.isascii() and key.isalnum()):
+    if event.amount_due is not None or event.drill is not None or not (key.isascii() and key.isalnum()):
         return None  # A key of our own is hexadecimal.
     return f'{{"key":"{key}","deadline_at_us":{event.deadline_at_us}}}'
 
@@ -65,6 +65,7 @@ def _tell_succeeded(event: CallSucceeded) -> str | None:
         or event.finding is not None
         or event.quote is not None
         or event.amount_out is not None
+        or event.drill is not None
     ):
         return None
     if event.reply is None:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any, Final
 
+from understudy.events.drills import DrillStarted
 from understudy.events.operations import OverrideSet
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Mode
@@ -40,6 +41,10 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "leftovers": standing.leftovers,
         "unused": standing.unused,
         "alerting": standing.alerting,
+        "drills": standing.drills,
+        "courses": standing.courses,
+        "undrilled": standing.undrilled,
+        "drill_lines": standing.drill_lines,
     }
 
 
@@ -67,7 +72,15 @@ def standing_of(
         leftovers=Leftovers.restored(rest["leftovers"]),
         unused=Unused.restored(rest["unused"]),
         alerting=Alerting.restored(rest["alerting"]),
+        drills=_drills(rest["drills"]),
+        courses=_drills(rest["courses"]),
+        undrilled={name: _provider(record) for name, record in rest["undrilled"].items()},
+        drill_lines=dict(rest["drill_lines"]),
     )
+
+
+def _drills(told: Mapping[str, Any]) -> dict[str, DrillStarted]:
+    return {name: DrillStarted.of(drill) for name, drill in told.items()}
 
 
 def _totals(told: Mapping[str, Any]) -> Totals:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from understudy.events.calls import CallAbandoned, CallFailed
+from understudy.events.drills import DrillStarted
 from understudy.events.exact import EXACT
 from understudy.events.fact import Json
 from understudy.events.policy import Policy
@@ -27,7 +28,7 @@ from understudy.projections.unused import Unused
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 8
+FOLD_VERSION: Final = 9
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 _NOTHING: Final = Decimal(0)
@@ -103,6 +104,14 @@ class Standing:
     """When each alert that stands was raised, by `alert|subject`."""
     alerting: Alerting = field(default_factory=Alerting)
     mode: Mode = Mode.NORMAL
+    drills: dict[str, DrillStarted] = field(default_factory=dict)
+    """The drills that make faults up, by provider."""
+    courses: dict[str, DrillStarted] = field(default_factory=dict)
+    """Chaos and load that are under way, by the drill's id."""
+    undrilled: dict[str, ProviderRecord] = field(default_factory=dict)
+    """What the records of `drills` would be without them; `lanes.undrilled` is the same of lanes."""
+    drill_lines: dict[str, int] = field(default_factory=dict)
+    """When each line of the schedule was last due, as far as that is on record."""
     rate_used_us: int = 0
     """The global rate limit's virtual clock (see `ProviderRecord.rate_used_us`)."""
     rate_interval_us: int = 0

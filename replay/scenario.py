@@ -65,6 +65,7 @@ class Phase(Settings):
     quotes: Literal["as_calls", "fine", "fail"] = "as_calls"
     rate_factor: Decimal = Field(default=Decimal(1), gt=0, le=10**6)
     rate_stuck: bool = False
+    sold_out: bool = Field(default=False, description="Nothing is left, and its lists say so.")
     value: JsonValue = Field(default="ok", description="What a success replies.")
 
     @model_validator(mode="after")
@@ -84,6 +85,15 @@ class Phase(Settings):
         return self.from_s <= second and (self.until_s is None or second < self.until_s)
 
 
+class OnOffer(Settings):
+    """A line of the list that a scripted provider gives of what it has; `price` is also what it charges."""
+
+    country: Name
+    service: Name
+    stock: int | None = Field(default=None, ge=0)
+    price: Decimal | None = Field(default=None, ge=0, le=10**9)
+
+
 class Script(Settings):
     """A scripted provider. `settings` are those of the policy; what it can do besides `call` is switched on here."""
 
@@ -94,6 +104,7 @@ class Script(Settings):
     settle_ms: int = Field(default=0, ge=0, description="When an execution becomes visible to look-ups.")
     units: int | None = Field(default=None, ge=0, description="What there is; each execution takes one.")
     listed_units: int | None = Field(default=None, ge=0, description="What stock calls say, if not the truth.")
+    offers: tuple[OnOffer, ...] = Field(default=(), description="What it lists; nothing: it cannot list.")
     quotes: QuoteScript | None = Field(default=None, description="How it quotes; none: it cannot.")
     two_part: bool = Field(default=False, description="It creates a conversion first, and then commits it.")
     phases: tuple[Phase, ...] = (Phase(),)

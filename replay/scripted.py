@@ -12,7 +12,7 @@ from typing import Final
 
 from understudy.engine.errors import OutOfStock, ProviderError, RateLimited, Transient
 from understudy.engine.parts import CREATE
-from understudy.engine.provider import Deadline, Found, Reply, Request
+from understudy.engine.provider import Deadline, Found, Offer, Reply, Request
 from understudy.events.quotes import Quote
 from understudy.events.vocabulary import FailureKind, Finding
 from understudy.replay import rolls
@@ -42,6 +42,7 @@ class Books:
     lookups: int = 0
     quotes: int = 0
     pings: int = 0
+    lists: int = 0
     most_under_way: int = 0
 
     @property
@@ -94,6 +95,9 @@ class ScriptedProvider:
             self.lookup = self._lookup
         if script.units is not None or script.listed_units is not None:
             self.stock = self._stock
+        if script.offers:
+            self.sync = self._sync
+        self._prices = {(one.country, one.service): one.price for one in script.offers}
 
     @property
     def id(self) -> str:
@@ -141,7 +145,8 @@ class ScriptedProvider:
         if not moves:
             return Reply(value=phase.value, reference=f"{self.id}-for-{request.request_id}")
         reference = self._execute(key, request)
-        return Reply(value=phase.value, reference=reference, amount_out=self._paid[key])
+        price = self._prices.get((request.context.get("country", ""), request.context.get("service", "")))
+        return Reply(value=phase.value, reference=reference, cost=price, amount_out=self._paid[key])
 
     def _be_reachable(self, phase: Phase, now_s: Decimal) -> None:
         if any(one.from_s <= now_s < one.until_s for one in self._outages):
@@ -160,6 +165,8 @@ class ScriptedProvider:
         if phase.max_calls_per_second is not None and len(self._last_second) >= phase.max_calls_per_second:
             raise RateLimited("too many calls", code="429", retry_after_ms=phase.retry_after_ms)
         self._last_second.append(now_s)
+        if phase.sold_out:
+            raise OutOfStock("none left")
         if phase.capacity is not None and self._under_way > phase.capacity:
             raise Transient("overloaded", code="503")
 
@@ -209,6 +216,19 @@ class ScriptedProvider:
     async def _stock(self, request: Request, *, deadline: Deadline) -> Reply:  # noqa: ARG002 - all are the same to it
         listed = self._script.listed_units
         return Reply(stock=self._units if listed is None else listed)
+
+    async def _sync(self, *, deadline: Deadline) -> list[Offer]:  # noqa: ARG002 - it takes no time
+        """List what there is, and at which price."""
+        self.books.lists += 1
+        now_s = _now_s()
+        phase = self._phase(now_s)
+        self._be_reachable(phase, now_s)
+        if phase.state == "hangs":
+            await asyncio.sleep(_FOREVER_S)
+        return [
+            Offer(country=one.country, service=one.service, stock=0 if phase.sold_out else one.stock, price=one.price)
+            for one in self._script.offers
+        ]
 
     async def _lookup(self, operation: str, request: Request, *, key: str, deadline: Deadline) -> Found:  # noqa: ARG002
         """Say what became of a call. An execution is visible only after `settle_ms`: before that it seems absent."""

@@ -39,7 +39,16 @@ def instant(at_us: int) -> str:
 
 
 def sentence(recorded: Recorded) -> str:
-    """One event of a request as a sentence."""
+    """One event of a request as a sentence; a call that a drill has touched is told to be so."""
+    event = recorded.event
+    told = _sentence(recorded)
+    # A failure that a drill has made up says so in its message.
+    if isinstance(event, CallStarted | CallSucceeded) and event.drill is not None:
+        return f"{told}, in drill {event.drill}"
+    return told
+
+
+def _sentence(recorded: Recorded) -> str:
     event = recorded.event
     match event:
         case RequestAccepted():

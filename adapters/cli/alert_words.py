@@ -1,4 +1,4 @@
-"""What happens to alerts besides being raised and cleared, in one sentence."""
+"""What happens to alerts, in one sentence."""
 
 from typing import Final
 
@@ -14,15 +14,29 @@ from understudy.events.alerts import (
 )
 from understudy.events.counted import counted
 from understudy.events.fact import Fact
+from understudy.events.operations import AlertCleared, AlertRaised
 
 OF_ALERTS: Final[frozenset[type[Fact]]] = frozenset(
-    {AlertChannelsSet, AlertDelivered, AlertDeliveryFailed, AlertSilenced, DigestDue, SilenceLifted}
+    {
+        AlertRaised,
+        AlertCleared,
+        AlertChannelsSet,
+        AlertDelivered,
+        AlertDeliveryFailed,
+        AlertSilenced,
+        DigestDue,
+        SilenceLifted,
+    }
 )
 
 
 def alert_words(event: Fact) -> str:
     """The event in words."""
     match event:
+        case AlertRaised():
+            return f"alert {_about(event)}: {event.message}"
+        case AlertCleared():
+            return f"alert {_about(event)} is over{f': {event.message}' if event.message else ''}"
         case AlertSilenced(alert=alert, subject=subject, until_us=until_us, actor=actor, reason=reason):
             return f"{actor} silences {named(alert, subject)} until {iso(until_us)}: {reason}"
         case SilenceLifted(alert=alert, subject=subject, actor=actor, reason=reason):
@@ -51,3 +65,7 @@ def _what(event: AlertDelivered | AlertDeliveryFailed) -> str:
     if event.told is Told.DIGEST:
         return f"the page of {event.subject}"
     return f"that {named(event.alert, event.subject)} was {event.told}"
+
+
+def _about(event: AlertRaised | AlertCleared) -> str:
+    return f"{event.alert} about {event.subject}" if event.subject else event.alert

@@ -75,6 +75,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
     yield from _checked("chain", _chain, patient)
     if patient.whole:
         yield from _checked("integrity", _integrity, patient)
+    yield from _checked("archive", _archive, patient)
     yield from _sqlite()
     yield from _checked("engine", _engine, patient)
     yield from _checked("clock", _clock, patient)
@@ -112,7 +113,9 @@ def _file(patient: Patient) -> Iterator[Finding]:
 
 def _chain(patient: Patient) -> Iterator[Finding]:
     end = patient.head.seq
-    after = 0 if patient.whole else max(0, end - TAIL)
+    archive = patient.reader.archive
+    begin = archive.through if archive is not None and archive.absent else 0
+    after = begin if patient.whole else max(begin, end - TAIL)
     found = check_chain(
         patient.reader, after=after, through=end, progress=lambda done: patient.progress(done, end - after)
     )
@@ -134,6 +137,19 @@ def _integrity(patient: Patient) -> Iterator[Finding]:
         yield Finding("integrity", Verdict.WRONG, DAMAGED)
     else:
         yield Finding("integrity", Verdict.FINE, "SQLite finds pages, indexes and idempotency keys in order")
+
+
+def _archive(patient: Patient) -> Iterator[Finding]:
+    archive = patient.reader.archive
+    if archive is None:
+        return
+    files = counted(len(archive.segments), "file")
+    what = f"events 1 to {archive.through:,} are archived in {files}"
+    faults = archive.faults() if patient.whole else [f"{one} is not there" for one in archive.absent]
+    for fault in faults[:_SHOWN]:
+        yield Finding("archive", Verdict.WRONG if patient.whole else Verdict.ADVICE, fault)
+    if not faults:
+        yield Finding("archive", Verdict.FINE, f"{what}, {'as they were written' if patient.whole else 'all there'}")
 
 
 def _sqlite() -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import click
 
 from understudy.adapters.cli.checkups import Finding, Patient, Verdict, examine
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
-from understudy.adapters.cli.logs import as_json, database
+from understudy.adapters.cli.logs import archive_option, as_json, database
 from understudy.adapters.cli.output import answer, answer_json, painted, plain, width, wrapped
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
@@ -27,9 +27,10 @@ _VERDICT_WIDTH: Final = 6
 @click.command()
 @database
 @click.option("--full", is_flag=True, help="Look at every event and page, not only at the end of the log.")
+@archive_option
 @as_json
 @click.pass_context
-def doctor(ctx: click.Context, db: Path, *, full: bool, as_json: bool) -> None:
+def doctor(ctx: click.Context, db: Path, *, full: bool, archive: Path | None, as_json: bool) -> None:
     """Examine the log DB: its chain, its file, the SQLite that Python is linked with, who owns it, clock steps,
     unsettled requests, alerts, snapshots, and commands that wait.
 
@@ -48,7 +49,7 @@ def doctor(ctx: click.Context, db: Path, *, full: bool, as_json: bool) -> None:
     """
     patient: Patient | None = None
     try:
-        with SqliteReader.open(db) as reader, Progress("examining") as progress:
+        with SqliteReader.open(db, archive=archive) as reader, Progress("examining") as progress:
             patient = Patient(
                 db=db,
                 reader=reader,

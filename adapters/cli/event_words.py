@@ -8,10 +8,9 @@ from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
 from understudy.events.counted import counted
+from understudy.events.drills import DrillEnded, DrillSkipped, DrillStarted
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
-    AlertCleared,
-    AlertRaised,
     ClockStepped,
     EngineStarted,
     EngineStopped,
@@ -21,6 +20,7 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
@@ -39,13 +39,11 @@ def told(row: Row) -> str:
         return f"{str(error).partition(': ')[2] or error}: {_cut(row.payload)}"
     match event:
         case CallStarted() | CallSucceeded() | CallFailed() | CallAbandoned() if event.request_id is None:
-            what = f"begins at {event.provider}" if isinstance(event, CallStarted) else _of(row, event)
+            drill = f" (in drill {event.drill})" if event.drill is not None else ""
+            what = f"begins at {event.provider}{drill}" if isinstance(event, CallStarted) else _of(row, event)
             return f"{event.operation}: {what}"
-        case EngineStarted():
-            by = f"Understudy {event.version}, rules {event.rules_version}, Python {event.python}"
-            return f"the engine starts, as {event.writer} ({by})"
-        case EngineStopped():
-            return f"the engine has stopped in good order, as {event.writer}"
+        case EngineStarted() | EngineStopped():
+            return _of_the_engine(event)
         case ClockStepped():
             return f"the wall clock was set {'forward' if event.step_us > 0 else 'back'} by {ms(abs(event.step_us))}"
         case PolicyActivated():
@@ -53,10 +51,13 @@ def told(row: Row) -> str:
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
         case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested() | SyncRequested():
             return _wished(event)
+        case DrillStarted() | DrillEnded() | DrillSkipped():
+            return _of_a_drill(event)
+        case SegmentArchived():
+            what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
+            return f"{what}, by {event.actor}: {event.reason}"
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
-        case AlertRaised():
-            return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
             return f"the engine is in {event.mode} mode, after {event.previous}"
         case QuarantineSet():
@@ -66,11 +67,27 @@ def told(row: Row) -> str:
             return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
         case event if type(event) in OF_ALERTS:
             return alert_words(event)
-        case AlertCleared():
-            return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
+
+
+def _of_the_engine(event: EngineStarted | EngineStopped) -> str:
+    if isinstance(event, EngineStopped):
+        return f"the engine has stopped in good order, as {event.writer}"
+    by = f"Understudy {event.version}, rules {event.rules_version}, Python {event.python}"
+    return f"the engine starts, as {event.writer} ({by})"
+
+
+def _of_a_drill(event: DrillStarted | DrillEnded | DrillSkipped) -> str:
+    if isinstance(event, DrillSkipped):
+        return f"a drill that was due is not held ({event.line}): {event.reason}"
+    what = f"drill {event.drill}, {event.form}" + (f" of {event.provider}," if event.provider is not None else ",")
+    if isinstance(event, DrillStarted):
+        part = f" as a part of {event.part_of}" if event.part_of is not None else ""
+        return f"{what} begins{part}, until {iso(event.until_us)}, by {event.actor}: {event.reason}"
+    by = f" by {event.actor}: {event.reason}" if event.actor is not None else ""
+    return f"{what} is over ({event.cause.value.replace('_', ' ')}){by}"
 
 
 def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeRequested | SyncRequested) -> str:
@@ -113,10 +130,6 @@ def _payload(row: Row) -> dict[str, object]:
 
 def _of(row: Row, event: object) -> str:
     return sentence(Recorded(row.seq, row.at_us, event))  # type: ignore[arg-type]
-
-
-def _alert(event: AlertRaised | AlertCleared) -> str:
-    return f"{event.alert} about {event.subject}" if event.subject else event.alert
 
 
 def _cut(text: str) -> str:

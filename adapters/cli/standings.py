@@ -8,8 +8,10 @@ from typing import Final
 from understudy.adapters.cli.instants import iso, iso_or_none
 from understudy.adapters.cli.reasons import circuit_of, reason
 from understudy.adapters.cli.unsettled import Unsettled, held_json, unsettled
+from understudy.engine.drills import running
 from understudy.engine.health import ProviderHealth, health
 from understudy.engine.restore import restore
+from understudy.events.drills import DrillStarted
 from understudy.events.log import LogReader
 from understudy.events.operations import EngineStarted, EngineStopped
 from understudy.events.row import Row
@@ -118,6 +120,7 @@ class LogStanding:
     strategy: str
     totals: Totals
     alerts: tuple[str, ...]
+    drills: tuple[str, ...]
     providers: tuple[ProviderStanding, ...]
     unsettled: Unsettled
 
@@ -135,6 +138,7 @@ class LogStanding:
             "strategy": self.strategy,
             "requests": {name: count for name, count in asdict(self.totals).items() if name not in _COSTS},
             "alerts": list(self.alerts),
+            "drills": list(self.drills),
             "held": held_json(self.unsettled),
             "providers": [one.to_json() for one in self.providers],
         }
@@ -168,9 +172,15 @@ def as_of(
         strategy=str(standing.policy.strategy),
         totals=standing.totals,
         alerts=tuple(name.replace("|", " ").rstrip() for name in standing.alerts),
+        drills=tuple(_in_words(one) for one in running(standing)),
         providers=providers_of(standing, now_us=at_us),
         unsettled=unsettled(ledger),
     )
+
+
+def _in_words(drill: DrillStarted) -> str:
+    where = f" of {drill.provider}" if drill.provider is not None else ""
+    return f"{drill.drill}, {drill.form}{where} until {iso(drill.until_us)}"
 
 
 def providers_of(standing: Standing, *, now_us: int) -> tuple[ProviderStanding, ...]:

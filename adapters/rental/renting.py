@@ -6,13 +6,14 @@ from understudy.adapters.rental.operations import RENT
 from understudy.adapters.rental.rental import Rental, told
 from understudy.engine.engine import Engine
 from understudy.engine.operation import Answer
+from understudy.engine.running import the_engine_for
 
 
 async def rent_number_with_failover(
     country: str,
     service: str,
     *,
-    engine: Engine,
+    engine: Engine | None = None,
     max_price: Decimal | int | str | None = None,
     deadline_ms: int | None = None,
     idempotency_key: str | None = None,
@@ -20,12 +21,14 @@ async def rent_number_with_failover(
 ) -> Rental:
     """Rent a phone number in a country for a service, such as "us" and "wa", from the best shop of an engine.
 
-    `engine` is one with `operations=RENTALS`. Nobody is asked who is known to cost more than `max_price`, in the unit
-    of the shops' prices; the shops are told of it, too. A repeated `idempotency_key` joins the first rental under it,
-    also after a restart. Without a key, a number is given back if its caller is gone before it has been rented.
+    `engine` is one with `operations=RENTALS`; it may be left out where a program runs only one. Nobody is asked who is
+    known to cost more than `max_price`, in the unit of the shops' prices; the shops are told of it, too. A repeated
+    `idempotency_key` joins the first rental under it, also after a restart. Without a key, a number is given back if
+    its caller is gone before it has been rented.
     Errors: InvalidRequest before anything is sent; RequestError as of `Engine.call`: of these only OutcomeUnknown may
-            have been executed.
+            have been executed. Without `engine`, EngineClosed if none is running, ValueError if several are.
     """
+    engine = engine or the_engine_for(RENT.name)
     answer = await engine.call(
         RENT.name,
         context={"country": country, "service": service},

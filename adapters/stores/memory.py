@@ -67,6 +67,11 @@ class Book:
         """The name of the stream."""
         return self._stream
 
+    @property
+    def archived_through(self) -> int:
+        """Nothing is archived of what is in memory."""
+        return 0
+
     def head(self) -> Head:
         """The end of the stream."""
         self._work_out()
@@ -264,6 +269,11 @@ class MemoryLog:
         kept[block.fold_version, block.first_seq] = block
         for place in [place for place in kept if place[0] < block.fold_version]:
             del kept[place]
+
+    async def remove_archived(self, *, most: int) -> bool:
+        """Nothing is archived of what is in memory."""
+        del most
+        return False
 
     def reader(self) -> AbstractContextManager[LogReader]:
         """A reader of the log, which goes on seeing what is appended."""

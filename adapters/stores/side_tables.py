@@ -64,6 +64,7 @@ def save_snapshot(connection: sqlite3.Connection, snapshot: Snapshot, *, stream:
         )
         connection.execute(
             "DELETE FROM snapshots WHERE stream = ?1 AND (fold_version < ?2 OR fold_version = ?2"
+            " AND seq NOT IN (SELECT value FROM meta WHERE name LIKE 'base:%')"  # What is archived is needed no more.
             " AND seq NOT IN (SELECT seq FROM snapshots WHERE stream = ?1 AND fold_version = ?2"
             " ORDER BY seq DESC LIMIT ?3))",
             (stream, snapshot.fold_version, SNAPSHOTS_KEPT),

@@ -6,7 +6,9 @@ from given import Story, fails, given, policy_for, succeeds
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from understudy.engine.alert_rules import MOST_WARES, next_overdue_us, overdue
+from understudy.engine.alert_rules import next_overdue_us, overdue
+from understudy.engine.stock_alerts import MOST_WARES
+from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillStarted
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.policy import ProviderSettings
 from understudy.events.requests import RequestCompleted
@@ -240,3 +242,18 @@ def test_the_same_history_gives_the_same_alerts() -> None:
     stories = [plays(quiet(), "+-" * 40) for _ in range(2)]
     assert told(stories[0], "success_rate") == told(stories[1], "success_rate") == ["raised a"]
     assert dump_standing(stories[0].standing) == dump_standing(stories[1].standing)
+
+
+def test_what_a_drill_alone_has_raised_is_over_with_it() -> None:
+    story = plays(given(policy_for("a", "b", max_failures=3, alert_circuit_open_ms=1_000)), "+" * 40)
+    drill = {"drill": "d1", "form": DrillForm.OUTAGE, "provider": "a"}
+    told_by = {"actor": "ann", "reason": "to see"}
+    story.note(DrillStarted.of({**drill, **told_by, "for_us": 10**9, "until_us": story.now_us + 10**9, "seed": 1}))
+    plays(story, "-" * 20, drill="d1")
+    alert = overdue(story.standing, story.now_us + 1_000_000)
+    assert alert is not None
+    story.note(alert)
+    assert set(story.standing.alerts) >= {"success_rate|a", "circuit_open|a"}
+    story.note(DrillEnded.of({**drill, **told_by, "cause": DrillEnd.STOPPED}))
+    assert "circuit_open|a" not in story.standing.alerts
+    assert "success_rate|a" not in story.standing.alerts

@@ -1,6 +1,8 @@
 """Scripted providers keep to their scripts, roll dice of their own, and keep honest books."""
 
 import asyncio
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +124,25 @@ async def test_the_books_know_of_repeats_and_stock_runs_out() -> None:
         await provider.call("order", REQUEST, key="c", deadline=NEVER)
 
 
+@virtually
+async def test_it_lists_what_is_on_offer_charges_that_price_and_lists_nothing_while_it_is_sold_out() -> None:
+    offers = [{"country": "us", "service": "wa", "stock": 7, "price": "0.20"}, {"country": "uk", "service": "tg"}]
+    provider = scripted(
+        {}, {"from_s": 10, "until_s": 20, "sold_out": True}, {"from_s": 20, "state": "refuses"}, offers=offers
+    )
+    renting = replace(REQUEST, context={"country": "us", "service": "wa"})
+    assert (await provider.call("rent", renting, key="a", deadline=NEVER)).cost == Decimal("0.20")
+    assert (await provider.call("rent", REQUEST, key="b", deadline=NEVER)).cost is None
+    assert [one.stock for one in await provider.sync(deadline=NEVER)] == [7, None]
+    await asyncio.sleep(10)
+    assert await ending(provider, "c") == "out_of_stock"
+    assert [(one.country, one.stock) for one in await provider.sync(deadline=NEVER)] == [("us", 0), ("uk", 0)]
+    await asyncio.sleep(10)
+    with pytest.raises(Transient):
+        await provider.sync(deadline=NEVER)
+    assert provider.books.lists == 3
+
+
 @pytest.mark.parametrize(
     ("phase", "answers"),
     [
@@ -144,4 +165,4 @@ def test_a_ping_tells_of_the_calls_or_lies_as_scripted(phase: dict[str, Any], an
 
 def test_abilities_that_are_not_scripted_are_not_there() -> None:
     provider = scripted({})
-    assert not any(hasattr(provider, ability) for ability in ("ping", "lookup", "stock"))
+    assert not any(hasattr(provider, ability) for ability in ("ping", "lookup", "stock", "sync"))

@@ -14,6 +14,7 @@ from understudy.engine import (
     AllProvidersFailed,
     Ambiguous,
     Engine,
+    EngineClosed,
     InvalidRequest,
     NoProviderAvailable,
     Policy,
@@ -47,6 +48,27 @@ def test_a_rental_tells_number_provider_price_and_activation(stage: Any) -> None
     assert (rental.provider, rental.number, rental.price) == ("beta", "+15550101", Decimal("0.42"))
     assert (rental.activation_id, rental.failovers, rental.country, rental.service) == ("beta-1", 1, "us", "wa")
     assert "+1555" not in repr(rental)
+
+
+def test_a_program_with_one_engine_need_not_hand_it_round(stage: Any) -> None:
+    async def act(engine: Engine) -> Rental:
+        del engine
+        return await rent_number_with_failover("us", "wa")
+
+    assert played(stage, Shop("alpha"), act=act).provider == "alpha"
+
+
+def test_without_a_running_engine_for_rentals_or_with_two_it_says_so(stage: Any) -> None:
+    async def act(engine: Engine) -> None:
+        async with stage.engine(Shop("beta"), operations=RENTALS):
+            with pytest.raises(ValueError, match=r"2 engines with the operation 'rent' .* pass engine="):
+                await rent_number_with_failover("us", "wa")
+        assert (await rent_number_with_failover("us", "wa")).provider == "alpha"
+        await engine.stop()
+        with pytest.raises(EngineClosed, match="no engine with the operation 'rent'"):
+            await rent_number_with_failover("us", "wa")
+
+    played(stage, Shop("alpha"), act=act)
 
 
 def test_code_cancel_and_finish_go_to_the_shop_that_rented_the_number_out(stage: Any) -> None:

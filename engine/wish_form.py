@@ -1,0 +1,21 @@
+"""What all wishes have in common: who has them, and why."""
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from understudy.engine.quarantine import RULES
+
+
+class WishForm(BaseModel):
+    """A wish that is put to an engine; what is wanted is said by its kinds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    actor: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=500)
+
+    @field_validator("actor")
+    @classmethod
+    def _somebody(cls, actor: str) -> str:
+        if actor == RULES:
+            raise PydanticCustomError("reserved", f"{RULES!r} is the name that the engine's own rules go by")
+        return actor
