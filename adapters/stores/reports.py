@@ -211,6 +211,9 @@ ORDER BY provider, decisions DESC""",
 }
 """Every report by its name, in the order in which they are listed."""
 
+PAGE: Final = ("providers", "failures", "failovers", "slowest", "cost")
+"""What the page of a day consists of."""
+
 
 def ask(path: Path, sql: str) -> Answer:
     """The columns and rows of a statement over the read models of a log, as at any prompt.
