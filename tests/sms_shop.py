@@ -21,8 +21,8 @@ class SmsShop:
     price: Decimal = Decimal("0.42")
     left: int = 40
     balance: Decimal = Decimal(10)
-    early: bool = False
-    """Whether it is too early to cancel."""
+    early: int = 0
+    """How often it still says that it is too early to cancel."""
     says: dict[str, str] = field(default_factory=dict)
     """What it says to actions, whatever is asked; `*` stands for all of them."""
     silent: set[str] = field(default_factory=set)
@@ -109,6 +109,7 @@ class SmsShop:
             return self._say("ACTIVATION_NOT_ACTIVE")
         if form["status"] == "8":
             if self.early:
+                self.early -= 1
                 return self._say("EARLY_CANCEL_DENIED")
             one["state"] = "cancelled"
             self.balance += self.price

@@ -12,8 +12,13 @@ RENT: Final = Operation(name="rent", effect=Effect.ONCE, sensitive=SENSITIVE, un
 """Rent a number. The reference of the answer is the activation; a number that nobody has a use for is cancelled."""
 CODE: Final = Operation(name="code", effect=Effect.READ, sensitive=SENSITIVE)
 """Read the code that was sent to a number; the answer has none as long as none has come."""
-CANCEL: Final = Operation(name="cancel", effect=Effect.IDEMPOTENT, sensitive=SENSITIVE, free_to_abandon=True)
-"""Give an unused number back. It may be repeated: what is cancelled already is no error."""
+CANCEL: Final = Operation(
+    name="cancel", effect=Effect.IDEMPOTENT, sensitive=SENSITIVE, free_to_abandon=True, deadline_ms=150_000
+)
+"""Give an unused number back. It may be repeated: what is cancelled already is no error.
+
+Its time is enough for shops that take no number back within its first two minutes, and say so.
+"""
 FINISH: Final = Operation(name="finish", effect=Effect.IDEMPOTENT, sensitive=SENSITIVE, free_to_abandon=True)
 """Be done with a number that has served its purpose. It may be repeated, too."""
 

@@ -12,7 +12,7 @@ import pytest
 from sms_shop import KEY, SmsShop, selling
 
 from understudy.adapters import SqliteLog
-from understudy.adapters.rental import RENTALS, FreePrice, SmsActivate, rent_number_with_failover
+from understudy.adapters.rental import RENTALS, FreePrice, SmsActivate, rent_number_with_failover, sms_activate
 from understudy.engine import (
     AllProvidersFailed,
     Deadline,
@@ -76,14 +76,30 @@ async def test_a_number_is_rented_its_code_read_and_it_is_finished(path: Path, *
             await rental.code()
 
 
-async def test_a_cancelled_number_is_refunded_and_one_too_young_is_kept(path: Path) -> None:
-    async with selling(early=True) as shop, market(path, shop) as engine:
+async def test_a_number_that_is_too_young_is_given_back_when_it_is_old_enough(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sms_activate, "_KEPT_S", 0.4)  # The usual two minutes would have to be waited for.
+    async with selling(early=1) as shop, market(path, shop) as engine:
         rental = await rent_number_with_failover("us", "wa", engine=engine)
-        with pytest.raises(AllProvidersFailed, match="EARLY_CANCEL_DENIED"):
-            await rental.cancel()
-        shop.early = False
+        monkeypatch.setattr(sms_activate, "_ASK_AGAIN_S", 0)
         await rental.cancel()
         assert (shop.books, shop.balance) == ({rental.activation_id: "cancelled"}, Decimal(10))
+        asked = [one["action"] for one in shop.asked]
+        assert asked.count("setStatus") == 2
+    with SqliteLog(path).reader() as reader:
+        kinds = [row.kind for row in reader.rows()]
+    assert ("alert_raised.v1" in kinds, kinds.count("retry_scheduled.v1")) == (False, 1)
+
+
+async def test_a_cancel_that_has_no_time_to_wait_says_until_when_and_the_alert_stands(path: Path) -> None:
+    async with selling(early=1) as shop, market(path, shop) as engine:
+        rental = await rent_number_with_failover("us", "wa", engine=engine)
+        with pytest.raises(AllProvidersFailed, match=r"EARLY_CANCEL_DENIED: .* again in 12[01] s"):
+            await rental.cancel(deadline_ms=20_000)
+        assert list(engine.standing.alerts) == [f"unclaimed|{rental.request_id}"]
+        await rental.cancel()
+        assert (shop.books, engine.standing.alerts) == ({rental.activation_id: "cancelled"}, {})
 
 
 async def test_prices_are_listed_and_the_cheaper_shop_is_asked(path: Path) -> None:
