@@ -43,7 +43,7 @@ class Runner:
         self._wakes: dict[str, asyncio.Event] = {}
         self._line = Line(self.wake)
         self.undoings = Undoings(self, operations)
-        self.caller = Caller(journal, providers)
+        self.caller = Caller(journal, providers, operations)
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
         """A task that outlives its caller; it ends with the engine at the latest."""
