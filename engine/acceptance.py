@@ -84,12 +84,14 @@ def check(
     """
     check_names(idempotency_key=key, principal=principal or None, subject=subject, undoes=undoes)
     _check_named(preferred, only, policy)
-    _check_bound(operation, only, undoes)
+    chosen = operation.effect if effect is None else _effect(effect, operation)
+    _check_bound(operation, only)
+    _check_undoing(operation, chosen, only, undoes)
     (columns, labels), sum_ = _split_for(operation, context), exact(amount)
     _check_quotable(operation, columns.get("pair"), sum_, policy)
     return Asked(
         operation=operation,
-        effect=operation.effect if effect is None else _effect(effect, operation),
+        effect=chosen,
         columns=columns,
         labels=labels,
         body=plain(body),
@@ -136,7 +138,14 @@ def _limit(
     return most
 
 
-def _check_bound(operation: Operation, only: str | None, undoes: str | None) -> None:
+def _check_undoing(operation: Operation, effect: Effect, only: str | None, undoes: str | None) -> None:
+    if undoes is not None and (only is None or effect is not Effect.IDEMPOTENT):
+        raise InvalidRequest(
+            f"{operation.name} undoes a request: it must be idempotent, and asked of its provider only"
+        )
+
+
+def _check_bound(operation: Operation, only: str | None) -> None:
     """Refuse what is about something that a provider has given, and does not say which one; and the other way round.
 
     Errors: InvalidRequest.
@@ -144,10 +153,6 @@ def _check_bound(operation: Operation, only: str | None, undoes: str | None) -> 
     if operation.name in TENDING and only is None:
         raise InvalidRequest(
             f"{operation.name!r} is asked about something that a provider has given: say which one has, only=…"
-        )
-    if undoes is not None and (only is None or operation.effect is not Effect.IDEMPOTENT):
-        raise InvalidRequest(
-            f"{operation.name} undoes a request: it must be idempotent, and asked of its provider only"
         )
     if operation.quoted and only is not None:
         raise InvalidRequest(f"{operation.name} compares quotes, so it cannot be asked of {only!r} only")

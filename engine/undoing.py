@@ -50,8 +50,8 @@ class Undoings:
     async def serve(self, ticket: Ticket) -> Answer:
         """Serve a caller who takes something back. Should that fail, or the caller go, it is tried again later."""
         unused = self._runner.journal.ledger.standing.unused
-        key = unused.undoing.get(ticket.request_id)
-        if key is None or key in self._seen_to:
+        key = unused.undoing[ticket.request_id]
+        if key in self._seen_to:
             return await self._runner.serve(ticket)
         self._seen_to.add(key)
         try:

@@ -12,6 +12,7 @@ from understudy.adapters.rental import rent_number_with_failover
 from understudy.engine import (
     AllProvidersFailed,
     Engine,
+    InvalidRequest,
     Transient,
 )
 from understudy.events.operations import AlertRaised
@@ -114,3 +115,21 @@ def test_a_cancel_that_a_stop_cuts_short_is_done_after_the_restart(stage: Any, k
     played(stage, alpha, act=act, log=log)
     assert alpha.books == {"alpha-1": "open"}
     played(stage, alpha, act=again, log=log if kept == "memory" else stage.file())
+
+
+@pytest.mark.parametrize("wrong", [{}, {"only": None}, {"effect": "read"}, {"undoes": ""}])
+def test_what_undoes_a_request_is_idempotent_and_asked_of_its_provider(stage: Any, wrong: dict[str, Any]) -> None:
+    class Desk(Shop):
+        async def call(self, operation: str, request: Any, **more: Any) -> Any:
+            return operation
+
+    async def act(engine: Engine) -> None:
+        usual = {"effect": "idempotent", "only": "alpha", "undoes": "r", "context": {"rental_id": "alpha-1"}, **wrong}
+        if wrong:
+            with pytest.raises(InvalidRequest, match="undoes"):
+                await engine.call("release", **usual)
+        else:
+            assert (await engine.call("release", **usual)).reply == "release"
+        assert engine.standing.unused.owed == {}
+
+    played(stage, Desk("alpha"), act=act)
