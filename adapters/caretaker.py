@@ -27,8 +27,22 @@ class OtherRules(UnderstudyError):
     """The last engine decided by other rules than this version's: only the next start may change them in the log."""
 
 
-async def obey_inbox(path: Path) -> Sequence[int]:
+class _AsOf(RealSystem):
+    """The system at an instant that is told."""
+
+    def __init__(self, at_us: int) -> None:
+        super().__init__()
+        self._at_us = at_us
+
+    def now_us(self) -> int:
+        """That instant."""
+        return self._at_us
+
+
+async def obey_inbox(path: Path, *, now_us: int | None = None) -> Sequence[int]:
     """Obey every command that waits, in order; the ids of those that were taken, and are durable.
+
+    `now_us` is what the events are dated as, and None the time that it is.
 
     Errors: LogInUse if an engine owns the log after all; OtherRules; LogUnavailable, NotALog, UnreadableEvent. What
             was not obeyed waits as before.
@@ -44,7 +58,7 @@ async def obey_inbox(path: Path) -> Sequence[int]:
                 ledger.fold(recorded(row))
             rest = cut_off(reader, ledger)
         _expect_our_rules(ledger)
-        journal = Journal(log, ledger, RealSystem())
+        journal = Journal(log, ledger, RealSystem() if now_us is None else _AsOf(now_us))
         log.describe_with(partial(tell, ledger.standing))
         if rest is not None:
             journal.follow(*rest, at_us=ledger.standing.at_us)
@@ -57,6 +71,18 @@ async def obey_inbox(path: Path) -> Sequence[int]:
     finally:
         await log.close()
     return [command.command_id for command in taken]
+
+
+async def tidy_up(path: Path) -> None:
+    """Own the log for an instant, and leave it tidy: nothing of what was forgotten is left beside it.
+
+    Errors: LogInUse if an engine owns the log, which does that itself; LogUnavailable, NotALog.
+    """
+    with SqliteReader.open(path) as reader:
+        stream = reader.stream
+    log = SqliteLog(path, stream=stream, brief=True)
+    await log.open(f"understudy, tidying up: {socket.gethostname()}:{os.getpid()}")
+    await log.close()
 
 
 def _expect_our_rules(ledger: Ledger) -> None:

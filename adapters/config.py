@@ -11,12 +11,16 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from understudy.adapters.archive.nightly import NightlyArchive
+from understudy.adapters.archive.settings import ArchiveSettings, archive_settings
 from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place
 from understudy.adapters.config_environment import take_environment
 from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
 from understudy.adapters.config_files import read_values
 from understudy.adapters.config_schema import Setting
-from understudy.events.names import did_you_mean
+from understudy.engine.ports import Chore
+from understudy.events.drill_schedule import SCHEDULE
+from understudy.events.names import did_you_mean, snake_case
 from understudy.events.policy import Policy
 
 __all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy", "policy_from", "policy_over"]
@@ -24,6 +28,8 @@ __all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy",
 DEFAULT: Final = "default"
 """The provenance of a setting that nobody has set."""
 
+_ARCHIVE: Final = "archive"
+"""A table of the file that is not about the policy."""
 _DEPTH_OF_PROVIDER_SETTING: Final = 3
 
 
@@ -33,12 +39,18 @@ class LoadedPolicy:
 
     Shape:  `provenance` has every setting of the policy, and of each provider those that are set, as
             `providers.<id>.<setting>`: the file's name, the variable's, or `default`. `blank` tells that there was a
-            file, and that it sets nothing.
+            file, and that it sets nothing. `archive` is what its table `[archive]` says.
     """
 
     policy: Policy
     provenance: Mapping[str, str]
     blank: bool = False
+    archive: ArchiveSettings | None = None
+
+    @property
+    def chores(self) -> tuple[Chore, ...]:
+        """What an engine with these settings is to do beside serving: its `chores`."""
+        return () if self.archive is None else (NightlyArchive(self.archive),)
 
 
 def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> LoadedPolicy:
@@ -49,10 +61,14 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
     draft, values = Draft(), None
     if path is not None:
         values = read_values(path)
-        draft.take(values, source=str(path))
+        own = {name: table for name, table in values.items() if snake_case(name) != _ARCHIVE}
+        draft.take(own, source=str(path))
     take_environment(draft, environment or {})
     policy = _checked(draft, source="the environment" if path is None else str(path))
-    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy), blank=values is not None and not values)
+    tables = [table for name, table in (values or {}).items() if snake_case(name) == _ARCHIVE]
+    archive = archive_settings(tables[0], source=str(path)) if tables else None
+    blank = values is not None and not values
+    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy), blank=blank, archive=archive)
 
 
 def policy_over(own: Policy, *, environment: Mapping[str, str], source: str) -> LoadedPolicy:
@@ -123,6 +139,8 @@ def _described(draft: Draft, one: Any, *, source: str) -> tuple[Origin, str]:
         return Origin(source=source, label=""), str(one["ctx"]["error"])
     about = _about(place)
     origin = draft.origins.get(place[: _depth(place)]) or _parent(draft, place)
+    if one["type"] == SCHEDULE:
+        return origin, f"has the line {shown(value)}, which {one['msg']}"
     if about is None:
         return origin, f"is {shown(value)}: {one['msg']}"
     if one["type"] == "missing":

@@ -81,6 +81,8 @@ def _allowed(name: str, kind: Spec, shared: Mapping[str, Spec]) -> str:
         return f"one of {', '.join(choices)}"
     if name in _TABLES:
         return _TABLES[name]
+    if name.endswith("_url"):
+        return "an https:// or http:// address without a password in it"
     match kind.get("type"):
         case "integer":
             unit = " of milliseconds" if name.endswith("_ms") else ""
@@ -91,6 +93,8 @@ def _allowed(name: str, kind: Spec, shared: Mapping[str, Spec]) -> str:
             return "true or false"
         case "array" if "$ref" in kind["items"]:
             return "a list of providers, or a table of them by id"
+        case "array" if name == "drill_schedule":
+            return "a list of lines like 'monthly on 1 at 03:00: outage alpha for 60s'"
         case "array":
             return f"a list, each {_allowed(name, _resolved(kind['items'], shared), shared)}"
         case _:

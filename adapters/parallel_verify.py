@@ -57,6 +57,7 @@ class Share:
     stream: str
     after: int
     through: int
+    archive: Path | None = None
 
     @property
     def work(self) -> int:
@@ -73,26 +74,29 @@ def verify_file(
     path: Path,
     *,
     stream: str | None = None,
+    after: int = 0,
     through: int | None = None,
+    archive: Path | None = None,
     jobs: int,
     small: int = SMALL,
     progress: Progress | None = None,
 ) -> Verification:
     """Verify a log in a file with up to `jobs` processes; a log of fewer than `small` events with this one alone.
 
+    It begins `after` an event, as `replay.verify.verify`; archived files are looked for in `archive`.
     Errors: as the reader's; WorkerLost, when a process was killed from outside or found a bug.
     """
-    with SqliteReader.open(path, stream=stream) as reader:
+    with SqliteReader.open(path, stream=stream, archive=archive) as reader:
         end = reader.head().seq if through is None else through
-        shares = plan(reader, path, end=end, jobs=jobs) if jobs > 1 and end >= small else []
+        shares = plan(reader, path, after=after, end=end, archive=archive, jobs=jobs) if end - after >= small else []
         if len(shares) < 2:  # noqa: PLR2004 - one share is no sharing.
             with _without_cycles():
-                return verify(reader, through=end, progress=_alone(progress, end))
+                return verify(reader, after=after, through=end, progress=_alone(progress, end - after))
         chains, recomputed = zip(*shared_out(shares, progress), strict=True)
         if handed_over(recomputed):
             return summed_up(reader.stream, end, chains=chains, recomputed=recomputed)
         with _without_cycles():
-            return verify(reader, through=end, progress=_alone(progress, end))
+            return verify(reader, after=after, through=end, progress=_alone(progress, end - after))
 
 
 @contextmanager
@@ -107,11 +111,13 @@ def _without_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def plan(reader: SqliteReader, path: Path, *, end: int, jobs: int) -> list[Share]:
+def plan(
+    reader: SqliteReader, path: Path, *, after: int = 0, end: int, archive: Path | None = None, jobs: int
+) -> list[Share]:
     """The shares of up to `jobs` workers; fewer where the log cannot be cut so often."""
     last = min(end, reader.head().seq)
-    cuts = [0]
-    for near in _places(reader, last=last, jobs=jobs):
+    cuts = [after]
+    for near in _places(reader, after=after, last=last, jobs=jobs):
         try:
             cut = seam(reader, near=near, through=last)
         except UnreadableEvent:  # The file is damaged there; whoever reads in order will tell.
@@ -120,17 +126,18 @@ def plan(reader: SqliteReader, path: Path, *, end: int, jobs: int) -> list[Share
             return []
         cuts.append(cut)
     return [
-        Share(path=path, stream=reader.stream, after=after, through=through)
-        for after, through in pairwise([*cuts, end])
+        Share(path=path, stream=reader.stream, after=start, through=through, archive=archive)
+        for start, through in pairwise([*cuts, end])
     ]
 
 
-def _places(reader: SqliteReader, *, last: int, jobs: int) -> list[int]:
+def _places(reader: SqliteReader, *, after: int, last: int, jobs: int) -> list[int]:
     """Where to cut, so that all are done at the same time: whoever must fold all rows before its part gets less."""
-    if restored_without_rows(reader, through=last // 2):
-        return [last * place // jobs for place in range(1, jobs)]
+    length = last - after
+    if restored_without_rows(reader, through=after + length // 2) > after:
+        return [after + length * place // jobs for place in range(1, jobs)]
     rest = 1 - _FOLD_SHARE
-    return [int(last * (1 - rest**place) / (1 - rest**jobs)) for place in range(1, jobs)]
+    return [after + int(length * (1 - rest**place) / (1 - rest**jobs)) for place in range(1, jobs)]
 
 
 def _alone(progress: Progress | None, end: int) -> Callable[[int], None] | None:
@@ -216,7 +223,7 @@ def _work(share: Share, pipe: connection.Connection) -> None:
     """What a worker does. An error that is none of ours ends it with a traceback, and its pipe with it."""
     half = share.through - share.after
     try:
-        with SqliteReader.open(share.path, stream=share.stream) as reader, _without_cycles():
+        with SqliteReader.open(share.path, stream=share.stream, archive=share.archive) as reader, _without_cycles():
             chain = check_chain(reader, after=share.after, through=share.through, progress=pipe.send)
             found = recompute(
                 reader, after=share.after, through=share.through, progress=lambda done: pipe.send(half + done)

@@ -12,7 +12,7 @@ from understudy.engine.arguments import MOST_DIGITS, check_name, check_names, ex
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
-from understudy.engine.operation import Operation, effect_named
+from understudy.engine.operation import Operation, check_undoing, effect_named
 from understudy.engine.provider import Request
 from understudy.engine.reports import Discretion
 from understudy.engine.ticket import Ticket
@@ -20,7 +20,7 @@ from understudy.events.log import ClaimKey, SideWrite, StoreSensitive
 from understudy.events.policy import Policy
 from understudy.events.record import record
 from understudy.events.requests import RequestAccepted
-from understudy.events.sensitive import conceal
+from understudy.events.sensitive import conceal, token_of
 from understudy.events.vocabulary import SIDE_OPERATIONS, TENDING, Effect
 
 KEY_LIFE_US: Final = 30 * 24 * 3_600_000_000
@@ -86,7 +86,7 @@ def check(
     _check_named(preferred, only, policy)
     chosen = operation.effect if effect is None else _effect(effect, operation)
     _check_bound(operation, only)
-    _check_undoing(operation, chosen, only, undoes)
+    check_undoing(operation, chosen, only=only, undoes=undoes)
     (columns, labels), sum_ = _split_for(operation, context), exact(amount)
     _check_quotable(operation, columns.get("pair"), sum_, policy)
     return Asked(
@@ -136,13 +136,6 @@ def _limit(
     if most is not None and most <= 0:
         raise InvalidRequest(f"max_price must be above 0, not {most}")
     return most
-
-
-def _check_undoing(operation: Operation, effect: Effect, only: str | None, undoes: str | None) -> None:
-    if undoes is not None and (only is None or effect is not Effect.IDEMPOTENT):
-        raise InvalidRequest(
-            f"{operation.name} undoes a request: it must be idempotent, and asked of its provider only"
-        )
 
 
 def _check_bound(operation: Operation, only: str | None) -> None:
@@ -222,8 +215,9 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
     request_id = journal.system.new_id()
     hidden, taken = _hidden(asked, log.salt)
     body_hash = None if asked.key is None else asked.fingerprint(log.salt)
-    event = _accepted(asked, request_id, hidden, now_us=now_us, body_hash=body_hash)
-    subject = asked.subject or request_id
+    whose = None if asked.subject is None else token_of(log.salt, asked.subject)
+    event = _accepted(asked, request_id, hidden, now_us=now_us, body_hash=body_hash, whose=whose)
+    subject = event.subject or request_id
     side: list[SideWrite] = []
     for token, value in taken.items():
         side.append(StoreSensitive(token=token, subject=subject, value=value))
@@ -268,7 +262,9 @@ def _hidden(asked: Asked, salt: bytes) -> tuple[Any, Mapping[str, str]]:
     return conceal(told, asked.operation.sensitive, salt) if asked.operation.sensitive else (told, _NOTHING)
 
 
-def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_hash: str | None) -> RequestAccepted:
+def _accepted(
+    asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_hash: str | None, whose: str | None
+) -> RequestAccepted:
     """The event; `hidden` has the body and the labels with sensitive values concealed."""
     return RequestAccepted(
         request_id=request_id,
@@ -288,6 +284,7 @@ def _accepted(asked: Asked, request_id: str, hidden: Any, *, now_us: int, body_h
         undone_by=asked.operation.undone_by,
         undoes=asked.undoes,
         max_price=asked.max_price,
+        subject=whose,
         **asked.columns,
     )
 

@@ -3,7 +3,9 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from understudy.engine.commands import Probe, Resolve, SetPreferences, Sync, Wish, obey
+from understudy.engine import drilling
+from understudy.engine.commands import Probe, RecordSegment, Resolve, SetPreferences, Sync, Wish, obey
+from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.errors import EngineClosed, ProviderError
 from understudy.engine.offers import SYNC, next_sync_us
 from understudy.engine.pinging import next_ping_us
@@ -21,9 +23,20 @@ CLOCK_STEP_US: Final = 1_000_000
 """A wall clock further off than this has been set."""
 
 
+SWEPT_AT_ONCE: Final = 128
+"""Archived rows that are removed in one go: a few milliseconds, for which a commit may have to wait."""
+SWEEP_REST: Final = 3
+"""How long commits have the store for themselves after some archived rows were removed, in lengths of that."""
+SWEEP_REST_US: Final = 5_000
+"""And at least so long."""
+
+
 def start(runner: Runner, engine: "Engine") -> None:
     """Start what runs until the engine stops."""
     runner.spawn(_watch(runner, engine), name="watch inbox and clock")
+    drilling.skip_missed(runner.journal)
+    runner.spawn(drilling.keep_schedule(runner), name="keep the schedule of drills")
+    runner.spawn(_remove_archived(runner), name="remove archived rows")
     for settings in engine.policy.providers:
         if settings.has_ping:
             runner.spawn(_ping(runner, engine, settings.id), name=f"ping {settings.id}")
@@ -55,8 +68,12 @@ def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
     match wish:
         case Resolve(request_id=request_id):
             runner.wake(request_id)
+        case RecordSegment():
+            runner.spawn(_remove_archived(runner), name="remove archived rows")
         case Probe(provider=provider) if engine.policy.by_id[provider].has_ping:
             runner.spawn(_ask_once(engine, provider, "ping"), name=f"probe {provider}")
+        case StartDrill() | StopDrill():
+            drilling.attend(runner, engine)
         case SetPreferences():
             engine.follow_policy(runner.journal.ledger.standing.policy)
             runner.look_again()
@@ -71,6 +88,22 @@ def heed(runner: Runner, engine: "Engine", wish: Wish) -> None:
 async def _ask_once(engine: "Engine", provider: str, what: str) -> None:
     with suppress(ProviderError, LogUnavailable, EngineClosed):  # It is on record; the regular ones go on by that.
         await engine.ask(provider, what)
+
+
+async def _remove_archived(runner: Runner) -> None:
+    """Remove the rows that are on record as archived: a few at a time, so that commits hardly notice."""
+    journal = runner.journal
+    more = True
+    while more:
+        began_us = journal.system.now_us()
+        try:
+            await journal.log.durable(journal.log.head.seq)
+            more = await journal.log.remove_archived(most=SWEPT_AT_ONCE)
+        except LogUnavailable:
+            await journal.system.sleep_until(began_us + INBOX_US)
+            continue
+        now_us = journal.system.now_us()
+        await journal.system.sleep_until(now_us + max(SWEEP_REST_US, SWEEP_REST * (now_us - began_us)))
 
 
 async def _sync(runner: Runner, engine: "Engine", settings: ProviderSettings) -> None:

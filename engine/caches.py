@@ -123,7 +123,9 @@ def _from_milestone(reader: LogReader, seq: int, *, through: int) -> Ledger | No
 def _at_milestone(reader: LogReader, block: OpenedBlock) -> Ledger | None:
     try:
         policy = Policy.model_validate(block.rest["policy"])
-        lanes = Lanes.restored(policy, keys=block.keys, state=block.rest["words"])
+        rest = block.rest
+        drilled, aside = rest["drills"], rest.get("undrilled_words", ())
+        lanes = Lanes.restored(policy, keys=block.keys, state=rest["words"], drilled=drilled, undrilled=aside)
         return at_the_end_of(block, reader, lanes=lanes, stock=beliefs(block.rest["stock"]))
     except (KeyError, TypeError, ValueError):
         return None

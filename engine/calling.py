@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any, Final
 
 from understudy.engine import reports
+from understudy.engine.drills import touched
+from understudy.engine.edge import Edge
 from understudy.engine.errors import InvalidReply, ProviderError, TimedOut
 from understudy.engine.in_doubt import provider_settings
 from understudy.engine.journal import Journal
@@ -45,6 +47,7 @@ class Caller:
         self.providers = providers
         self._flaws = {name: one.flaw for name, one in operations.items() if one.flaw is not None}
         self.limits = Limits(asyncio.get_running_loop())
+        self.edge = Edge(journal)
 
     async def call(self, event: CallStarted, ticket: Ticket, now_us: int) -> None:
         """Have a request carried out, once its intent is as durable as its effect asks for."""
@@ -92,8 +95,11 @@ class Caller:
 
     async def side_call(self, event: CallStarted, ticket: Ticket, ask: Callable[[], Awaitable[Any]]) -> None:
         """Make a call outside any request (a ping, a stock query); raises the ProviderError that it ended in."""
-        started = self.journal.note(event)
-        error = await self._listen(started, ask, ticket, since_us=started.at_us)
+        now_us = self.journal.now_us()
+        standing = self.journal.ledger.standing
+        event = touched(standing, event, now_us=now_us) if standing.drills else event
+        started = self.journal.note(event, at_us=now_us)
+        error = await self._listen(started, ask, ticket, since_us=now_us)
         if error is not None:
             raise error
 
@@ -114,6 +120,8 @@ class Caller:
         """
         event: CallStarted = started.event  # type: ignore[assignment]
         journal = self.journal
+        if event.drill is not None:
+            ask = partial(self.edge.ask, started, ask)
         ours = False
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine is always awaited in a task.
@@ -138,6 +146,8 @@ class Caller:
             side = [StoreSensitive(token=token, subject=ticket.subject, value=text) for token, text in taken.items()]
             journal.note(told, at_us=now_us, side=side)
             ticket.learn(answer)
+            if taken:
+                ticket.discretion = ticket.discretion.knowing(taken.values())
             return None
         return self._note_failure(started, foreign, ticket, expired=limit.passed, since_us=since_us)
 

@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from understudy.engine import recovery
+from understudy.engine import drill_commands, recovery
 from understudy.engine.alerts import unsettled
+from understudy.engine.desk import Forget, Note, forgotten, noted
+from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.preferences import change_preferences, shown
-from understudy.engine.quarantine import RULES
 from understudy.engine.steps import Fail, Finish
+from understudy.engine.wish_form import LONGEST
+from understudy.engine.wish_form import WishForm as _Wish
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
 from understudy.events.operations import (
@@ -23,6 +25,7 @@ from understudy.events.operations import (
     OverrideCleared,
     OverrideSet,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.policy import ProviderSettings
@@ -36,21 +39,6 @@ from understudy.projections.standing import Standing
 COMMAND_REFUSED: Final = "command_refused"
 """The alert for a command that made no sense: it came from outside, no rule raises it. It is over with the next command
 that makes sense: whoever put it there has been back."""
-
-_LONGEST: Final = 500
-
-
-class _Wish(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    actor: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=_LONGEST)
-
-    @field_validator("actor")
-    @classmethod
-    def _somebody(cls, actor: str) -> str:
-        if actor == RULES:
-            raise PydanticCustomError("reserved", f"{RULES!r} is the name that the engine's own rules go by")
-        return actor
 
 
 class SetOverride(_Wish):
@@ -82,7 +70,7 @@ class Resolve(_Wish):
     command: Literal["resolve"] = "resolve"
     request_id: str
     executed: bool
-    reference: str | None = Field(default=None, max_length=_LONGEST)
+    reference: str | None = Field(default=None, max_length=LONGEST)
 
 
 class Release(_Wish):
@@ -107,10 +95,17 @@ class Sync(_Wish):
     provider: str | None = None
 
 
-_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync
+class RecordSegment(_Wish):
+    """Put on record that a stretch of the log is sealed in a file; `segment` has the other fields of the event."""
+
+    command: Literal["record_segment"] = "record_segment"
+    segment: dict[str, str | int | list[str] | list[int]]
+
+
+_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment | Note
 """Wishes that each become one event."""
-Wish = _Plain | SetPreferences
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync)
+Wish = _Plain | SetPreferences | StartDrill | StopDrill | Forget
+W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, StartDrill, StopDrill, Note)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -131,7 +126,7 @@ def obey(journal: Journal, command: Command) -> Wish | None:
             *taken,
             shown(journal.ledger.standing.policy),
         ]  # An UPDATE in SQL has shown already what it wanted.
-        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:_LONGEST]), side=side)
+        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:LONGEST]), side=side)
         return None
     for name in list(journal.ledger.standing.alerts):
         alert, _, subject = name.partition("|")
@@ -148,6 +143,11 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
     now_us = journal.now_us()
     if isinstance(wish, SetPreferences):
         change_preferences(journal, wish.changes, actor=wish.actor, reason=wish.reason, side=side)
+    elif isinstance(wish, Forget):
+        event, erasure = forgotten(journal.ledger, wish)
+        journal.note(event, at_us=now_us, side=[*side, erasure])
+    elif isinstance(wish, StartDrill | StopDrill):
+        drill_commands.carry_out(journal, wish, side=side)
     else:
         journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
 
@@ -183,6 +183,8 @@ def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
     if isinstance(wish, Sync):
         expect_listing(known, wish.provider)
         return SyncRequested(**wish.model_dump(exclude={"command"}))
+    if isinstance(wish, RecordSegment):
+        return SegmentArchived.of({**wish.segment, "actor": wish.actor, "reason": wish.reason})
     if wish.provider not in known:
         raise InvalidRequest(f"provider {wish.provider!r} is unknown; known: {', '.join(known)}")
     match wish:
@@ -199,6 +201,8 @@ def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
             if why_not is not None:
                 raise InvalidRequest(why_not)
             return QuarantineReleased(**wish.model_dump(exclude={"command"}))
+        case Note():
+            return noted(wish)
         case _:
             assert_never(wish)
 

@@ -175,7 +175,9 @@ def _of_the_bound(
         return FORCED_OPEN, record.override.until_us if record.override else None
     if record.misconfigured_us:
         return MISCONFIGURED, None
-    return _of_the_pace(standing, record, settings, asked.now_us) or asked.common or _ELIGIBLE
+    # What has begun there must not wait for a pause that a drill has made up.
+    heard = standing.undrilled.get(settings.id, record)
+    return _of_the_pace(standing, heard, settings, asked.now_us) or asked.common or _ELIGIBLE
 
 
 def too_late_for(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, resuming, room, running
+from understudy.engine import acceptance, background, commands, drilling, resuming, room, running
 from understudy.engine.cut_off import cut_off
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
@@ -19,7 +19,7 @@ from understudy.engine.keyed import Keyed
 from understudy.engine.opening import ledger_of
 from understudy.engine.operated import Operated
 from understudy.engine.operation import Answer, Operation
-from understudy.engine.ports import Identity, System, check_log
+from understudy.engine.ports import Chore, Identity, System, check_log
 from understudy.engine.provider import Provider, Reply, by_id
 from understudy.engine.quotes import QuoteVerdict, ask_everybody
 from understudy.engine.runner import Runner
@@ -57,11 +57,12 @@ class Engine(Operated):
         system: System | None = None,
         operations: Sequence[Operation] = (),
         watch: bool = True,
+        chores: Sequence[Chore] = (),
     ) -> None:
         """Nothing happens before `start`.
 
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
-        settings. `watch` off: no pings, no inbox, no look at the wall clock.
+        settings. `watch` off: no pings, no inbox, no look at the wall clock. `chores` are done while it runs.
         Errors: ValueError for no provider at all, and for repeated or unknown ids; TypeError for what is no list of
                 providers, no provider or no log.
         """
@@ -73,6 +74,7 @@ class Engine(Operated):
         self._system: System = system or RealSystem()
         self._operations = {one.name: one for one in operations}
         self._watch = watch
+        self._chores = tuple(chores)
         self._hooks = Hooks(self)
         self._at_work: _AtWork | None = None
 
@@ -114,10 +116,13 @@ class Engine(Operated):
         keeper = Keeper(journal, runner)
         journal.keep = keeper.take
         await resuming.resume(runner, self._operations)
+        journal.operations = self._operations
         self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
         running.entered(self)
         if self._watch:
             background.start(runner, self)
+        for chore in self._chores:
+            runner.spawn(chore.run(self._log, self._system), name=f"chore {type(chore).__name__}")
 
     async def stop(self, *, grace_ms: int | None = None) -> None:
         """Let requests end, note what is left, let the log go. Safe to repeat.
@@ -129,6 +134,7 @@ class Engine(Operated):
         if at_work is None:
             return
         runner = at_work.runner
+        drilling.close(runner)
         try:
             await runner.close(grace_s=(self._in_force.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
             runner.journal.note(EngineStopped(writer=self._system.identity().writer))

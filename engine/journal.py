@@ -1,6 +1,6 @@
 """Where the engine writes: every append is folded at once, and what must follow from it follows at once."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from understudy.engine.follow_ups import due, may_be_due
@@ -13,6 +13,7 @@ from understudy.events.row import Recorded
 
 if TYPE_CHECKING:
     from understudy.engine.hooks import Hooks
+    from understudy.engine.operation import Operation
 
 
 class Journal:
@@ -25,6 +26,8 @@ class Journal:
         self.keep: Callable[[SealedBlock], object] = _forget
         """What is done with a block that is full."""
         self.hooks: Hooks | None = None
+        self.operations: Mapping[str, Operation] | None = None
+        """What is declared, while an engine serves requests by it; None while an operator only has his say."""
 
     def now_us(self) -> int:
         """Engine time, never before the last event."""

@@ -61,6 +61,11 @@ class Line:
         """Whether anybody stands in line."""
         return bool(self._places)
 
+    @property
+    def who(self) -> tuple[str, ...]:
+        """The ids of those who stand in line, as they have come."""
+        return tuple(self._places)
+
     def has(self, waits_for: Hashable) -> bool:
         """Whether anybody waits for that."""
         return waits_for in self._queues

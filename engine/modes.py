@@ -5,13 +5,14 @@ from typing import Final
 from understudy.engine.eligibility import pings_fail
 from understudy.events.calls import CallFailed, CallSucceeded
 from understudy.events.decisions import Event
+from understudy.events.drills import DrillEnded
 from understudy.events.operations import EngineStarted, ModeChanged, OverrideCleared, OverrideSet, PolicyActivated
 from understudy.events.policy import ProviderSettings
 from understudy.events.vocabulary import FailureKind, ForcedState, Mode, ServicePriority
 from understudy.projections import lane_step as lane
 from understudy.projections.standing import Standing
 
-TURNING: Final = frozenset({EngineStarted, PolicyActivated, OverrideSet, OverrideCleared})
+TURNING: Final = frozenset({DrillEnded, EngineStarted, PolicyActivated, OverrideSet, OverrideCleared})
 """Events after which providers may be able to serve, or no longer, whatever their circuits say."""
 _CIRCUITS: Final = lane.OPENED | lane.CLOSED | lane.REOPENED
 
@@ -32,14 +33,15 @@ def may_turn(standing: Standing, event: Event, changed: int) -> bool:
 def mode_of(standing: Standing) -> Mode:
     """Normal while anybody of the best tier can serve, degraded while a backup can, else emergency."""
     providers = [one for one in standing.policy.providers if not one.free_price]
-    able = {int(settings.priority) for settings in providers if _is_able(standing, settings)}
+    able = {int(settings.priority) for settings in providers if is_able(standing, settings)}
     best = min([int(settings.priority) for settings in providers], default=None)
     if best is None or best in able:
         return Mode.NORMAL
     return Mode.DEGRADED if any(tier < ServicePriority.EMERGENCY for tier in able) else Mode.EMERGENCY
 
 
-def _is_able(standing: Standing, settings: ProviderSettings) -> bool:
+def is_able(standing: Standing, settings: ProviderSettings) -> bool:
+    """Whether a provider can serve now, as far as its circuits, its account and operators have a say."""
     record = standing.providers[settings.id]  # The policy that names it has made it.
     forced = record.forced(standing.at_us)
     if forced is not None:

@@ -7,7 +7,7 @@ Replay asks the same question at the same place and compares.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from understudy.engine import eligibility
+from understudy.engine import drills, eligibility
 from understudy.engine.columns import columns_of
 from understudy.engine.decide import decide
 from understudy.engine.dice import BACK_OFF, below
@@ -136,19 +136,18 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
             return _not_again(state, veto, standing, now_us=now_us, draw=draw)
     settings = provider_settings(standing.policy, turn.provider)
     operation, part = part_of(accepted, settings, created=turn.created)
-    return Call(
-        CallStarted(
-            request_id=accepted.request_id,
-            provider=turn.provider,
-            operation=operation,
-            attempt=progress.attempts + 1,
-            retry=turn.retry,
-            **columns_of(accepted),
-            key=provider_key(accepted.request_id, turn.provider, part),
-            deadline_at_us=min(accepted.deadline_at_us, now_us + standing.policy.timeout_us(turn.provider)),
-            amount_due=None if operation == CREATE else turn.due,
-        )
+    call = CallStarted(
+        request_id=accepted.request_id,
+        provider=turn.provider,
+        operation=operation,
+        attempt=progress.attempts + 1,
+        retry=turn.retry,
+        **columns_of(accepted),
+        key=provider_key(accepted.request_id, turn.provider, part),
+        deadline_at_us=min(accepted.deadline_at_us, now_us + standing.policy.timeout_us(turn.provider)),
+        amount_due=None if operation == CREATE else turn.due,
     )
+    return Call(drills.in_turn(standing, accepted, turn, call, now_us=now_us) if standing.drills else call)
 
 
 def _not_again(state: Chosen, veto: Verdict | None, standing: Standing, *, now_us: int, draw: int) -> Step:

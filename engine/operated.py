@@ -4,7 +4,12 @@ from abc import abstractmethod
 from typing import Any
 
 from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride, SetPreferences, W
+from understudy.engine.desk import Note
+from understudy.engine.drill_commands import StartDrill, StopDrill
+from understudy.engine.drills import running
+from understudy.events.drills import DrillForm
 from understudy.events.vocabulary import ForcedState
+from understudy.projections.standing import Standing
 
 
 class Operated:
@@ -50,6 +55,37 @@ class Operated:
         Errors: InvalidRequest for an unknown name, and for a value that cannot be.
         """
         self._wish(SetPreferences, changes=changes, actor=actor, reason=reason)
+
+    def note(self, provider: str, text: str, *, actor: str) -> None:
+        """Keep a peculiarity of a provider on record, for whoever looks at it later; no decision reads it.
+
+        Errors: InvalidRequest for an unknown provider, and for a text that is empty or longer than 500 characters.
+        """
+        self._wish(Note, provider=provider, text=text, actor=actor)
+
+    def drill(
+        self, form: DrillForm | str, provider: str | None = None, *, for_ms: int, actor: str, reason: str, **more: Any
+    ) -> str:
+        """Hold a drill: make a fault up at a provider (`outage`, `brownout`, `throttle`, `flap`), or many (`chaos`).
+
+        `more` are the other fields of `engine.drill_commands.StartDrill`. Returns the drill's id.
+        Errors: InvalidRequest if there is a drill there, if it would last too long, or if nobody else can serve and
+                `even_the_last` is not said.
+        """
+        self._wish(StartDrill, form=form, provider=provider, for_ms=for_ms, actor=actor, reason=reason, **more)
+        return next(one.drill for one in running(self.standing) if (one.form, one.provider) == (form, provider))
+
+    def stop_drill(self, drill: str | None = None, *, actor: str, reason: str) -> None:
+        """End a drill now, or all that run.
+
+        Errors: InvalidRequest if there is none.
+        """
+        self._wish(StopDrill, drill=drill, actor=actor, reason=reason)
+
+    @property
+    @abstractmethod
+    def standing(self) -> Standing:
+        """What the log adds up to."""
 
     @abstractmethod
     def _wish(self, kind: type[W], **fields: Any) -> None:

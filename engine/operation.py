@@ -49,6 +49,17 @@ class Operation:
             )
 
 
+def check_undoing(operation: Operation, effect: Effect, *, only: str | None, undoes: str | None) -> None:
+    """Refuse to have a request undone by what may not be repeated, or by anybody but its provider.
+
+    Errors: InvalidRequest.
+    """
+    if undoes is not None and (only is None or effect is not Effect.IDEMPOTENT):
+        raise InvalidRequest(
+            f"{operation.name} undoes a request: it must be idempotent, and asked of its provider only, only=…"
+        )
+
+
 def effect_named(name: Effect | str) -> Effect:
     """An effect class by its name.
 

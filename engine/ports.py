@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
+from understudy.events.log import EventLog
+
 
 class Identity(NamedTuple):
     """Who writes: the version of Understudy and of Python, and the writer's name (`host:pid`)."""
@@ -37,6 +39,13 @@ class System(Protocol):
 
     async def sleep_until(self, at_us: int) -> None:
         """Wait for an instant of engine time."""
+
+
+class Chore(Protocol):
+    """Something that is done beside serving for as long as an engine runs."""
+
+    async def run(self, log: EventLog, system: System) -> None:
+        """Do it until cancelled, which must pass on promptly. What goes wrong is told by logging, not raised."""
 
 
 def check_log(log: object) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from understudy.engine.assess import Assessed, assess_all, assess_observed
 from understudy.engine.columns import columns_of
 from understudy.engine.consensus import judge
+from understudy.engine.drills import touched
 from understudy.engine.eligibility import OUR_LIMITS, asking
 from understudy.engine.endings import fail
 from understudy.engine.request_state import QUOTE, Progress, Quoting
@@ -159,7 +160,7 @@ def ask_on(state: Quoting, standing: Standing, *, now_us: int) -> Step | None:
 
 def _call(state: Quoting, standing: Standing, now_us: int) -> CallStarted:
     accepted, provider = state.progress.accepted, state.to_ask[0]
-    return CallStarted(
+    call = CallStarted(
         request_id=accepted.request_id,
         provider=provider,
         operation=QUOTE,
@@ -167,3 +168,4 @@ def _call(state: Quoting, standing: Standing, now_us: int) -> CallStarted:
         key="",
         deadline_at_us=min(accepted.deadline_at_us, now_us + standing.policy.timeout_us(provider)),
     )
+    return touched(standing, call, now_us=now_us) if standing.drills else call

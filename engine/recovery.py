@@ -62,7 +62,7 @@ async def ticket_of(journal: Journal, accepted: RequestAccepted, operations: Map
     declared = operations.get(accepted.operation)
     names = declared.sensitive if declared else frozenset[str]()
     discretion = Discretion(names, journal.log.salt, frozenset(known.values()))
-    return Ticket(_request(accepted, known), discretion, accepted.request_id)
+    return Ticket(_request(accepted, known), discretion, accepted.subject or accepted.request_id)
 
 
 def _request(accepted: RequestAccepted, known: Mapping[str, str]) -> Request:

@@ -1,5 +1,6 @@
 """How calls end, as events: what a provider answered or raised, put into our words, concealed and cut to size."""
 
+from collections.abc import Iterable
 from dataclasses import field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
@@ -19,6 +20,8 @@ from understudy.events.vocabulary import AbandonReason, Effect, FailureKind
 
 MESSAGE_LIMIT: Final = 500
 """Characters of a provider's message that are kept."""
+CODE_LIMIT: Final = 100
+"""Characters of a provider's code that are kept."""
 LONGEST_PAUSE_MS: Final = 7 * 86_400_000
 """No provider is left alone for longer because of what it says: nothing could be done about it."""
 _BYTES_MODES: Final[tuple[Literal["utf8", "base64"], ...]] = ("utf8", "base64")
@@ -33,6 +36,10 @@ class Discretion:
     names: frozenset[str] = frozenset()
     salt: bytes = b""
     values: frozenset[str] = field(default=frozenset())
+
+    def knowing(self, values: Iterable[str]) -> "Discretion":
+        """The same, with values that a provider has told meanwhile."""
+        return Discretion(self.names, self.salt, self.values.union(values))
 
 
 def plain_json(value: object) -> tuple[JsonValue, bytes]:
@@ -66,6 +73,7 @@ def succeeded(
         operation=call.operation,
         attempt=call.attempt,
         retry=call.retry,
+        drill=call.drill,
         **columns_of(call),
         started_seq=started.seq,
         latency_us=at_us - started.at_us,
@@ -123,7 +131,7 @@ def failed(
         started_seq=started.seq,
         latency_us=max(0, ended_us - started.at_us),
         network=error.network,
-        code=None if error.code is None else _text(error.code[:100]),
+        code=None if error.code is None else _text(redact(error.code, discretion.values, CODE_LIMIT)),
         message=_text(redact(error.message, discretion.values, MESSAGE_LIMIT)) or None,
         error_type=error_type,
         # No pause is no time: it would be over before the next decision, which would ask nobody else.

@@ -49,8 +49,9 @@ class Restoration:
         self._reader = reader
         self._builder = builder
         self.end = reader.head().seq if through is None else through
+        self._base = min(self.end, reader.archived_through)
         sealed = min(self.end, reader.sealed_through(fold_version=FOLD_VERSION))
-        self.ledger = told_in_full(reader, through=self.end if builder is None else sealed)
+        self.ledger = told_in_full(reader, through=self.end if builder is None else max(sealed, self._base))
         self.seq = self.ledger.standing.seq
         self.rows_ahead = self.end - max(self.seq, sealed)
         """How many events must be read as rows, if all blocks can be trusted."""
@@ -69,7 +70,8 @@ class Restoration:
                     yield from self._fold_rows(self.end)
                     break
         except BrokenBlock:  # One that is whole, and not of these rows.
-            self.ledger, self.seq = Ledger(), 0
+            self.ledger = told_in_full(self._reader, through=self._base)
+            self.seq = self.ledger.standing.seq
             self._builder = self._builder and BlockBuilder()
             yield from self._fold_rows(self.end)
         self.ledger.builder = self._builder

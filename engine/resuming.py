@@ -6,12 +6,14 @@ from functools import partial
 from understudy.engine import recovery
 from understudy.engine.aftercare import watched_tickets
 from understudy.engine.decide import RULES_VERSION
+from understudy.engine.drilling import end_all
 from understudy.engine.health_facts import tell
 from understudy.engine.journal import Journal
 from understudy.engine.operation import Operation
 from understudy.engine.ports import Identity
 from understudy.engine.preferences import preferred, take_over
 from understudy.engine.runner import Runner
+from understudy.events.drills import DrillEnd
 from understudy.events.operations import EngineStarted
 from understudy.events.policy import Policy
 
@@ -29,6 +31,7 @@ def begin(journal: Journal, identity: Identity, configured: Policy) -> Policy:
         )
     )
     take_over(journal, preferred(configured, standing))
+    end_all(journal, DrillEnd.CRASHED)
     return standing.policy
 
 

@@ -41,7 +41,7 @@ class Runner:
         self.journal = journal
         self._tasks = Tasks()
         self._wakes: dict[str, asyncio.Event] = {}
-        self._line = Line(self.wake)
+        self.line = Line(self.wake)
         self.undoings = Undoings(self, operations)
         self.caller = Caller(journal, providers, operations)
 
@@ -83,7 +83,7 @@ class Runner:
 
     def look_again(self) -> None:
         """Something about a provider has changed: let those look again who wait until anybody may be asked."""
-        self._line.look()
+        self.line.look()
 
     async def close(self, *, grace_s: float) -> None:
         """Let requests end for a while, then interrupt the rest and wait for every task."""
@@ -99,7 +99,7 @@ class Runner:
         """
         whom = self._tasks.begin_serving()
         try:
-            if self._line.waiting:
+            if self.line.waiting:
                 await self._stand_behind(ticket.request_id)
             while True:
                 step, now_us = self._next(ticket)
@@ -131,7 +131,7 @@ class Runner:
             self._give_up(ticket, EndReason.INTERRUPTED)
             raise
         finally:
-            self._line.leave(ticket.request_id, served=False)
+            self.line.leave(ticket.request_id, served=False)
             self._tasks.end_serving(whom)
 
     async def settle(self, ticket: Ticket) -> None:
@@ -149,7 +149,7 @@ class Runner:
                     case _:
                         await self._carry_out(step, ticket, now_us)
         finally:
-            self._line.leave(ticket.request_id, served=False)
+            self.line.leave(ticket.request_id, served=False)
 
     def _end(self, ticket: Ticket, event: RequestCompleted | RequestFailed, now_us: int) -> Recorded:
         """Put the end of a request on record, and look after what it has left behind."""
@@ -219,11 +219,11 @@ class Runner:
 
     async def _call(self, call: CallStarted, ticket: Ticket, now_us: int) -> None:
         """Make a call; its end may be what somebody waits for."""
-        self._line.leave(ticket.request_id, served=True)
+        self.line.leave(ticket.request_id, served=True)
         try:
             await self.caller.call(call, ticket, now_us)
         finally:
-            self._line.advance()
+            self.line.advance()
 
     async def _conclude(self, ticket: Ticket, recorded: Recorded) -> None:
         """Make the end of a `once` request durable before its caller hears of it."""
@@ -253,7 +253,7 @@ class Runner:
     async def _stand_behind(self, request_id: str) -> None:
         """Let those go first who wait for the same: what is free now is theirs, even if they have not looked yet."""
         ledger = self.journal.ledger
-        if self._line.has(waited_for(ledger.requests[request_id], ledger.standing, now_us=self.journal.now_us())):
+        if self.line.has(waited_for(ledger.requests[request_id], ledger.standing, now_us=self.journal.now_us())):
             await self._pause(request_id, None, in_line=True)
         else:
             await asyncio.sleep(0)  # Whoever has just been called from the line looks first.
@@ -263,9 +263,9 @@ class Runner:
         ledger = self.journal.ledger
         state = ledger.requests[request_id]
         now_us = self.journal.now_us()
-        self._line.join(request_id, waited_for(state, ledger.standing, now_us=now_us))
+        self.line.join(request_id, waited_for(state, ledger.standing, now_us=now_us))
         deadline_us = state.progress.accepted.deadline_at_us
-        if until_us is None or not self._line.is_first(request_id):
+        if until_us is None or not self.line.is_first(request_id):
             return deadline_us
         return min(until_us, deadline_us, now_us + _LINE_AGAIN_US)
 

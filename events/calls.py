@@ -15,7 +15,8 @@ class CallFact(Fact):
 
     Shape:  `request_id` is None for calls outside a request (pings, stock). `attempt` counts the calls of the request
             from 1 (0 outside a request); `retry` counts the tries of this request at this provider from 0. Service,
-            country, rental and pair repeat the request's context, so that nobody needs a join.
+            country, rental and pair repeat the request's context, so that nobody needs a join. `drill` is the drill
+            that makes the call fail, or holds it back; None for a call that none touches.
     """
 
     request_id: str | None = None
@@ -27,6 +28,7 @@ class CallFact(Fact):
     country: str | None = None
     rental_id: str | None = None
     pair: str | None = None
+    drill: str | None = None
 
 
 @record(kw_only=True)

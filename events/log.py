@@ -71,11 +71,21 @@ class ClaimKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSensitive:
-    """Puts a value that the events must not hold into the erasable side table, under its salted hash."""
+    """Puts a value that the events must not hold into the erasable side table, under its salted hash.
+
+    Shape:  `subject` is whose it is: the salted hash of a name that a caller gave, or the id of the request.
+    """
 
     token: str
     subject: str
     value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetSensitive:
+    """Overwrites values of the side table where they stand: each by its token and its subject."""
+
+    values: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +102,7 @@ class StorePreferences:
     preferences: Mapping[str, Any]
 
 
-SideWrite = ClaimKey | StoreSensitive | TakeCommand | StorePreferences
+SideWrite = ClaimKey | StoreSensitive | ForgetSensitive | TakeCommand | StorePreferences
 
 Describe = Callable[[Collection[str] | None], str]
 """Tells the facts of some providers, or of all, as a JSON list: see `engine.health_facts`."""
@@ -111,6 +121,10 @@ class LogReader(Protocol):
     @property
     def stream(self) -> str:
         """The name of the stream."""
+
+    @property
+    def archived_through(self) -> int:
+        """The last seq that has been archived; 0 if none has. What is up to there may be far to fetch, or gone."""
 
     def head(self) -> Head:
         """The end of what is durable."""
@@ -141,6 +155,9 @@ class LogReader(Protocol):
 
     def chain_at(self, seq: int) -> bytes | None:
         """The stored chain value of one event; None if there is no such event, the genesis value for 0."""
+
+    def kept(self, tokens: Collection[str]) -> Collection[str]:
+        """Those of these tokens whose sensitive value is still in the side table."""
 
 
 class EventLog(Protocol):
@@ -215,6 +232,9 @@ class EventLog(Protocol):
 
     async def save_block(self, block: SealedBlock) -> None:
         """Keep a sealed block."""
+
+    async def remove_archived(self, *, most: int) -> bool:
+        """Remove rows that are on record as archived, at `most` so many; whether there may be more."""
 
     def reader(self) -> AbstractContextManager[LogReader]:
         """A reader of what is durable."""

@@ -145,3 +145,35 @@ class ModeChanged(Fact):
     kind: ClassVar[str] = "mode_changed.v1"
     mode: Mode
     previous: Mode
+
+
+@record(kw_only=True)
+class SegmentArchived(Fact):
+    """A stretch of the log has been sealed in a file, and read back from there: its rows may leave the database.
+
+    Shape:  the events `first_seq` to `last_seq`; `previous_chain` is the chain value before the first of them, `chain`
+            that of the last, in hex. The file lies in `folder`, which is seen from the database's own unless absolute,
+            has `size` bytes, and `sha256` of them (hex). A snapshot of the standing at `last_seq`, as `fold_version`
+            folds it, stays in the database: `base_sha256` (hex) is that of its content. So do the rows of
+            `kept_requests`, which had not come to rest there, and of `kept_calls` (seqs), which were open.
+    Units:  `first_at_us` and `last_at_us` are the instants of the first and of the last event.
+    Source: `adapters.archive`, through the inbox.
+    """
+
+    kind: ClassVar[str] = "segment_archived.v1"
+    first_seq: int
+    last_seq: int
+    first_at_us: int
+    last_at_us: int
+    previous_chain: str
+    chain: str
+    folder: str
+    file: str
+    size: int
+    sha256: str
+    fold_version: int
+    base_sha256: str
+    kept_requests: tuple[str, ...] = ()
+    kept_calls: tuple[int, ...] = ()
+    actor: str
+    reason: str

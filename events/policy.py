@@ -11,18 +11,22 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, to_json
 
+from understudy.events.drill_schedule import ScheduleLine, expect_possible
 from understudy.events.exact import in_parts
 from understudy.events.names import nearest
 from understudy.events.vocabulary import ServicePriority, Strategy
 
 ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
 Dimension = Annotated[str, StringConstraints(pattern=r"^(operation|service|country|rental_id|pair)$")]
+PageUrl = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Milliseconds = Annotated[int, Field(ge=0, le=10**10)]
@@ -104,12 +108,23 @@ class ProviderSettings(Settings):
     burst: int | None = Field(default=None, ge=1, description="Calls at once under it; none: 1, or 3 for quotes.")
     max_in_flight: int | None = Field(default=None, ge=1, description="Calls under way at once.")
     fees: Fees = Field(default_factory=Fees, description="What it takes for a conversion.")
+    status_page_url: PageUrl | None = Field(
+        default=None, description="Where it says how it is; shown wherever it is ill, read by no decision."
+    )
     has_ping: bool = False
     has_lookup: bool = False
     has_quote: bool = False
     has_sync: bool = False
     two_part: bool = False
     settle_ms: Milliseconds = Field(default=0, description="How long after a call an 'absent' is not yet believed.")
+
+    @model_serializer(mode="wrap")
+    def _without_what_nobody_gave(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Presentation that is not there leaves no trace: a policy without it is the one that it was before."""
+        found: dict[str, Any] = told(self)
+        if self.status_page_url is None:
+            found.pop("status_page_url", None)
+        return found
 
 
 class Policy(Settings):
@@ -201,6 +216,9 @@ class Policy(Settings):
     local_fault_share: Share = Field(default=Decimal("0.8"), description="Share of providers that is 'nearly all'.")
     local_fault_min_providers: int = Field(default=3, ge=2, description="Fewer cannot tell a local fault.")
 
+    drill_max_ms: PositiveMilliseconds = Field(default=3_600_000, description="Longest time that a drill may last.")
+    drill_schedule: tuple[ScheduleLine, ...] = Field(default=(), description="Drills that are held by themselves.")
+
     providers: tuple[ProviderSettings, ...] = ()
 
     @model_validator(mode="after")
@@ -213,6 +231,7 @@ class Policy(Settings):
             raise ValueError(
                 f"preferred_provider {self.preferred_provider!r} is not configured; known: {', '.join(ids)}"
             )
+        expect_possible(self.drill_schedule, ids, most_ms=self.drill_max_ms)
         if (self.max_slow_rate is None) != (self.slow_call_ms is None):
             raise ValueError("slow_call_ms and max_slow_rate belong together; set both or neither")
         return self

@@ -21,7 +21,8 @@ class RequestAccepted(Fact):
             for quotes first, of `amount` for the `pair`. `only` is the one provider that may be asked, for what is
             asked about something that it has given. `undone_by` is the operation that takes back what this one does,
             should nobody have a use for it; `undoes` is the request whose unused effect is taken back at `only`.
-            `max_price` is the most that this caller pays for it, in the unit of the providers' prices.
+            `max_price` is the most that this caller pays for it, in the unit of the providers' prices. `subject` is the
+            salted hash of whose data the sensitive values are, where the caller has said.
     Units:  `deadline_at_us` is an instant, handed down to every call, so that retries cannot stretch it.
     Errors: the only event that may be refused at append.
     Source: `Engine.call`.
@@ -39,6 +40,7 @@ class RequestAccepted(Fact):
     undone_by: str | None = None
     undoes: str | None = None
     max_price: Decimal | None = None
+    subject: str | None = None
     service: str | None = None
     country: str | None = None
     rental_id: str | None = None

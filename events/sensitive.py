@@ -1,7 +1,7 @@
 """Values that the log must not hold: replaced by salted hashes, kept aside where they can be erased."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from pydantic import JsonValue
@@ -50,31 +50,51 @@ def tokens_in(value: JsonValue) -> set[str]:
             return set()
 
 
-def shown(value: JsonValue) -> str:
+def shown(value: JsonValue, forgotten: Collection[str] = ()) -> str:
     """A value as people are shown it: text as it is, all else much as JSON, and a mark for what is concealed.
 
-    The mark has the beginning of the token, enough to tell two values apart; the whole one is in the event.
+    The mark has the beginning of the token, enough to tell two values apart; the whole one is in the event. It says so
+    where the token is among those whose value has been forgotten.
     """
     match value:
         case str():
             return value
         case {"$sensitive": str(token), **rest} if not rest:
-            return f"«hidden {token[:_MARKED_BY]}»"
+            return f"«{'forgotten' if token in forgotten else 'hidden'} {token[:_MARKED_BY]}»"
         case dict():
-            return "{" + ", ".join(f"{name}: {shown(inner)}" for name, inner in value.items()) + "}"
+            return "{" + ", ".join(f"{name}: {shown(inner, forgotten)}" for name, inner in value.items()) + "}"
         case list():
-            return "[" + ", ".join(map(shown, value)) + "]"
+            return "[" + ", ".join(shown(inner, forgotten) for inner in value) + "]"
         case _:
             return to_json(value).decode()
 
 
 def redact(text: str, values: Collection[str], limit: int) -> str:
     """A text without the sensitive values in it, cut to a length with a marker."""
-    for value in values:
-        plain = from_json(value)
-        if isinstance(plain, str) and len(plain) >= _SHORTEST:
-            text = text.replace(plain, "[redacted]")
+    for form in sorted({form for value in values for form in _forms(from_json(value))}, key=len, reverse=True):
+        text = text.replace(form, "[redacted]")
     return text if len(text) <= limit else f"{text[:limit]}…[cut, {len(text)} characters]"
+
+
+def _forms(value: JsonValue) -> Iterator[str]:
+    """How a value may stand in a text: as it is, and a phone number also as providers repeat it, without its plus.
+
+    What is too short would be found in many a word that has nothing to do with it.
+    """
+    match value:
+        case bool() | None:
+            return
+        case str():
+            found = value
+        case int() | float():
+            found = to_json(value).decode()
+        case dict() | list():
+            for inner in value.values() if isinstance(value, dict) else value:
+                yield from _forms(inner)
+            return
+    for form in (found, found.removeprefix("+")):
+        if len(form) >= _SHORTEST:
+            yield form
 
 
 def _concealed(value: JsonValue, names: Collection[str], salt: bytes, taken: dict[str, str]) -> JsonValue:

@@ -41,6 +41,7 @@ def _tell_accepted(event: RequestAccepted) -> str | None:
         or event.undone_by is not None
         or event.undoes is not None
         or event.max_price is not None
+        or event.subject is not None
     ):
         return None
     free = "true" if event.free_to_abandon else "false"
@@ -52,7 +53,7 @@ def _tell_accepted(event: RequestAccepted) -> str | None:
 
 def _tell_started(event: CallStarted) -> str | None:
     key = event.key
-    if event.amount_due is not None or not (key.isascii() and key.isalnum()):
+    if event.amount_due is not None or event.drill is not None or not (key.isascii() and key.isalnum()):
         return None  # A key of our own is hexadecimal.
     return f'{{"key":"{key}","deadline_at_us":{event.deadline_at_us}}}'
 
@@ -65,6 +66,7 @@ def _tell_succeeded(event: CallSucceeded) -> str | None:
         or event.finding is not None
         or event.quote is not None
         or event.amount_out is not None
+        or event.drill is not None
     ):
         return None
     if event.reply is None:

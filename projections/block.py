@@ -3,7 +3,8 @@
 A block is a cache: it can be rebuilt from the rows at any time, and where the two disagree the rows win. A record is
 six little-endian 64-bit integers: code, lane, at_us, started_us, latency_us, retry. There is one for each event:
 `NOTHING` for an event that concerns no lane, and `BARRIER`, with the event's seq in place of `started_us`, where
-thresholds, rests or the shield change and the row itself must be read.
+thresholds, rests, drills or the shield change and the row itself must be read. The code of what a drill has touched is
+greater by `DRILLED`: it does not change the lanes as they would be without the drill.
 
 Beside the records a block has the rest of the standing at its end, so that lanes folded from all blocks, the rest of
 the last one and the rows after it are the whole standing. Open calls and unsettled requests are but named, for their
@@ -25,6 +26,7 @@ from understudy.events.codec import recorded as decoded
 from understudy.events.log import SealedBlock
 from understudy.events.row import Recorded, Row
 from understudy.projections import lane_step as lane
+from understudy.projections.drill_reactions import outlives
 from understudy.projections.lanes import LaneKey, Lanes, Params, turns
 from understudy.projections.open_call import ending_code
 from understudy.projections.provider_record import StockBelief
@@ -117,7 +119,11 @@ class BlockBuilder:
         rest = rest_of(standing)
         rest["calls"] = [(seq, call.lane) for seq, call in standing.calls.items()]
         if is_milestone(self):
-            return {**rest, "stock": standing.stock, "policy": standing.policy, "words": list(standing.lanes.state)}
+            lanes = standing.lanes
+            words = {"words": list(lanes.state)}
+            if lanes.undrilled is not None:
+                words["undrilled_words"] = list(lanes.undrilled.state)
+            return {**rest, "stock": standing.stock, "policy": standing.policy, **words}
         before = self.stock
         return {**rest, "stock": {key: now for key, now in standing.stock.items() if before.get(key) is not now}}
 
@@ -161,34 +167,47 @@ def fold_blocks(blocks: Iterable[OpenedBlock], lanes: Lanes, *, at_barrier: AtBa
 
     Errors: whatever `blocks` raises; the lanes then stand at the end of the block before.
     """
-    start, end, nothing, started, barrier = lane.start, lane.end, lane.NOTHING, lane.START, lane.BARRIER
-    state, places = _spread(lanes)
+    start, end, step, drilled = lane.start, lane.end, lane.step, lane.DRILLED
+    nothing, started, barrier = lane.NOTHING, lane.START, lane.BARRIER
+    state, aside, places = _spread(lanes)
     try:
         for block in blocks:
             if len(block.keys) > len(lanes.keys):
-                lanes.state = array("q", state)
+                _gather(lanes, state, aside)
                 for key in block.keys[len(lanes.keys) :]:
                     lanes.index(key)
-                state, places = _spread(lanes)
+                state, aside, places = _spread(lanes)
             for code, index, at_us, started_us, latency_us, retry in _RECORD.iter_unpack(block.records):
                 if code == nothing:
                     continue
                 if code == barrier:
-                    lanes.state = array("q", state)
+                    _gather(lanes, state, aside)
                     at_barrier(started_us)
-                    state, places = _spread(lanes)
+                    state, aside, places = _spread(lanes)
                     continue
                 base, params = places[index]
+                if aside is not None:
+                    if code < drilled:
+                        step(aside, base, params, code, at_us, started_us, latency_us, retry)
+                    step(state, base, params, code % drilled, at_us, started_us, latency_us, retry)
+                    continue
                 if code == started:
                     start(state, base, params, at_us, retry)
                 else:
                     end(state, base, params, code, at_us, started_us, latency_us, retry)
     finally:
-        lanes.state = array("q", state)
+        _gather(lanes, state, aside)
 
 
-def _spread(lanes: Lanes) -> tuple[list[int], list[tuple[int, Params]]]:
-    return list(lanes.state), [(lanes.base(index), params) for index, params in enumerate(lanes.params)]
+def _spread(lanes: Lanes) -> tuple[list[int], list[int] | None, list[tuple[int, Params]]]:
+    aside = None if lanes.undrilled is None else list(lanes.undrilled.state)
+    return list(lanes.state), aside, [(lanes.base(index), params) for index, params in enumerate(lanes.params)]
+
+
+def _gather(lanes: Lanes, state: list[int], aside: list[int] | None) -> None:
+    lanes.state = array("q", state)
+    if lanes.undrilled is not None and aside is not None:
+        lanes.undrilled.state = array("q", aside)
 
 
 def check_block(block: SealedBlock, rows: Iterable[Row], *, standing: Standing) -> str | None:
@@ -237,12 +256,22 @@ def _ending_record(recorded: Recorded, standing: Standing) -> Record | None:
     call = standing.calls.get(event.started_seq)
     if call is None:
         return _NOTHING
+    code = ending_code(event)
+    if call.started.drill is not None:
+        if outlives(standing, call.started):
+            return _NOTHING
+        code += lane.DRILLED
     retry = 0 if isinstance(event, CallSucceeded) else standing.tries_that_count(event)
-    return (ending_code(event), call.lane, at_us, call.started_us, event.latency_us, retry)
+    return (code, call.lane, at_us, call.started_us, event.latency_us, retry)
 
 
 def _other_record(recorded: Recorded, standing: Standing) -> Record:
     seq, at_us, event = recorded
     if isinstance(event, CallStarted):
-        return (lane.START, standing.calls[seq].lane, at_us, 0, 0, event.retry)
+        code = lane.START
+        if event.drill is not None:
+            if outlives(standing, event):
+                return _NOTHING
+            code += lane.DRILLED
+        return (code, standing.calls[seq].lane, at_us, 0, 0, event.retry)
     return (lane.BARRIER, 0, at_us, seq, 0, 0) if turns(event) else _NOTHING

@@ -41,7 +41,7 @@ def fold_records(records: Any, state: lane.Words, params: Any, words: int) -> in
                 state,
                 base,
                 params[index],
-                code,
+                code & lane_codes,
                 records[row, 2],
                 records[row, 3],
                 records[row, 4],
@@ -55,6 +55,7 @@ step = lane.step
 lane_barrier = lane.BARRIER
 lane_nothing = lane.NOTHING
 lane_globals = lane.GLOBAL_WORDS
+lane_codes = lane.DRILLED - 1
 
 
 def compile_bottom_up(function: Callable[..., Any], *, compile_one: Callable[[FunctionType], Any]) -> Any:
@@ -109,10 +110,20 @@ def fold_blocks_compiled(blocks: Iterable[OpenedBlock], lanes: Lanes, *, at_barr
         while len(records):
             # The state is not copied: numpy looks at the lanes' own memory while the kernel runs.
             done = fold(records, np.frombuffer(lanes.state, dtype=np.int64), params, lanes.words)
+            aside = lanes.undrilled
+            if aside is not None:
+                fold(_untouched(records[:done]), np.frombuffer(aside.state, dtype=np.int64), params, lanes.words)
             if done < len(records):
                 at_barrier(int(records[done, 3]))
                 params = _table(lanes)
             records = records[done + 1 :]
+
+
+def _untouched(records: Any) -> Any:
+    """The records of what no drill has touched; read-only as the others, or all would be compiled once more."""
+    untouched = records[records[:, 0] < lane.DRILLED]
+    untouched.flags.writeable = False
+    return untouched
 
 
 def _table(lanes: Lanes) -> Any:

@@ -111,7 +111,9 @@ THROTTLE = 7
 DECLINE = 8
 ABANDON = 9
 BARRIER = 10
-"""In a sealed block: here the row must be read, for it changes thresholds, rests or the shield. No step takes it."""
+"""In a sealed block: here the row must be read: of thresholds, rests, drills or the shield. No step takes it."""
+DRILLED = 16
+"""In a sealed block: added to the code of what a drill has touched."""
 
 # --- what a step tells its caller
 COUNTED_FAILURE = 1

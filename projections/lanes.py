@@ -7,11 +7,12 @@ memory. (Long replays spread it out to a list for a while, see `block.fold_block
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final, Self
 
 from understudy.events.decisions import Event
+from understudy.events.drills import DrillEnded, DrillStarted
 from understudy.events.exact import in_parts
 from understudy.events.operations import AlertCleared, AlertRaised, PolicyActivated, ProbeRequested
 from understudy.events.policy import Policy, ProviderSettings
@@ -55,11 +56,23 @@ class Lanes:
         self.words = lane.LANE_HEAD + policy.window
         self.kept: dict[str, Any] = {}
         """What a reader has made of a provider's lane and may use again; emptied when thresholds or bases change."""
+        self.drilled: set[str] = set()
+        """The providers at which a drill makes faults up."""
+        self.undrilled: Lanes | None = None
+        """While there are any: the same lanes, by the calls that no drill has touched."""
         self._take(policy)
 
     @classmethod
-    def restored(cls, policy: Policy, *, keys: Iterable[LaneKey], state: Iterable[int]) -> Self:
-        """The lanes of a snapshot: their keys in order, and the words of `state`."""
+    def restored(
+        cls,
+        policy: Policy,
+        *,
+        keys: Iterable[LaneKey],
+        state: Iterable[int],
+        drilled: Collection[str] = (),
+        undrilled: Iterable[int] = (),
+    ) -> Self:
+        """The lanes of a snapshot: their keys in order, and the words of `state`, as they are and without drills."""
         lanes = cls(policy)
         lanes.keys = list(keys)
         lanes.places = {key: index for index, key in enumerate(lanes.keys)}
@@ -67,6 +80,9 @@ class Lanes:
         if len(lanes.state) != lanes.base(len(lanes.keys)):
             raise ValueError(f"{len(lanes.state)} words of state do not make {len(lanes.keys)} lanes")
         lanes.params = [lanes.parameters(key) for key in lanes.keys]
+        if drilled:
+            lanes.drilled = set(drilled)
+            lanes.undrilled = cls.restored(policy, keys=lanes.keys, state=undrilled)
         return lanes
 
     def base(self, index: int) -> int:
@@ -89,6 +105,8 @@ class Lanes:
         self.places[key] = found
         self.state.frombytes(bytes(WORD_BYTES * self.words))
         self.params.append(self.parameters(key))
+        if self.undrilled is not None:
+            self.undrilled.index(key)
         return found
 
     def of(self, provider: str) -> Iterator[tuple[LaneKey, int]]:
@@ -126,6 +144,26 @@ class Lanes:
             base = self.base(index)
             if self.state[base + lane.OPENED_US]:
                 self.state[base + lane.OPEN_UNTIL_US] = min(self.state[base + lane.OPEN_UNTIL_US], at_us)
+
+    def set_aside(self, provider: str) -> None:
+        """A drill begins: from here on the lanes are kept as they would be without it, too."""
+        self.drilled.add(provider)
+        if self.undrilled is None:
+            self.undrilled = Lanes.restored(self.policy, keys=self.keys, state=self.state)
+
+    def put_back(self, provider: str) -> None:
+        """A drill is over: the provider's lanes are what they would be if it had touched no call."""
+        aside = self.undrilled
+        if aside is None:
+            return
+        for _, index in self.of(provider):
+            base = self.base(index)
+            self.state[base : base + self.words] = aside.state[base : base + self.words]
+        self.kept.pop(provider, None)
+        self.drilled.discard(provider)
+        if not self.drilled:
+            self.state[: lane.GLOBAL_WORDS] = aside.state[: lane.GLOBAL_WORDS]
+            self.undrilled = None
 
     def parameters(self, key: LaneKey) -> Params:
         """The thresholds of a lane, in the order of the `P_…` names."""
@@ -188,10 +226,12 @@ class Lanes:
 
 
 def turns(event: Event) -> bool:
-    """Whether an event changes lanes otherwise than by a step: thresholds, rests, or the shield over all of them."""
+    """Whether an event changes lanes otherwise than by a step: thresholds, rests, drills, or the shield over all."""
     match event:
         case PolicyActivated() | ProbeRequested():
             return True
+        case DrillStarted(provider=provider) | DrillEnded(provider=provider):
+            return provider is not None
         case AlertRaised(alert=alert) | AlertCleared(alert=alert):
             return alert == LOCAL_FAULT
         case _:
@@ -200,6 +240,19 @@ def turns(event: Event) -> bool:
 
 def turn(lanes: Lanes, recorded: Recorded) -> None:
     """Do to the lanes what such an event says; any other changes nothing."""
+    for own in (lanes, lanes.undrilled):
+        if own is not None:
+            _turn(own, recorded)
+    match recorded.event:
+        case DrillStarted(provider=str(provider)):
+            lanes.set_aside(provider)
+        case DrillEnded(provider=str(provider)):
+            lanes.put_back(provider)
+        case _:
+            pass
+
+
+def _turn(lanes: Lanes, recorded: Recorded) -> None:
     match recorded.event:
         case PolicyActivated(policy=policy):
             lanes.adopt(policy)

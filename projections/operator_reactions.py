@@ -11,6 +11,7 @@ from understudy.events.operations import (
     ProbeRequested,
 )
 from understudy.events.row import Recorded
+from understudy.projections.drill_reactions import schedule_told
 from understudy.projections.lanes import turn
 from understudy.projections.provider_record import rate_interval_us
 
@@ -31,9 +32,12 @@ def policy_activated(standing: "Standing", recorded: Recorded, event: PolicyActi
     standing.policy = event.policy
     standing.policy_hash = event.policy_hash
     standing.rate_interval_us = rate_interval_us(event.policy.max_calls_per_second)
+    schedule_told(standing, event.policy.drill_schedule, recorded.at_us)
     turn(standing.lanes, recorded)
     for settings in event.policy.providers:
         standing.provider(settings.id).adopt(settings)
+        if settings.id in standing.undrilled:
+            standing.undrilled[settings.id].adopt(settings)
 
 
 def preferences_changed(standing: "Standing", _: Recorded, event: PreferencesChanged) -> None:

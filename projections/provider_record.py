@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from understudy.events.calls import CallFailed
 from understudy.events.exact import EXACT
 from understudy.events.operations import OverrideSet
 from understudy.events.policy import Policy, ProviderSettings
-from understudy.events.vocabulary import ForcedState
+from understudy.events.vocabulary import SIDE_OPERATIONS, FailureKind, ForcedState
 from understudy.projections.slow_start import SlowStart
 
 _SECOND_US: Final = 1_000_000
@@ -62,6 +63,40 @@ class ProviderRecord:
         if until_us >= self.throttled_until_us:
             self.throttled_until_us = until_us
             self.slow_start = SlowStart(until_us)
+
+    def begins_slowly(self, at_us: int) -> None:
+        """A serving call begins after a throttle, until that is long ago."""
+        if self.slow_start is not None and self.slow_start.over(at_us):
+            self.slow_start = None
+        elif self.slow_start is not None:
+            self.slow_start.begin(at_us)
+
+    def answers(self, at_us: int, started_us: int, *, serving: bool) -> None:
+        """A call that began at `started_us` has succeeded."""
+        self.answered_us = at_us
+        if serving:
+            self.unheard = 0
+            if self.slow_start is not None:
+                self.slow_start.end(started_us, gained=1)
+
+    def hears_of(self, event: CallFailed, at_us: int, *, throttle_us: int) -> None:
+        """A call has failed: on the way, or by an answer, which may ask for patience (`throttle_us` unless it says)."""
+        kind = event.outcome
+        if event.network or kind is FailureKind.TIMED_OUT:
+            self.unreachable_us = at_us
+            if self.cut_off_us <= self.answered_us:
+                self.cut_off_us = at_us
+        else:
+            self.answered_us = at_us
+            if event.operation not in SIDE_OPERATIONS:
+                self.unheard = 0
+        if kind is FailureKind.RATE_LIMITED:
+            self.throttle(at_us + (throttle_us if event.retry_after_us is None else event.retry_after_us))
+
+    def ends_in_vain(self, started_us: int, *, refused: bool) -> None:
+        """A serving call that began at `started_us` has not succeeded."""
+        if self.slow_start is not None:  # A refusal is an answer: whoever refuses has not counted our calls.
+            self.slow_start.end(started_us, gained=int(refused))
 
     def forced(self, now_us: int) -> ForcedState | None:
         """What an operator forces on the provider at an instant."""

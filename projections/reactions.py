@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decided, Decision, DecisionMade, Event
+from understudy.events.desk import NoteAdded
+from understudy.events.drills import DrillEnded, DrillSkipped, DrillStarted
 from understudy.events.operations import (
     AlertCleared,
     AlertRaised,
@@ -40,6 +42,15 @@ from understudy.events.vocabulary import (
     Strategy,
 )
 from understudy.projections import lane_step as lane
+from understudy.projections.drill_reactions import (
+    drill_ended,
+    drill_skipped,
+    drill_started,
+    ended_in_vain_aside,
+    outlives,
+    started_aside,
+    succeeded_aside,
+)
 from understudy.projections.end_reactions import (
     alert_cleared,
     alert_raised,
@@ -95,11 +106,13 @@ def _call_started(standing: "Standing", recorded: Recorded, event: CallStarted) 
         standing.rate_used_us = max(standing.rate_used_us, at_us) + standing.rate_interval_us
     if kind == "serve":
         record.in_flight += 1
-        slow_start = record.slow_start
-        if slow_start is not None and slow_start.over(at_us):
-            record.slow_start = None
-        elif slow_start is not None:
-            slow_start.begin(at_us)
+        if record.slow_start is not None:
+            record.begins_slowly(at_us)
+    if event.drill is not None:
+        if outlives(standing, event):
+            return 0
+    elif lanes.undrilled is not None:
+        started_aside(standing, event, index, at_us)
     base = lane.GLOBAL_WORDS + index * lanes.words
     return lane.start(lanes.state, base, lanes.params[index], at_us, event.retry)
 
@@ -111,16 +124,13 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
     index, started_us, started = call
     _, at_us, _ = recorded
     record = standing.providers[started.provider]
-    record.answered_us = at_us
     if started.operation not in FREE_OF_KEY:
         record.misconfigured_us = 0
     if started.operation not in FREE_OF_FUNDS:
         record.unfunded_us = 0
-    if started.operation not in SIDE_OPERATIONS:
+    serving = started.operation not in SIDE_OPERATIONS
+    if serving:
         record.in_flight -= 1
-        record.unheard = 0
-        if record.slow_start is not None:
-            record.slow_start.end(started_us, gained=1)
         if event.cost is not None:
             standing.totals.charged(event.provider, event.cost)
     if event.pair is not None:
@@ -131,6 +141,16 @@ def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceed
         heard(standing, event, at_us, since_us=started_us)
     lanes = standing.lanes
     lanes.kept.pop(started.provider, None)
+    if started.drill is not None:
+        if outlives(standing, started):
+            return 0
+    elif lanes.undrilled is not None:
+        succeeded_aside(standing, call, event, at_us)
+    record.answered_us = at_us  # As `ProviderRecord.answers` has it: a call would cost more than what it does.
+    if serving:
+        record.unheard = 0
+        if record.slow_start is not None:
+            record.slow_start.end(started_us, gained=1)
     base = lane.GLOBAL_WORDS + index * lanes.words
     return lane.end(lanes.state, base, lanes.params[index], lane.SUCCESS, at_us, started_us, event.latency_us, 0)
 
@@ -141,21 +161,7 @@ def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) ->
         return 0
     _, at_us, _ = recorded
     record = standing.providers[call.started.provider]
-    kind = event.outcome
-    if event.network or kind is FailureKind.TIMED_OUT:
-        record.unreachable_us = at_us
-        if record.cut_off_us <= record.answered_us:
-            record.cut_off_us = at_us
-    else:
-        record.answered_us = at_us
-        if event.operation not in SIDE_OPERATIONS:
-            record.unheard = 0
-    match kind:
-        case FailureKind.RATE_LIMITED:
-            pause_us = event.retry_after_us
-            if pause_us is None:
-                pause_us = standing.policy.throttle_ms * 1000
-            record.throttle(at_us + pause_us)
+    match event.outcome:
         case FailureKind.MISCONFIGURED:
             record.misconfigured_us = at_us
         case FailureKind.INSUFFICIENT_FUNDS:
@@ -164,6 +170,8 @@ def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) ->
             sold_out(standing, event, at_us)
         case _:
             pass
+    if call.started.drill is None or not outlives(standing, call.started):
+        record.hears_of(event, at_us, throttle_us=standing.policy.throttle_ms * 1000)
     return _end_in_vain(standing, recorded, event, call=call)
 
 
@@ -171,7 +179,7 @@ def _call_abandoned(standing: "Standing", recorded: Recorded, event: CallAbandon
     call = standing.calls.pop(event.started_seq, None)
     if call is None:
         return 0
-    if event.reason is _OUT_OF_TIME:
+    if event.reason is _OUT_OF_TIME and (call.started.drill is None or not outlives(standing, call.started)):
         standing.provider(event.provider).unheard += 1
     return _end_in_vain(standing, recorded, event, call=call)
 
@@ -181,14 +189,20 @@ def _end_in_vain(standing: "Standing", recorded: Recorded, event: CallFailed | C
     retry = standing.tries_that_count(event)
     lanes = standing.lanes
     lanes.kept.pop(started.provider, None)
+    record, serving = standing.providers[started.provider], started.operation not in SIDE_OPERATIONS
+    if serving:
+        record.in_flight -= 1
+    if started.drill is not None:
+        if outlives(standing, started):
+            return 0
+    elif lanes.undrilled is not None:
+        ended_in_vain_aside(standing, call, event, recorded.at_us, retry=retry)
     base, params = lanes.base(index), lanes.params[index]
     told = lane.end(lanes.state, base, params, ending_code(event), recorded.at_us, started_us, event.latency_us, retry)
-    if started.operation not in SIDE_OPERATIONS:
-        record = standing.providers[started.provider]
-        record.in_flight -= 1
-        if record.slow_start is not None:  # A refusal is an answer: whoever refuses has not counted our calls.
-            record.slow_start.end(started_us, gained=int(ending_code(event) == lane.DECLINE))
-        _spare(standing, event, counted=told & lane.COUNTED_FAILURE != 0 or retry > 0)
+    if serving:
+        record.ends_in_vain(started_us, refused=ending_code(event) == lane.DECLINE)
+        if started.drill is None:  # What a drill has made up spares nobody, and condemns nobody.
+            _spare(standing, event, counted=told & lane.COUNTED_FAILURE != 0 or retry > 0)
     return told
 
 
@@ -221,6 +235,10 @@ def _accepted(standing: "Standing", _: Recorded, event: RequestAccepted) -> None
         standing.unused.accepted(event)
 
 
+def _note_added(standing: "Standing", recorded: Recorded, event: NoteAdded) -> None:
+    standing.notes.added(event, recorded.at_us)
+
+
 def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[Any, Reaction]:
     """A line of the table, typed so that a reaction cannot be put beside another kind of event than its own."""
     return kind, react
@@ -239,7 +257,11 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(OverrideCleared, override_cleared),
         _on(ProbeRequested, probe_requested),
         _on(SyncRequested, sync_requested),
+        _on(NoteAdded, _note_added),
         _on(OffersListed, listed),
+        _on(DrillStarted, drill_started),
+        _on(DrillEnded, drill_ended),
+        _on(DrillSkipped, drill_skipped),
         _on(AlertRaised, alert_raised),
         _on(AlertCleared, alert_cleared),
         _on(ModeChanged, _mode_changed),

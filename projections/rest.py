@@ -9,11 +9,13 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any, Final
 
+from understudy.events.drills import DrillStarted
 from understudy.events.operations import OverrideSet
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Mode
 from understudy.projections.lanes import Lanes
 from understudy.projections.leftovers import Leftovers
+from understudy.projections.notes import Notes
 from understudy.projections.open_call import OpenCall
 from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
@@ -38,6 +40,11 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "quotes": standing.quotes,
         "leftovers": standing.leftovers,
         "unused": standing.unused,
+        "notes": standing.notes,
+        "drills": standing.drills,
+        "courses": standing.courses,
+        "undrilled": standing.undrilled,
+        "drill_lines": standing.drill_lines,
     }
 
 
@@ -64,7 +71,16 @@ def standing_of(
         quotes=QuoteBook.restored(rest["quotes"]),
         leftovers=Leftovers.restored(rest["leftovers"]),
         unused=Unused.restored(rest["unused"]),
+        notes=Notes.restored(rest["notes"]),
+        drills=_drills(rest["drills"]),
+        courses=_drills(rest["courses"]),
+        undrilled={name: _provider(record) for name, record in rest["undrilled"].items()},
+        drill_lines=dict(rest["drill_lines"]),
     )
+
+
+def _drills(told: Mapping[str, Any]) -> dict[str, DrillStarted]:
+    return {name: DrillStarted.of(drill) for name, drill in told.items()}
 
 
 def _totals(told: Mapping[str, Any]) -> Totals:

@@ -1,7 +1,8 @@
 """A standing as bytes and back, exactly: what was folded up to a place in the log need not be folded again.
 
 Layout: the length of the head (8 bytes), the head (JSON, everything but the lanes' words), then the words of all lanes;
-numbers are little-endian. A snapshot is a cache like a block: of another fold version, or broken, it is not used.
+numbers are little-endian. While a drill runs, the words of the lanes as they would be without it follow. A snapshot is
+a cache like a block: of another fold version, or broken, it is not used.
 """
 
 from collections.abc import Mapping
@@ -28,13 +29,14 @@ class BrokenSnapshot(ValueError):
 
 def dump_standing(standing: Standing) -> bytes:
     """The standing as bytes; equal standings give equal bytes."""
-    state = standing.lanes.state
+    lanes = standing.lanes
+    state = lanes.state if lanes.undrilled is None else lanes.state + lanes.undrilled.state
     head = to_json(
         {
             **rest_of(standing),
             "fold_version": FOLD_VERSION,
             "policy": standing.policy,
-            "keys": standing.lanes.keys,
+            "keys": lanes.keys,
             "calls": [(seq, *call) for seq, call in standing.calls.items()],
             "stock": standing.stock,
         }
@@ -59,11 +61,15 @@ def load_standing(content: bytes) -> Standing:
 
 def _standing(head: Mapping[str, Any], *, words: bytes) -> Standing:
     policy = Policy.model_validate(head["policy"])
-    state = (word for (word,) in _WORD.iter_unpack(words))
+    state = [word for (word,) in _WORD.iter_unpack(words)]
+    drilled = head["drills"]
+    own = len(state) // 2 if drilled else len(state)
     return standing_of(
         head,
         policy=policy,
-        lanes=Lanes.restored(policy, keys=map(tuple, head["keys"]), state=state),
+        lanes=Lanes.restored(
+            policy, keys=map(tuple, head["keys"]), state=state[:own], drilled=drilled, undrilled=state[own:]
+        ),
         calls={
             seq: OpenCall(lane, started_us, CallStarted.of(started)) for seq, lane, started_us, started in head["calls"]
         },

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from understudy.events.calls import CallAbandoned, CallFailed
+from understudy.events.drills import DrillStarted
 from understudy.events.exact import EXACT
 from understudy.events.fact import Json
 from understudy.events.policy import Policy
@@ -18,6 +19,7 @@ from understudy.events.vocabulary import SIDE_OPERATIONS, Mode
 from understudy.projections import lane_step as lane
 from understudy.projections.lanes import LaneKey, Lanes
 from understudy.projections.leftovers import Leftovers
+from understudy.projections.notes import Notes
 from understudy.projections.open_call import OpenCall, call_context
 from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.quote_book import QuoteBook
@@ -26,7 +28,7 @@ from understudy.projections.unused import Unused
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 7
+FOLD_VERSION: Final = 9
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 _NOTHING: Final = Decimal(0)
@@ -94,6 +96,7 @@ class Standing:
     quotes: QuoteBook = field(default_factory=QuoteBook)
     leftovers: Leftovers = field(default_factory=Leftovers)
     unused: Unused = field(default_factory=Unused)
+    notes: Notes = field(default_factory=Notes)
     preferences: dict[str, Json] = field(default_factory=dict)
     """What operators have set while engines ran, by name: it stands above what is configured."""
     last_first: dict[int, str] = field(default_factory=dict)
@@ -101,6 +104,14 @@ class Standing:
     alerts: dict[str, int] = field(default_factory=dict)
     """When each alert that stands was raised, by `alert|subject`."""
     mode: Mode = Mode.NORMAL
+    drills: dict[str, DrillStarted] = field(default_factory=dict)
+    """The drills that make faults up, by provider."""
+    courses: dict[str, DrillStarted] = field(default_factory=dict)
+    """Chaos and load that are under way, by the drill's id."""
+    undrilled: dict[str, ProviderRecord] = field(default_factory=dict)
+    """What the records of `drills` would be without them; `lanes.undrilled` is the same of lanes."""
+    drill_lines: dict[str, int] = field(default_factory=dict)
+    """When each line of the schedule was last due, as far as that is on record."""
     rate_used_us: int = 0
     """The global rate limit's virtual clock (see `ProviderRecord.rate_used_us`)."""
     rate_interval_us: int = 0

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_jsonable_python
 
 from understudy.engine.eligibility import is_eligible
 from understudy.engine.quote_verdicts import NOT_ASKED
 from understudy.events.calls import CallSucceeded
 from understudy.events.codec import recorded
+from understudy.events.counted import counted
 from understudy.events.decisions import DecisionMade
 from understudy.events.errors import UnderstudyError
 from understudy.events.log import LogReader
@@ -17,6 +18,7 @@ from understudy.events.operations import PolicyActivated
 from understudy.events.policy import Policy
 from understudy.events.requests import RequestAccepted
 from understudy.events.row import Recorded
+from understudy.events.sensitive import MARK, tokens_in
 from understudy.replay.amount_bounds import bound
 from understudy.replay.decision_table import LEGEND, QUOTE_LEGEND, table, wrapped
 from understudy.replay.flip import flip_point
@@ -38,12 +40,15 @@ class UnknownRequest(UnderstudyError):
 class Story:
     """One request with everything that happened to it.
 
-    Shape:  `events` in order; `policies` are those in force at each decision, by the seq of the decision.
+    Shape:  `events` in order; `policies` are those in force at each decision, by the seq of the decision. `concealed`
+            are the tokens of its sensitive values, `forgotten` those of them whose value has been erased.
     """
 
     request_id: str
     events: tuple[Recorded, ...]
     policies: dict[int, Policy]
+    concealed: frozenset[str] = frozenset()
+    forgotten: frozenset[str] = frozenset()
 
     def lines(self, *, width: int = WIDTH) -> list[str]:
         """The story as plain text, in lines of at most `width` columns; only a hash or an id may be longer."""
@@ -60,12 +65,16 @@ class Story:
                 for line in remarks if explained else (legend, *remarks):
                     told += wrapped(line, width=width, first=_INDENT, then=f"{_INDENT}  ")
                 explained = True
+        if self.forgotten:
+            count = f"{len(self.forgotten)} of its {counted(len(self.concealed), 'sensitive value')}"
+            told.append(f"{_INDENT}{count} {'is' if len(self.forgotten) == 1 else 'are'} forgotten")
         return told
 
     def to_json(self) -> dict[str, Any]:
         """The story as JSON: each event with its sentence, each decision with its flip points and bounds."""
         return {
             "request_id": self.request_id,
+            "forgotten": sorted(self.forgotten),
             "events": [
                 {
                     "seq": one.seq,
@@ -94,8 +103,9 @@ class Story:
         before = self.events[0]
         for one in self.events:
             waited_us = one.at_us - before.at_us
+            said = sentence(one, self.forgotten)
             in_line = isinstance(before.event, RequestAccepted) and waited_us >= _NOTICED_US
-            yield f"after {ms(waited_us)} in line behind others, {sentence(one)}" if in_line else sentence(one)
+            yield f"after {ms(waited_us)} in line behind others, {said}" if in_line else said
             before = one
 
     def bounds(self, seq: int, decision: DecisionMade) -> dict[str, str]:
@@ -141,7 +151,8 @@ def explain(reader: LogReader, request_id: str) -> Story:
 
     Errors: UnknownRequest.
     """
-    events = tuple(recorded(row) for row in reader.request_rows(request_id))
+    rows = reader.request_rows(request_id)
+    events = tuple(map(recorded, rows))
     if not events or not isinstance(events[0].event, RequestAccepted):
         raise UnknownRequest(f"the log has no request {request_id!r}")
     activations = [recorded(row) for row in reader.operations(PolicyActivated.kind, through=events[-1].seq)]
@@ -150,7 +161,14 @@ def explain(reader: LogReader, request_id: str) -> Story:
         for activation in activations:
             if activation.seq < one.seq and isinstance(activation.event, PolicyActivated) and _is_decision(one):
                 policies[one.seq] = activation.event.policy
-    return Story(request_id=request_id, events=events, policies=policies)
+    concealed = frozenset[str]().union(*(tokens_in(from_json(row.payload)) for row in rows if MARK in row.payload))
+    return Story(
+        request_id=request_id,
+        events=events,
+        policies=policies,
+        concealed=concealed,
+        forgotten=concealed.difference(reader.kept(concealed)),
+    )
 
 
 def _is_decision(one: Recorded) -> bool:

@@ -1,5 +1,6 @@
 """A request as a story in plain text: what happened when, who might have served it, and why not."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from understudy.engine import eligibility
@@ -38,12 +39,24 @@ def instant(at_us: int) -> str:
     return datetime.fromtimestamp(at_us // 1000 / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
 
 
-def sentence(recorded: Recorded) -> str:
-    """One event of a request as a sentence."""
+def sentence(recorded: Recorded, forgotten: Collection[str] = ()) -> str:
+    """One event of a request as a sentence; a call that a drill has touched is told to be so.
+
+    `forgotten` are tokens of values that have been erased.
+    """
+    event = recorded.event
+    told = _sentence(recorded, forgotten)
+    # A failure that a drill has made up says so in its message.
+    if isinstance(event, CallStarted | CallSucceeded) and event.drill is not None:
+        return f"{told}, in drill {event.drill}"
+    return told
+
+
+def _sentence(recorded: Recorded, forgotten: Collection[str]) -> str:
     event = recorded.event
     match event:
         case RequestAccepted():
-            return _accepted(event)
+            return _accepted(event, forgotten)
         case DecisionMade():
             return _decided(event)
         case QuotesRequested():
@@ -129,9 +142,9 @@ def span(us: int) -> str:
     return "less than 1 s"
 
 
-def _accepted(event: RequestAccepted) -> str:
+def _accepted(event: RequestAccepted, forgotten: Collection[str]) -> str:
     context = {"service": event.service, "country": event.country, "rental": event.rental_id, "pair": event.pair}
-    named = [f"{name} {shown(value)}" for name, value in {**context, **event.labels}.items() if value]
+    named = [f"{name} {shown(value, forgotten)}" for name, value in {**context, **event.labels}.items() if value]
     amount = f", amount {event.amount}" if event.amount is not None else ""
     key = f", key {event.key}" if event.key else ""
     most = f", for at most {event.max_price:f}" if event.max_price is not None else ""

@@ -113,15 +113,19 @@ class Recomputed:
     ended: bytes | None
 
 
-def verify(reader: LogReader, *, through: int | None = None, progress: Progress | None = None) -> Verification:
+def verify(
+    reader: LogReader, *, after: int = 0, through: int | None = None, progress: Progress | None = None
+) -> Verification:
     """Recompute the chain and every chosen event of a stream, up to `through` (the end if None).
 
-    `progress` is told how many events have been checked; both passes count.
+    It begins `after` an event at which nothing is due, and believes what the caches tell of the standing there: 0, but
+    for a log whose archive is not at hand. `progress` is told how many events have been checked; both passes count.
     """
     end = reader.head().seq if through is None else through
-    chain = check_chain(reader, through=end, progress=progress)
+    chain = check_chain(reader, after=after, through=end, progress=progress)
     later = None if progress is None else lambda done: progress(chain.events + done)
-    return summed_up(reader.stream, end, chains=[chain], recomputed=[recompute(reader, through=end, progress=later)])
+    recomputed = recompute(reader, after=after, through=end, progress=later)
+    return summed_up(reader.stream, end, chains=[chain], recomputed=[recomputed])
 
 
 def check_chain(reader: LogReader, *, after: int = 0, through: int, progress: Progress | None = None) -> ChainChecked:

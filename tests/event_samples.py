@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import KINDS
 from understudy.events.decisions import Candidate, DecisionMade
+from understudy.events.desk import NoteAdded, SubjectForgotten
+from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillSkipped, DrillStarted
 from understudy.events.fact import Fact
 from understudy.events.operations import (
     AlertCleared,
@@ -23,6 +25,7 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.policy import Fees, Policy, ProviderSettings
@@ -128,6 +131,10 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     ),
     "evidence": st.lists(_TEXT, max_size=3).map(tuple),
     "changes": st.dictionaries(_TEXT, _JSON, max_size=3),
+    "kept_requests": st.lists(_TEXT, max_size=3).map(tuple),
+    "kept_calls": st.lists(_WORDS, max_size=3).map(tuple),
+    "per_second": st.none() | _DECIMALS,
+    "context": st.none() | st.dictionaries(_TEXT, _TEXT, max_size=3),
     "observed": st.none() | st.lists(_TEXT, max_size=3).map(tuple),
 }
 _BY_TYPE: Final[Mapping[Any, st.SearchStrategy[Any]]] = {
@@ -162,6 +169,61 @@ _CALL: Final[Mapping[str, Any]] = {
 }
 _OPERATOR: Final[Mapping[str, Any]] = {"actor": "ann", "reason": "maintenance"}
 _REQUEST: Final = "0646f1f1a7c5e0123456789a"
+
+
+def _drills() -> list[Fact]:
+    line = "monthly on 1 at 03:00: brownout alpha for 60s"
+    shared: dict[str, Any] = {"drill": "d1204", "form": DrillForm.BROWNOUT, "provider": "alpha"}
+    return [
+        DrillStarted(
+            **shared,
+            for_us=60_000_000,
+            until_us=1_788_000_060_000_000,
+            seed=7,
+            share_bp=2_500,
+            delay_us=1_000_000,
+            line=line,
+            due_us=1_788_000_000_000_000,
+            **_OPERATOR,
+        ),
+        DrillEnded(**shared, cause=DrillEnd.STOPPED, **_OPERATOR),
+        DrillSkipped(line=line, due_us=1_788_000_000_000_000, reason="no engine was running when it was due"),
+        DrillStarted(
+            drill="d1300",
+            form=DrillForm.FLAP,
+            provider="alpha",
+            for_us=10_000_000,
+            until_us=1_788_000_070_000_000,
+            seed=8,
+            every_us=2_000_000,
+            part_of="d1299",
+            **_OPERATOR,
+        ),
+        DrillStarted(
+            drill="d1400",
+            form=DrillForm.LOAD,
+            for_us=10_000_000,
+            until_us=1_788_000_090_000_000,
+            seed=9,
+            retry_after_us=1_000_000,
+            at_once=2,
+            operation="get_price",
+            per_second=Decimal("50.5"),
+            context={"country": "us"},
+            **_OPERATOR,
+        ),
+        CallStarted(**_CALL, drill="d1204", key="k", deadline_at_us=1_788_000_005_000_000),
+        CallSucceeded(**_CALL, drill="d1204", started_seq=17, latency_us=1_500_000),
+        CallFailed(
+            **_CALL,
+            drill="d1204",
+            outcome=FailureKind.TRANSIENT,
+            started_seq=17,
+            latency_us=0,
+            message="drill d1204: brownout; nothing was sent",
+        ),
+        CallAbandoned(**_CALL, drill="d1204", started_seq=17, latency_us=0, reason=AbandonReason.CANCELLED),
+    ]
 
 
 def _examples() -> list[Fact]:
@@ -421,7 +483,28 @@ def _rental_examples(chosen: Candidate) -> list[Fact]:
         RequestAccepted(operation="cancel", effect=Effect.IDEMPOTENT, **bound),
         AlertCleared(alert="late_success", subject=_REQUEST, message="alpha has undone it: cancel of reference ext-9"),
         SyncRequested(provider="alpha", **_OPERATOR),
+        NoteAdded(provider="alpha", text="throttles on Mondays ☎", actor="ann"),
+        SubjectForgotten(subject="5e" * 16, values=3, **_OPERATOR),
+        RequestAccepted(operation="rent", effect=Effect.READ, subject="5e" * 16, **accepted),
         OffersListed(provider="alpha", offers=offers),
+        *_drills(),
+        SegmentArchived(
+            first_seq=1,
+            last_seq=1_600,
+            first_at_us=1_700_000_000_000_000,
+            last_at_us=1_700_000_120_000_000,
+            previous_chain="a1" * 32,
+            chain="b2" * 32,
+            folder="calls.db.archive",
+            file="calls.db-000000000001-000000001600.parquet",
+            size=92_539,
+            sha256="c3" * 32,
+            fold_version=7,
+            base_sha256="d4" * 32,
+            kept_requests=(_REQUEST,),
+            kept_calls=(1_597,),
+            **_OPERATOR,
+        ),
         DecisionMade(
             request_id=_REQUEST,
             provider="alpha",

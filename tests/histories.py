@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from understudy.engine import recovery
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.dice import derive
+from understudy.engine.drill_commands import StartDrill, started
 from understudy.engine.request_state import LOOKUP
 from understudy.engine.steps import Call, Hold, LookUp
 from understudy.events.calls import CallStarted
+from understudy.events.drills import FAULTS, DrillEnd, DrillEnded
 from understudy.events.operations import EngineStarted, OverrideCleared, ProbeRequested
 from understudy.events.policy import Policy, ProviderSettings
 from understudy.events.requests import RequestResumed
@@ -31,6 +33,7 @@ from understudy.events.vocabulary import (
 )
 
 Move = tuple[str, int]
+WHO: Final[Any] = {"actor": "op", "reason": "to see"}
 
 GAPS_MS: Final = (0, 1, 40, 300, 700, 2_000, 9_000, 61_000)
 AFTER_MS: Final = (0, 3, 120, 2_500, 5_000)
@@ -163,6 +166,18 @@ class History:
         provider = _pick(self.story.standing.policy.providers, number).id
         self.story.note(ProbeRequested(provider=provider, actor="op", reason="now"))
 
+    def drill(self, number: int) -> None:
+        """A drill begins at a provider, or the one there ends."""
+        story = self.story
+        provider, form = _pick(story.standing.policy.providers, number).id, _pick(FAULTS, number // 4)
+        running = story.standing.drills.get(provider)
+        if running is not None:
+            cause = DrillEnd.STOPPED
+            story.note(DrillEnded(drill=running.drill, form=running.form, provider=provider, cause=cause))
+            return
+        wish = StartDrill(form=form, provider=provider, for_ms=60_000, share=_pick((50, 100), number), **WHO)
+        story.note(started(story.standing, wish, now_us=story.now_us, seed=number))
+
     # --- the end
 
     def settle(self) -> "History":
@@ -204,6 +219,7 @@ VERBS: Final[Mapping[str, Callable[[History, int], None]]] = {
     "resume": History.resume,
     "force": History.force,
     "probe": History.probe,
+    "drill": History.drill,
 }
 OFTEN: Final = ("accept",) * 2 + ("advance",) * 24 + ("wait",) * 2 + ("resume",) * 2 + tuple(VERBS)
 SEEDS: Final = 1_000

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillStarted
 from understudy.events.fact import Fact
 from understudy.events.operations import AlertCleared, AlertRaised, EngineStopped, PolicyActivated, ProbeRequested
 from understudy.events.policy import Policy, ProviderSettings
@@ -35,6 +36,8 @@ class Telling:
     standing: Standing = field(default_factory=Standing)
     log: list[Recorded] = field(default_factory=list)
     requests: int = 0
+    drills: dict[str, str] = field(default_factory=dict)
+    """The drills that run, by provider."""
 
     def __post_init__(self) -> None:
         self.say(PolicyActivated(policy=self.policy, policy_hash=self.policy.content_hash), at=0)
@@ -99,6 +102,20 @@ class Telling:
     def probe(self, *, at: float, provider: str = "alpha") -> int:
         return self.say(ProbeRequested(provider=provider, actor="ann", reason="now"), at=at)
 
+    def drill(self, *, at: float, provider: str = "alpha") -> str:
+        """A drill begins; its id."""
+        self.drills[provider] = drill = f"d{len(self.log) + 1}"
+        until_us = NOON + round((at + 60) * SECOND)
+        shared = {"provider": provider, "seed": 7, "actor": "ann", "reason": "to see"}
+        started = DrillStarted(drill=drill, form=DrillForm.OUTAGE, for_us=60 * SECOND, until_us=until_us, **shared)  # type: ignore[arg-type]
+        self.say(started, at=at)
+        return drill
+
+    def drill_over(self, *, at: float, provider: str = "alpha") -> int:
+        drill = self.drills.pop(provider)
+        ended = DrillEnded(drill=drill, form=DrillForm.OUTAGE, provider=provider, cause=DrillEnd.STOPPED)
+        return self.say(ended, at=at)
+
     def slot(self, name: str, *, key: tuple[str, ...] = ("alpha", "serve")) -> int:
         """A slot of a lane, by its name in `lane_words`."""
         lanes = self.standing.lanes
@@ -151,17 +168,19 @@ def tellings(draw: st.DrawFn, *, changes: bool = True, ended: bool = False) -> T
     """Random histories of calls, with `changes` of policy and local faults between; `ended`: no call stays open."""
     telling = Telling(policy=draw(policies()))
     now, under_way = 1.0, list[CallStarted]()
-    further = ("policy", "fault", "over") if changes else ()
+    further = ("policy", "fault", "over", "drill", "drill_over") if changes else ()
     kinds = ("start", "start", "start", "end", "end", "end", "wait", "probe", *further)
     for kind in draw(st.lists(st.sampled_from(kinds), max_size=60)):
         now += draw(st.sampled_from((0.0, 0.2, 1.0)))
         match kind:
             case "start":
                 retry = draw(st.sampled_from((0, 0, 0, 1)))
+                provider = draw(st.sampled_from(("alpha", "alpha", "beta")))
                 under_way.append(
                     telling.start(
                         at=now,
-                        provider=draw(st.sampled_from(("alpha", "alpha", "beta"))),
+                        provider=provider,
+                        drill=draw(st.sampled_from((telling.drills.get(provider), None))),
                         operation=draw(st.sampled_from(("rent", "rent", "rent", "ping", "stock"))),
                         country=draw(st.sampled_from((None, "us"))),
                         request_id=f"r{draw(st.integers(1, 4))}" if retry else f"r{telling.requests}",
@@ -183,6 +202,12 @@ def tellings(draw: st.DrawFn, *, changes: bool = True, ended: bool = False) -> T
                 telling.fault(at=now)
             case "over":
                 telling.fault_over(at=now)
+            case "drill":
+                provider = draw(st.sampled_from(("alpha", "alpha", "beta")))
+                if provider not in telling.drills:
+                    telling.drill(at=now, provider=provider)
+            case "drill_over" if telling.drills:
+                telling.drill_over(at=now, provider=next(iter(telling.drills)))
     for started in under_way if ended else ():
         telling.end(started, "abandoned", at=now)
     return telling

@@ -2,12 +2,12 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+from understudy.adapters.cli.finding import Finding, Verdict
 from understudy.adapters.cli.instants import iso, span
 from understudy.adapters.cli.request_summary import summarized
 from understudy.adapters.cli.standings import stopped_well
@@ -16,7 +16,8 @@ from understudy.adapters.stores.faults import DAMAGED
 from understudy.adapters.stores.sqlite_defects import defects
 from understudy.engine import recovery
 from understudy.engine.decide import RULES_VERSION
-from understudy.engine.restore import restore, restored_without_rows
+from understudy.engine.ledger import Ledger
+from understudy.engine.restore import restored_without_rows
 from understudy.events.codec import decode
 from understudy.events.counted import counted
 from understudy.events.errors import UnderstudyError
@@ -33,23 +34,7 @@ _WAL_TOO_LONG: Final = 64 * 2**20
 _LITTLE_ROOM: Final = 512 * 2**20
 _AHEAD_US: Final = 1_000_000
 _SHOWN: Final = 5
-
-
-class Verdict(StrEnum):
-    """How much a finding matters."""
-
-    FINE = "fine"
-    ADVICE = "advice"
-    """Nothing is wrong, and yet something should be known or done."""
-    WRONG = "wrong"
-
-
-class Finding(NamedTuple):
-    """What a check-up found: its name, its verdict, and a sentence."""
-
-    check: str
-    verdict: Verdict
-    says: str
+_NOTES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +52,33 @@ class Patient:
     now_us: int
     whole: bool
     progress: Callable[[int, int], None]
+    ledger: Callable[[], Ledger]
+    """What the log adds up to; it is folded when somebody first asks."""
 
 
-def examine(patient: Patient) -> Iterator[Finding]:
-    """All findings, in the order in which a person would want to hear them."""
-    yield from _checked("file", _file, patient)
-    yield from _checked("chain", _chain, patient)
-    if patient.whole:
-        yield from _checked("integrity", _integrity, patient)
-    yield from _sqlite()
-    yield from _checked("engine", _engine, patient)
-    yield from _checked("clock", _clock, patient)
-    yield from _checked("requests", _state, patient)
-    yield from _checked("snapshot", _snapshot, patient)
-    yield from _checked("inbox", _inbox, patient)
+def check_ups(*, whole: bool) -> Mapping[str, Callable[[Patient], Iterator[Finding]]]:
+    """The check-ups of the log itself by name, in the order in which a person would want to hear of them."""
+    return {
+        "file": _file,
+        "chain": _chain,
+        **({"integrity": _integrity} if whole else {}),
+        "archive": _archive,
+        "sqlite": _sqlite,
+        "engine": _engine,
+        "clock": _clock,
+        "requests": _state,
+        "alerts": _alerts,
+        "snapshot": _snapshot,
+        "inbox": _inbox,
+        "notes": _notes,
+    }
+
+
+def examine(patient: Patient, names: Collection[str]) -> Iterator[Finding]:
+    """All findings of the check-ups of these names."""
+    for name, look in check_ups(whole=patient.whole).items():
+        if name in names:
+            yield from _checked(name, look, patient)
 
 
 def _checked(check: str, look: Callable[[Patient], Iterator[Finding]], patient: Patient) -> Iterator[Finding]:
@@ -112,7 +110,9 @@ def _file(patient: Patient) -> Iterator[Finding]:
 
 def _chain(patient: Patient) -> Iterator[Finding]:
     end = patient.head.seq
-    after = 0 if patient.whole else max(0, end - TAIL)
+    archive = patient.reader.archive
+    begin = archive.through if archive is not None and archive.absent else 0
+    after = begin if patient.whole else max(begin, end - TAIL)
     found = check_chain(
         patient.reader, after=after, through=end, progress=lambda done: patient.progress(done, end - after)
     )
@@ -136,7 +136,20 @@ def _integrity(patient: Patient) -> Iterator[Finding]:
         yield Finding("integrity", Verdict.FINE, "SQLite finds pages, indexes and idempotency keys in order")
 
 
-def _sqlite() -> Iterator[Finding]:
+def _archive(patient: Patient) -> Iterator[Finding]:
+    archive = patient.reader.archive
+    if archive is None:
+        return
+    files = counted(len(archive.segments), "file")
+    what = f"events 1 to {archive.through:,} are archived in {files}"
+    faults = archive.faults() if patient.whole else [f"{one} is not there" for one in archive.absent]
+    for fault in faults[:_SHOWN]:
+        yield Finding("archive", Verdict.WRONG if patient.whole else Verdict.ADVICE, fault)
+    if not faults:
+        yield Finding("archive", Verdict.FINE, f"{what}, {'as they were written' if patient.whole else 'all there'}")
+
+
+def _sqlite(_: Patient) -> Iterator[Finding]:
     found = list(defects(sqlite3.sqlite_version_info[:3]))
     for one in found:
         yield Finding("sqlite", Verdict.ADVICE, one)
@@ -187,8 +200,8 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 
 
 def _state(patient: Patient) -> Iterator[Finding]:
-    """Unsettled requests, and alerts that stand."""
-    ledger = restore(patient.reader, through=patient.head.seq, progress=patient.progress)
+    """Unsettled requests."""
+    ledger = patient.ledger()
     held = [one for one in ledger.requests if recovery.is_held(ledger, one)]
     under_way = len(ledger.requests) - len(held)
     if held:
@@ -200,11 +213,16 @@ def _state(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "requests", Verdict.FINE, f"{counted(under_way, 'request')} under way" if under_way else "all are settled"
         )
-    for name, since_us in ledger.standing.alerts.items():
+
+
+def _alerts(patient: Patient) -> Iterator[Finding]:
+    """Alerts that stand."""
+    standing = patient.ledger().standing
+    for name, since_us in standing.alerts.items():
         alert, _, subject = name.partition("|")
         about = f" about {subject}" if subject else ""
         yield Finding("alerts", Verdict.ADVICE, f"{alert}{about}, since {iso(since_us)}")
-    if not ledger.standing.alerts:
+    if not standing.alerts:
         yield Finding("alerts", Verdict.FINE, "none stands")
 
 
@@ -242,6 +260,13 @@ def _inbox(patient: Patient) -> Iterator[Finding]:
     if patient.owner is not None:
         when = "a running engine takes them within a second: look again"
     yield Finding("inbox", Verdict.ADVICE, f"{wait}; {when}")
+
+
+def _notes(patient: Patient) -> Iterator[Finding]:
+    """What has been noted of providers, the newest first; nothing is said if nothing is."""
+    for provider, notes in patient.ledger().standing.notes.by_provider.items():
+        for one in reversed(notes[-_NOTES:]):
+            yield Finding("notes", Verdict.FINE, f"{provider}, by {one.actor} on {iso(one.at_us)[:10]}: {one.text}")
 
 
 def _size(path: Path) -> int:

@@ -27,7 +27,11 @@ from understudy.engine.commands import (
     Sync,
     Wish,
 )
+from understudy.engine.desk import Forget, Note
+from understudy.engine.drill_commands import NO_ENGINE, StartDrill, StopDrill
 from understudy.events.codec import decode
+from understudy.events.desk import NoteAdded, SubjectForgotten
+from understudy.events.drills import DrillEnded, DrillStarted
 from understudy.events.errors import LogInUse, UnderstudyError
 from understudy.events.fact import Fact
 from understudy.events.operations import (
@@ -53,8 +57,26 @@ _BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
     Release: QuarantineReleased,
     SetPreferences: PreferencesChanged,
     Sync: SyncRequested,
+    StartDrill: DrillStarted,
+    StopDrill: DrillEnded,
+    Note: NoteAdded,
+    Forget: SubjectForgotten,
 }
-_SAID: Final = ("provider", "pair", "state", "request_id", "executed", "reference", "actor", "reason")
+OF_A_RUNNING_ENGINE: Final = (StartDrill, StopDrill)
+"""Wishes that make no sense where no engine runs: none of them is ever left in the inbox."""
+_SAID: Final = (
+    "form",
+    "provider",
+    "pair",
+    "state",
+    "request_id",
+    "executed",
+    "reference",
+    "text",
+    "subject",
+    "actor",
+    "reason",
+)
 """The fields that a wish and its event have in common, as far as they have them."""
 
 
@@ -83,23 +105,29 @@ def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
     """
     with SqliteReader.open(db) as reader:
         after = reader.head().seq
+    if isinstance(wish, OF_A_RUNNING_ENGINE) and owner_of(db.resolve()) is None:
+        raise Refused(f"{db}: {NO_ENGINE}")
     held = hold_back()
     try:
         number = put_command(db, wish.model_dump_json())
-        owner = _obeyed_by(db, number, held, patience_s=patience_s)
+        alone = not isinstance(wish, OF_A_RUNNING_ENGINE)
+        owner = _obeyed_by(db, number, held, patience_s=patience_s, alone=alone)
     finally:
         let_come(held)
+    if isinstance(owner, Waiting) and isinstance(wish, OF_A_RUNNING_ENGINE):
+        gone = "has been taken back" if withdraw_command(db, number) else "has been taken since"
+        raise Refused(f"the command {gone}: {owner.why}")
     if isinstance(owner, Waiting):
         return owner
     with SqliteReader.open(db) as reader:
         return Delivered(number=number, row=_what_became_of(reader, wish, number=number, after=after), owner=owner)
 
 
-def _obeyed_by(db: Path, number: int, held: Held, *, patience_s: float) -> str | Waiting | None:
+def _obeyed_by(db: Path, number: int, held: Held, *, patience_s: float, alone: bool) -> str | Waiting | None:
     """Wait until a command is taken, or take it back if that is cut short; `held` was held back until it was put."""
     try:
         let_come(held)  # Ctrl-C in the instant after the command was put there takes it back, too.
-        return _until_taken(db.resolve(), number, patience_s=patience_s)
+        return _until_taken(db.resolve(), number, patience_s=patience_s, alone=alone)
     except KeyboardInterrupt:
         gone = "has been taken back" if withdraw_command(db, number) else "had been taken already"
         note(f"\nthe command {gone}")
@@ -110,11 +138,14 @@ def _obeyed_by(db: Path, number: int, held: Held, *, patience_s: float) -> str |
         raise
 
 
-def _until_taken(db: Path, number: int, *, patience_s: float) -> str | Waiting | None:
+def _until_taken(db: Path, number: int, *, patience_s: float, alone: bool) -> str | Waiting | None:
+    """Wait until a command is taken; where no engine runs it is obeyed here, if that can be done `alone`."""
     began_s, owner = time.monotonic(), "somebody else"
     with Progress("waiting for the engine") as progress:
         while command_waits(db, number):
             found = owner_of(db)
+            if found is None and not alone:
+                return Waiting(number=number, why=NO_ENGINE)
             if found is None:
                 with suppress(LogInUse):  # Somebody was faster, and will take the command.
                     try:
@@ -152,4 +183,5 @@ def _what_became_of(reader: SqliteReader, wish: Wish, *, number: int, after: int
 
 
 def _says(event: Fact, wish: Wish) -> bool:
-    return all(getattr(event, name) == getattr(wish, name) for name in _SAID if hasattr(wish, name))
+    shared = [name for name in _SAID if hasattr(wish, name) and hasattr(event, name)]
+    return all(getattr(event, name) == getattr(wish, name) for name in shared)

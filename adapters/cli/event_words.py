@@ -7,6 +7,8 @@ from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
 from understudy.events.counted import counted
+from understudy.events.desk import NoteAdded, SubjectForgotten
+from understudy.events.drills import DrillEnded, DrillSkipped, DrillStarted
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
     AlertCleared,
@@ -20,6 +22,7 @@ from understudy.events.operations import (
     PolicyActivated,
     PreferencesChanged,
     ProbeRequested,
+    SegmentArchived,
     SyncRequested,
 )
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
@@ -38,7 +41,8 @@ def told(row: Row) -> str:
         return f"{str(error).partition(': ')[2] or error}: {_cut(row.payload)}"
     match event:
         case CallStarted() | CallSucceeded() | CallFailed() | CallAbandoned() if event.request_id is None:
-            what = f"begins at {event.provider}" if isinstance(event, CallStarted) else _of(row, event)
+            drill = f" (in drill {event.drill})" if event.drill is not None else ""
+            what = f"begins at {event.provider}{drill}" if isinstance(event, CallStarted) else _of(row, event)
             return f"{event.operation}: {what}"
         case EngineStarted():
             by = f"Understudy {event.version}, rules {event.rules_version}, Python {event.python}"
@@ -52,22 +56,34 @@ def told(row: Row) -> str:
             return f"policy {event.policy_hash[:12]} decides from here on: {event.policy.strategy}, of {providers}"
         case PreferencesChanged() | OverrideSet() | OverrideCleared() | ProbeRequested() | SyncRequested():
             return _wished(event)
+        case DrillStarted() | DrillEnded() | DrillSkipped():
+            return _of_a_drill(event)
+        case NoteAdded() | SubjectForgotten() | SegmentArchived():
+            return _at_the_desk(event)
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
         case AlertRaised():
             return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
             return f"the engine is in {event.mode} mode, after {event.previous}"
-        case QuarantineSet():
-            until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
-            return f"{event.provider} is in quarantine for {event.pair}{until}, by {event.actor}: {event.reason}"
-        case QuarantineReleased():
-            return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
+        case QuarantineSet() | QuarantineReleased():
+            return _of_a_quarantine(event)
         case AlertCleared():
             return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
+
+
+def _of_a_drill(event: DrillStarted | DrillEnded | DrillSkipped) -> str:
+    if isinstance(event, DrillSkipped):
+        return f"a drill that was due is not held ({event.line}): {event.reason}"
+    what = f"drill {event.drill}, {event.form}" + (f" of {event.provider}," if event.provider is not None else ",")
+    if isinstance(event, DrillStarted):
+        part = f" as a part of {event.part_of}" if event.part_of is not None else ""
+        return f"{what} begins{part}, until {iso(event.until_us)}, by {event.actor}: {event.reason}"
+    by = f" by {event.actor}: {event.reason}" if event.actor is not None else ""
+    return f"{what} is over ({event.cause.value.replace('_', ' ')}){by}"
 
 
 def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeRequested | SyncRequested) -> str:
@@ -85,6 +101,27 @@ def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeReq
             return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
         case SyncRequested():
             return f"{event.actor} wants the lists of {event.provider or 'all providers'} at once: {event.reason}"
+
+
+def _of_a_quarantine(event: QuarantineSet | QuarantineReleased) -> str:
+    by = f"by {event.actor}: {event.reason}"
+    if isinstance(event, QuarantineReleased):
+        return f"{event.provider} is out of quarantine for {event.pair}, {by}"
+    until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
+    return f"{event.provider} is in quarantine for {event.pair}{until}, {by}"
+
+
+def _at_the_desk(event: NoteAdded | SubjectForgotten | SegmentArchived) -> str:
+    """What has been put on record that no decision reads."""
+    match event:
+        case NoteAdded():
+            return f"{event.actor} notes of {event.provider}: {event.text}"
+        case SubjectForgotten():
+            values = counted(event.values, "sensitive value")
+            return f"{event.actor} has {values} of «{event.subject[:6]}» forgotten: {event.reason}"
+        case SegmentArchived():
+            what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
+            return f"{what}, by {event.actor}: {event.reason}"
 
 
 def event_json(row: Row) -> dict[str, object]:

@@ -16,6 +16,7 @@ from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.find_request import find_request
 from understudy.adapters.cli.instants import iso
 from understudy.adapters.cli.logs import (
+    archive_option,
     as_json,
     between,
     complete_provider,
@@ -23,6 +24,7 @@ from understudy.adapters.cli.logs import (
     database,
     expect_provider,
     note_unknown_operation,
+    opened,
     span_options,
 )
 from understudy.adapters.cli.one_of import OneOf
@@ -87,6 +89,7 @@ class KindName(click.ParamType[str]):
     "--limit", type=click.IntRange(min=0), default=50, show_default=True, metavar="N", help="The newest N; 0: all."
 )
 @click.option("--follow", "-f", is_flag=True, help="Go on with new events as they come, until Ctrl-C.")
+@archive_option
 @as_json
 def events(
     db: Path,
@@ -101,6 +104,7 @@ def events(
     after: int | None,
     limit: int,
     follow: bool,
+    archive: Path | None,
     as_json: bool,
 ) -> None:
     """Show the events in the log DB, in their order: number, time in UTC, request, and what happened.
@@ -120,7 +124,7 @@ def events(
     """
     if follow and until_us is not None:
         raise click.UsageError("--follow goes on for ever, and --until ends; leave one out")
-    with SqliteReader.open(db) as reader:
+    with opened(db, archive) as reader:
         expect_provider(reader, provider)
         wanted = Wanted(kinds=kinds, provider=provider, operation=operation, outcome=outcome)
         if request is not None:

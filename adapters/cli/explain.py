@@ -6,7 +6,7 @@ import click
 
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.find_request import find_by_key, find_request, last_failover
-from understudy.adapters.cli.logs import as_json, complete_request, database
+from understudy.adapters.cli.logs import archive_option, as_json, complete_request, database, opened
 from understudy.adapters.cli.output import answer, answer_json, note, plain, width
 from understudy.adapters.cli.unsettled import by_hand, needs_a_word, ownership
 from understudy.adapters.stores import SqliteReader
@@ -19,8 +19,9 @@ from understudy.replay.explain import explain as told
 @database
 @click.argument("request", metavar="[REQUEST]", required=False, shell_complete=complete_request)
 @click.option("--key", metavar="KEY", help="The request to which its caller gave this idempotency key.")
+@archive_option
 @as_json
-def explain(db: Path, request: str | None, key: str | None, *, as_json: bool) -> None:
+def explain(db: Path, request: str | None, key: str | None, *, archive: Path | None, as_json: bool) -> None:
     """Tell the story of one REQUEST in the log DB: each call and its end, and for each decision who could have been
     asked, why others could not, and what would have made another one win.
 
@@ -40,7 +41,7 @@ def explain(db: Path, request: str | None, key: str | None, *, as_json: bool) ->
     \b
     Exit codes: 0 told; 2 no such request, wrong usage, or DB is no log that can be read.
     """
-    with SqliteReader.open(db) as reader:
+    with opened(db, archive) as reader:
         story = told(reader, _meant(reader, request, key))
         by_word = needs_a_word(reader, story.request_id)
         now = ownership(db, reader)

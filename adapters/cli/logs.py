@@ -1,6 +1,7 @@
 """What commands that read a log have in common: its file, the place up to which it is read, and `--json`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -30,7 +31,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 database: Final = click.argument("db", type=click.Path(path_type=Path))
 """The file of the log."""
 
+archive_option: Final = click.option(
+    "--archive",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where the files of the log's archive are, if not where they were put.",
+)
+"""The option `--archive DIR`."""
+
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
+
+
+@contextmanager
+def opened(db: Path, archive: Path | None) -> Iterator[SqliteReader]:
+    """A reader of the log and of its archive as one, with progress for whoever waits until that is unpacked."""
+    with (
+        Progress("unpacking the archive") as progress,
+        SqliteReader.open(db, archive=archive, unpacking=progress) as reader,
+    ):
+        yield reader
 
 
 def last_seq(

@@ -38,6 +38,6 @@ def _made_up_by(path: Path) -> str | None:
 
 def _is_simulated(reader: LogReader) -> bool:
     """Whether a log begins as one of a simulation: on virtual time, which says so of itself."""
-    first = next(iter(reader.rows(through=1)), None)
+    first = next(iter(reader.operations(EngineStarted.kind)), None)
     event = None if first is None else decode(first)
     return isinstance(event, EngineStarted) and event.version == SIMULATED.version

@@ -10,9 +10,11 @@ from typing import Any, Final
 import click
 
 from understudy.adapters.cli.instants import Instant, iso
-from understudy.adapters.cli.logs import as_json, database
+from understudy.adapters.cli.logs import archive_option, as_json, database
 from understudy.adapters.cli.output import answer, answer_json, note, plain, table
-from understudy.adapters.stores.reports import REPORTS, ask
+from understudy.adapters.cli.progress import Progress
+from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.reports import NEVER_US, REPORTS, ask_since
 
 _DAY_US: Final = 86_400_000_000
 DAILY: Final = "daily"
@@ -34,9 +36,19 @@ _LINES: Final = 5
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Answer as comma-separated values, with a line of names.")
 @click.option("--sql", "as_sql", is_flag=True, help="Show the SQL instead, to be run at any prompt.")
+@archive_option
 @as_json
-def report(name: str, db: Path, *, since_us: int | None, as_csv: bool, as_sql: bool, as_json: bool) -> None:
-    """Answer one of the questions that operators ask of the log DB.
+def report(
+    name: str,
+    db: Path,
+    *,
+    since_us: int | None,
+    as_csv: bool,
+    as_sql: bool,
+    archive: Path | None,
+    as_json: bool,
+) -> None:
+    """Answer one of the questions that operators ask of the log DB, and of its archive as far back as --since goes.
 
     \b
     REPORT is one of
@@ -68,14 +80,26 @@ def report(name: str, db: Path, *, since_us: int | None, as_csv: bool, as_sql: b
     statements = {one: REPORTS[one].since(_since(one, since_us)) for one in names}
     if as_sql:
         answer(";\n\n".join(statements.values()) + ";")
+        _note_archived(db, min(_since(one, since_us) for one in names))
         return
-    found = {one: ask(db, sql) for one, sql in statements.items()}
+    with Progress("unpacking the archive") as unpacking:
+        begin_us = min([_since(one, since_us) for one in names if REPORTS[one].looks_back], default=NEVER_US)
+        answers = ask_since(db, list(statements.values()), since_us=begin_us, archive=archive, unpacking=unpacking)
+    found = dict(zip(statements, answers, strict=True))
     if as_json:
         answer_json({"log": str(db), **{one: _records(*rows) for one, rows in found.items()}})
     elif as_csv:
         answer(_csv(*found[name]))
     else:
         _print(found, since_us=None if name != DAILY else _since(DAILY, since_us))
+
+
+def _note_archived(db: Path, since_us: int) -> None:
+    """Say how much a statement does not see at a prompt, because it is archived."""
+    with SqliteReader.open(db) as reader:
+        archive = reader.archive
+    if archive is not None and archive.segments[-1].archived.last_at_us >= since_us:
+        note(f"events up to {archive.through:,} are archived: at a prompt it sees what came later, here both")
 
 
 def _since(name: str, since_us: int | None) -> int:

@@ -11,6 +11,7 @@ from understudy.adapters.stores.request_search import Became
 from understudy.events.calls import CallAbandoned, CallStarted
 from understudy.events.codec import decode
 from understudy.events.errors import UnreadableEvent
+from understudy.events.fact import Fact
 from understudy.events.requests import (
     RequestAccepted,
     RequestCompleted,
@@ -22,6 +23,7 @@ from understudy.events.row import Row
 from understudy.events.vocabulary import AbandonReason, operation_class
 
 _CALLED = unversioned(CallStarted.kind)
+_DRILL = '"drill":'
 _TELLING = frozenset(
     unversioned(one.kind) for one in (CallAbandoned, RequestCompleted, RequestFailed, RequestResumed, RequestSuspended)
 )
@@ -33,7 +35,7 @@ class RequestSummary:
 
     Shape:  `context` may have concealed values in it, as the log has them. `provider` is who served it, or whose call
             is in doubt, or else who was called last. `calls` are those that were to serve it: neither look-ups are
-            counted, nor what was intended and never sent.
+            counted, nor what was intended and never sent; `drills` those that touched any of them.
             `ended_us` is 0 while it has not ended.
     Units:  instants are microseconds since 1970, UTC.
     """
@@ -49,6 +51,7 @@ class RequestSummary:
     provider: str | None = None
     called: list[str] = field(default_factory=list)
     calls: int = 0
+    drills: list[str] = field(default_factory=list)
     failovers: int = 0
     ended_us: int = 0
 
@@ -60,7 +63,8 @@ class RequestSummary:
     @property
     def outcome(self) -> str:
         """What became of it in a few words."""
-        return f"{self.became}, {self.reason}".replace("_", " ") if self.reason else self.became.value
+        told = f"{self.became}, {self.reason}".replace("_", " ") if self.reason else self.became.value
+        return f"{told}, in drill {', '.join(self.drills)}" if self.drills else told
 
     def to_json(self) -> dict[str, object]:
         """The same as JSON."""
@@ -77,6 +81,7 @@ class RequestSummary:
             "provider": self.provider,
             "called": self.called,
             "calls": self.calls,
+            "drills": self.drills,
             "failovers": self.failovers,
             "took_ms": self.took_ms,
             "ended": iso_or_none(self.ended_us),
@@ -105,6 +110,11 @@ def summarized(rows: Sequence[Row]) -> RequestSummary:
     return found
 
 
+def _add_drill(found: RequestSummary, event: Fact) -> None:
+    if isinstance(event, CallStarted) and event.drill is not None and event.drill not in found.drills:
+        found.drills.append(event.drill)
+
+
 def _add(found: RequestSummary, row: Row) -> None:
     kind = unversioned(row.kind)
     if kind == _CALLED and operation_class(row.operation or "") == "serve":
@@ -112,6 +122,8 @@ def _add(found: RequestSummary, row: Row) -> None:
         found.provider = row.provider
         if row.provider is not None and row.provider not in found.called:
             found.called.append(row.provider)
+    if kind == _CALLED and _DRILL in row.payload:
+        _add_drill(found, decode(row))
     if kind not in _TELLING:
         return
     match decode(row):

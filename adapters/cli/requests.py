@@ -9,11 +9,13 @@ import click
 
 from understudy.adapters.cli.instants import iso
 from understudy.adapters.cli.logs import (
+    archive_option,
     as_json,
     between,
     complete_provider,
     database,
     expect_provider,
+    opened,
     span_options,
 )
 from understudy.adapters.cli.one_of import OneOf
@@ -21,7 +23,6 @@ from understudy.adapters.cli.output import Cell, answer_json_list, answer_lines,
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.request_summary import RequestSummary, summarized
 from understudy.adapters.cli.unsettled import ownership
-from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.request_search import Became, RequestsWanted
 from understudy.events.sensitive import shown
 from understudy.events.vocabulary import EndReason
@@ -54,6 +55,7 @@ _EXACT_BELOW_MS: Final = 10
 @click.option(
     "--limit", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="The newest N; 0: all."
 )
+@archive_option
 @as_json
 def requests(
     db: Path,
@@ -64,6 +66,7 @@ def requests(
     since_us: int | None,
     until_us: int | None,
     limit: int,
+    archive: Path | None,
     as_json: bool,
 ) -> None:
     """List the requests in the log DB, newest first: what became of each, by whom, after how many calls, how soon.
@@ -82,7 +85,7 @@ def requests(
                 2 wrong usage, no such provider, or DB is no log that can be read.
     """
     wanted = replace(_wanted(provider, outcome), key=key)
-    with SqliteReader.open(db) as reader, Progress("searching") as progress:
+    with opened(db, archive) as reader, Progress("searching") as progress:
         expect_provider(reader, provider)
         after, through = between(reader, since_us=since_us, until_us=until_us)
         ids = reader.newest_requests(wanted, after=after, through=through, progress=progress)

@@ -8,16 +8,21 @@ from typing import Final
 from understudy.adapters.cli.instants import iso, iso_or_none
 from understudy.adapters.cli.reasons import circuit_of, reason
 from understudy.adapters.cli.unsettled import Unsettled, held_json, unsettled
-from understudy.engine.health import ProviderHealth, health
+from understudy.engine.drills import running
+from understudy.engine.health import ProviderHealth, Status, health
 from understudy.engine.restore import restore
+from understudy.events.drills import DrillStarted
 from understudy.events.log import LogReader
 from understudy.events.operations import EngineStarted, EngineStopped
 from understudy.events.row import Row
+from understudy.projections.notes import Note
 from understudy.projections.standing import Standing, Totals
 from understudy.projections.views import LaneView, ProviderView, provider_view
 
 _SERVING: Final = "serve"
 _UNKNOWN: Final = "-"
+_NOTES: Final = 3
+"""Notes of each provider that people are shown; JSON has all that are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class ProviderStanding:
     judged: ProviderHealth
     seen: ProviderView
     reason: str
+    status_page: str | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def in_words(self) -> str:
@@ -48,6 +55,14 @@ class ProviderStanding:
     def serving(self) -> tuple[LaneView, ...]:
         """The lanes of calls that serve requests: one, unless the policy splits them."""
         return tuple(one for one in self.seen.lanes if one.operation_class == _SERVING)
+
+    def remarks(self) -> Iterator[str]:
+        """Where to read on if it is ill, and what has been noted of it, the newest first."""
+        name = self.judged.provider
+        if self.status_page is not None and self.judged.status is not Status.HEALTHY:
+            yield f"{name}: see {self.status_page}"
+        for one in reversed(self.notes[-_NOTES:]):
+            yield f"{name}: noted by {one.actor} on {iso(one.at_us)[:10]}: {one.text}"
 
     def lines(self) -> Iterator[ProviderLine]:
         """The provider's line, and below it one for each lane if there are several."""
@@ -98,6 +113,8 @@ class ProviderStanding:
             "until": iso_or_none(judged.until_us),
             "degraded_by": judged.degraded,
             "reason": self.reason or None,
+            "status_page_url": self.status_page,
+            "notes": [{"at": iso(one.at_us), "by": one.actor, "text": one.text} for one in self.notes],
             "forced": forced and {**asdict(forced), "until_us": iso_or_none(forced.until_us)},
             "quarantines": [{"pair": one.pair, "until": iso_or_none(one.until_us)} for one in self.seen.quarantines],
             "lanes": [_lane_json(one) for one in self.seen.lanes],
@@ -118,6 +135,7 @@ class LogStanding:
     strategy: str
     totals: Totals
     alerts: tuple[str, ...]
+    drills: tuple[str, ...]
     providers: tuple[ProviderStanding, ...]
     unsettled: Unsettled
 
@@ -135,6 +153,7 @@ class LogStanding:
             "strategy": self.strategy,
             "requests": {name: count for name, count in asdict(self.totals).items() if name not in _COSTS},
             "alerts": list(self.alerts),
+            "drills": list(self.drills),
             "held": held_json(self.unsettled),
             "providers": [one.to_json() for one in self.providers],
         }
@@ -168,15 +187,27 @@ def as_of(
         strategy=str(standing.policy.strategy),
         totals=standing.totals,
         alerts=tuple(name.replace("|", " ").rstrip() for name in standing.alerts),
+        drills=tuple(_in_words(one) for one in running(standing)),
         providers=providers_of(standing, now_us=at_us),
         unsettled=unsettled(ledger),
     )
 
 
+def _in_words(drill: DrillStarted) -> str:
+    where = f" of {drill.provider}" if drill.provider is not None else ""
+    return f"{drill.drill}, {drill.form}{where} until {iso(drill.until_us)}"
+
+
 def providers_of(standing: Standing, *, now_us: int) -> tuple[ProviderStanding, ...]:
     """Every provider of the policy, judged at an instant."""
     return tuple(
-        ProviderStanding(judged=judged, seen=seen, reason=reason(judged, seen, standing, now_us=now_us))
+        ProviderStanding(
+            judged=judged,
+            seen=seen,
+            reason=reason(judged, seen, standing, now_us=now_us),
+            status_page=standing.policy.by_id[judged.provider].status_page_url,
+            notes=tuple(standing.notes.of(judged.provider)),
+        )
         for judged in health(standing, now_us)
         for seen in [provider_view(standing, judged.provider, now_us=now_us)]
     )

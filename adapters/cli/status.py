@@ -6,12 +6,11 @@ from pathlib import Path
 import click
 
 from understudy.adapters.cli.instants import iso
-from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
+from understudy.adapters.cli.logs import archive_option, as_json, at_option, database, last_seq, opened
 from understudy.adapters.cli.output import Cell, answer, answer_json, answer_wrapped, fits, plain, stacked, table
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import LogStanding, ProviderLine, ProviderStanding, as_of
 from understudy.adapters.cli.unsettled import ownership, tell_held
-from understudy.adapters.stores import SqliteReader
 from understudy.events.counted import counted
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unavailable": "red"}
@@ -30,8 +29,9 @@ _TOGETHER = (
 @database
 @at_option
 @click.option("--position", type=click.IntRange(min=1), metavar="N", help="Only what stood in the log by position N.")
+@archive_option
 @as_json
-def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) -> None:
+def status(db: Path, at_us: int | None, position: int | None, *, archive: Path | None, as_json: bool) -> None:
     """Show how every provider in the log DB stands: health, circuit, score, and the figures behind them.
 
     Works beside a running engine, and changes nothing. While an engine runs, this is as of now; once it has stopped, as
@@ -45,7 +45,7 @@ def status(db: Path, at_us: int | None, position: int | None, *, as_json: bool) 
     \b
     Exit codes: 0 shown; 2 wrong usage, or DB is no log that can be read.
     """
-    with SqliteReader.open(db) as reader, Progress("folding the log") as progress:
+    with opened(db, archive) as reader, Progress("folding the log") as progress:
         seq = last_seq(reader, position=position, at_us=at_us)
         found = as_of(reader, seq=seq, at_us=at_us, now_us=time.time_ns() // 1000, progress=progress)
         now = ownership(db, reader, known=found.unsettled) if seq is None else None
@@ -74,6 +74,8 @@ def _print(db: Path, found: LogStanding) -> None:
         for line in lines:
             if line.why:
                 answer_wrapped(plain(f"{line.name}: {line.why}"))
+    for remark in (remark for provider in found.providers for remark in provider.remarks()):
+        answer_wrapped(plain(remark))
     answer()
     totals = found.totals
     answer_wrapped(
@@ -83,6 +85,8 @@ def _print(db: Path, found: LogStanding) -> None:
     costs = [f"{one.judged.provider} {one.judged.cost_per_success:f}" for one in found.providers if _has_told(one)]
     if costs:
         answer_wrapped(plain(f"cost per success: {', '.join(costs)}"))
+    for drill in found.drills:
+        answer_wrapped(plain(f"drill: {drill}"))
     for alert in found.alerts:
         answer_wrapped(plain(f"alert: {alert}"))
 

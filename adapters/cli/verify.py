@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
+from understudy.adapters.cli.archive_at_hand import ArchiveAtHand, look_at_archive
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE
-from understudy.adapters.cli.logs import as_json, at_option, database, last_seq
+from understudy.adapters.cli.logs import archive_option, as_json, at_option, database, last_seq
 from understudy.adapters.cli.output import answer, answer_json, facts, painted, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.parallel_verify import cores, verify_file
@@ -38,13 +39,22 @@ _ADVICE: Final = "stop the engine, keep a copy of the file (and of its -wal), an
     help="With up to N processes; as many as there are cores by default. Short logs need but one.",
 )
 @as_json
+@archive_option
 @click.pass_context
 def verify(
-    ctx: click.Context, db: Path, through: int | None, at_us: int | None, jobs: int | None, *, as_json: bool
+    ctx: click.Context,
+    db: Path,
+    *,
+    through: int | None,
+    at_us: int | None,
+    jobs: int | None,
+    archive: Path | None,
+    as_json: bool,
 ) -> None:
     """Recompute the hash chain of the log DB over every event, and every decision from the events alone.
 
-    Works beside a running engine, and changes nothing.
+    Works beside a running engine, and changes nothing. What has been archived is read from the archive; where its files
+    are not at hand, what comes after them is verified.
 
     \b
     Example:
@@ -56,19 +66,30 @@ def verify(
                 1 broken, damaged, or decided otherwise (the first place is shown);
                 2 wrong usage, no such file, or DB is no log.
     """
+    at_hand: ArchiveAtHand | None = None
     try:
-        with SqliteReader.open(db) as reader:
+        with SqliteReader.open(db, archive=archive) as reader:
             limit = last_seq(reader, through=through, at_us=at_us)
+            at_hand = look_at_archive(reader, wanted=archive is not None, through=limit)
             with Progress("verifying") as progress:
-                found = verify_file(db, stream=reader.stream, through=limit, jobs=jobs or cores(), progress=progress)
+                found = verify_file(
+                    db,
+                    stream=reader.stream,
+                    after=0 if at_hand is None else at_hand.verified_after,
+                    through=limit,
+                    archive=archive,
+                    jobs=jobs or cores(),
+                    progress=progress,
+                )
             damage = reader.damage() if limit is None else []
     except LogDamaged as error:
         found, damage = _unverifiable(str(error)), file_damage(db)
-    ok = found.ok and not damage
+    ok = found.ok and not damage and (at_hand is None or at_hand.ok)
     if as_json:
-        answer_json({"log": str(db), "ok": ok, **_as_json(found), "damage": list(damage)})
+        more = {} if at_hand is None else {"archive": asdict(at_hand)}
+        answer_json({"log": str(db), "ok": ok, **_as_json(found), "damage": list(damage), **more})
     else:
-        _tell(db, found, damage)
+        _tell(db, found, damage, at_hand)
     ctx.exit(FINE if ok else NOT_AS_IT_SHOULD_BE)
 
 
@@ -96,14 +117,14 @@ def _as_json(found: Verification) -> dict[str, object]:
     return told
 
 
-def _tell(db: Path, found: Verification, damage: Sequence[str]) -> None:
+def _tell(db: Path, found: Verification, damage: Sequence[str], at_hand: ArchiveAtHand | None) -> None:
     unreadable = found.broken is not None and found.broken.seq == _NOWHERE
     if unreadable:
         answer(f"{db}: damaged, so that its events cannot be gone through")
     else:
         answer(f"{db}: {counted(found.events, 'event')} in stream {plain(found.stream)}")
     advice = [("what to do", _ADVICE)] if damage or found.broken else []
-    facts([*findings(found), *_damages(damage), *advice])
+    facts([*findings(found), *(at_hand.lines() if at_hand else ()), *_damages(damage), *advice])
 
 
 def verified(reader: LogReader, *, through: int | None = None) -> Verification:

@@ -42,16 +42,21 @@ class Words(click.ParamType[str]):
         return found
 
 
+def actor_option(function: F) -> F:
+    """The option `--actor`."""
+    who = "Who wants it; by default your login name."
+    return click.option("--actor", type=Words(most=_LONGEST_ACTOR), default=_login_name, metavar="NAME", help=who)(
+        function
+    )
+
+
 def wish_options(function: F) -> F:
     """The options `--actor` and `--wait`."""
-    who = "Who wants it; by default your login name."
     wait = "How long to wait for a running engine to obey."
     function = click.option(
         "--wait", "wait_us", type=Length(), default="10s", show_default=True, metavar="TIME", help=wait
     )(function)
-    return click.option("--actor", type=Words(most=_LONGEST_ACTOR), default=_login_name, metavar="NAME", help=who)(
-        function
-    )
+    return actor_option(function)
 
 
 def say(db: Path, wish: Wish, done: Delivered, lead: str, *, more: Sequence[tuple[str, str]]) -> None:

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Final
 
-from understudy.adapters.stores.sqlite_reader import SqliteReader
+from understudy.adapters.stores.table_reader import TableReader
 from understudy.events.errors import LogUnavailable, UnreadableEvent
 from understudy.events.log import Head
 
@@ -19,7 +19,7 @@ def checked_head(connection: sqlite3.Connection, stream: str) -> Head:
     All others are checked by `understudy verify` only: an engine starts without reading them.
     Errors: LogUnavailable naming the first event that does not fit.
     """
-    reader = SqliteReader(connection, stream=stream)
+    reader = TableReader(connection, stream=stream)
     head = reader.head()
     (snapshot,) = connection.execute(_SNAPSHOT, (stream, head.seq)).fetchone()
     seq = max(snapshot or 0, head.seq - LOOKED_BACK, 0)

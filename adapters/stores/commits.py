@@ -127,6 +127,9 @@ class Commits:
         remaining = await self._holding.checkpoint()
         self._wal_pages = 0
         self._wal_limit = _WAL_LIMIT + remaining  # What a reader holds back cannot be helped by asking more often.
+        if not self._holding.is_clean and self._idle is None and not self.closing:
+            self._wal_pages = 1  # What has been forgotten must go: here it is asked again, though nothing be written.
+            self._watch_for_rest()
 
     def _next(self) -> None:
         """Hand what waits to the thread, unless that takes more care than a callback can give."""

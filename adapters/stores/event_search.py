@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from understudy.adapters.stores import schema
-from understudy.events import operations
+from understudy.events import drills, operations
 from understudy.events.codec import KINDS
 from understudy.events.errors import UnreadableEvent
 from understudy.events.row import Row
@@ -49,6 +49,10 @@ Progress = Callable[[int, int], None]
 """Is told what is done and what there is to do."""
 
 
+def in_silence(_: int, __: int) -> None:
+    """Nobody is told."""
+
+
 def unversioned(kind: str) -> str:
     """The name of a kind of event without its version: `call_failed` of `call_failed.v1`."""
     return kind.rpartition(".v")[0] or kind
@@ -56,7 +60,7 @@ def unversioned(kind: str) -> str:
 
 _ENDINGS: Final = frozenset({"call_succeeded", "call_failed", "call_abandoned"})
 _OF_THE_ENGINE: Final = frozenset(
-    unversioned(name) for name, event in KINDS.items() if event.__module__ == operations.__name__
+    unversioned(name) for name, event in KINDS.items() if event.__module__ in {drills.__name__, operations.__name__}
 )
 
 

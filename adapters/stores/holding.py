@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
-from understudy.adapters.stores import rescue, transaction
+from understudy.adapters.stores import erasable, rescue, transaction
 from understudy.adapters.stores.checked_head import checked_head
 from understudy.adapters.stores.lock import InUseBriefly, OwnerLock
 from understudy.adapters.stores.place import Place, Sight
@@ -54,6 +54,8 @@ class Holding:
         self._place = Place(path)
         self._schema_version = schema_version
         self._moved_in = False
+        self.is_clean = True
+        """Whether nothing is left in the write-ahead log of what has been forgotten, as far as has been seen."""
         self._spoilt: str | None = None
         """What is wrong with the file, if it is damaged: nothing may be written or moved in it any more."""
         self._errands = 0
@@ -203,7 +205,17 @@ class Holding:
             remaining = 0 if anew else remaining
         if not remaining:
             self._place.expect_another_round()
+        await self._clean()
         return remaining
+
+    async def _clean(self) -> None:
+        """Leave nothing in the write-ahead log of what has been forgotten."""
+        if await self.perform(erasable.is_clean):
+            self.is_clean = True
+            return
+        self.is_clean = await self.perform(erasable.clean, patience_ms=_PATIENCE_MS)
+        if self.is_clean:
+            self._place.remember()
 
     async def let_go(self) -> None:
         """Tidy up, end the thread, and give the lock back.

@@ -6,9 +6,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from understudy.adapters.stores import schema
+from understudy.adapters.stores import schema, side_tables
 from understudy.adapters.stores.faults import cannot_open, expect_file
 from understudy.events.errors import LogUnavailable, NotALog
+from understudy.events.log import Command
 
 _PATIENCE_S: Final = 5.0
 """Seconds to wait for the engine's own transactions."""
@@ -34,6 +35,15 @@ def command_waits(path: str | Path, command_id: int) -> bool:
     """
     with _opened(path, mode="ro") as connection:
         return connection.execute("SELECT 1 FROM inbox WHERE command_id = ?", (command_id,)).fetchone() is not None
+
+
+def commands_waiting(path: str | Path) -> list[Command]:
+    """What is in the inbox, oldest first.
+
+    Errors: as of `put_command`.
+    """
+    with _opened(path, mode="ro") as connection:
+        return side_tables.commands(connection)
 
 
 def withdraw_command(path: str | Path, command_id: int) -> bool:

@@ -6,7 +6,7 @@ nothing.
 
 import secrets
 from bisect import bisect_right
-from collections.abc import Awaitable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Final
@@ -23,6 +23,7 @@ from understudy.events.log import (
     ClaimKey,
     Command,
     Describe,
+    ForgetSensitive,
     Head,
     Link,
     LogReader,
@@ -59,6 +60,8 @@ class Book:
         self.events: list[Recorded] = []
         self.snapshots: dict[tuple[int, int], Snapshot] = {}
         self.sealed: dict[tuple[int, int], SealedBlock] = {}
+        self.sensitive: dict[tuple[str, str], str] = {}
+        """Values by token and subject."""
         self._rows: list[Row] = []
         self._chain: list[bytes] = [genesis(stream)]
 
@@ -66,6 +69,11 @@ class Book:
     def stream(self) -> str:
         """The name of the stream."""
         return self._stream
+
+    @property
+    def archived_through(self) -> int:
+        """Nothing is archived of what is in memory."""
+        return 0
 
     def head(self) -> Head:
         """The end of the stream."""
@@ -121,6 +129,10 @@ class Book:
         self._work_out()
         return self._chain[seq] if 0 <= seq < len(self._chain) else None
 
+    def kept(self, tokens: Collection[str]) -> Collection[str]:
+        """Those of these tokens whose sensitive value is still there."""
+        return {token for token, _ in self.sensitive if token in tokens}
+
     def _work_out(self) -> None:
         for seq, at_us, event in self.events[len(self._rows) :]:
             row = encode(event, seq=seq, at_us=at_us)
@@ -137,7 +149,6 @@ class MemoryLog:
         self._salt = secrets.token_bytes(32) if salt is None else salt
         self._owner: str | None = None
         self._claims: dict[tuple[str, str, str], ClaimKey] = {}
-        self._sensitive: dict[str, str] = {}
         self._inbox: dict[int, str] = {}
         self._last_command = 0
 
@@ -235,7 +246,7 @@ class MemoryLog:
 
     async def reveal(self, tokens: Sequence[str]) -> Mapping[str, str]:
         """The sensitive values that are still there, by token."""
-        return {token: self._sensitive[token] for token in tokens if token in self._sensitive}
+        return {token: value for (token, _), value in self._ledger.sensitive.items() if token in tokens}
 
     def put_command(self, body: str) -> int:
         """Put a command, as JSON, into the inbox; the command's id."""
@@ -265,6 +276,11 @@ class MemoryLog:
         for place in [place for place in kept if place[0] < block.fold_version]:
             del kept[place]
 
+    async def remove_archived(self, *, most: int) -> bool:
+        """Nothing is archived of what is in memory."""
+        del most
+        return False
+
     def reader(self) -> AbstractContextManager[LogReader]:
         """A reader of the log, which goes on seeing what is appended."""
         return nullcontext(self._ledger)
@@ -275,6 +291,9 @@ class MemoryLog:
                 if is_free_after(self._claims.get(named(write)), at_us=at_us):
                     self._claims[named(write)] = write
             case StoreSensitive():
-                self._sensitive[write.token] = write.value
+                self._ledger.sensitive[write.token, write.subject] = write.value
+            case ForgetSensitive():
+                for which in write.values:
+                    self._ledger.sensitive.pop(which, None)
             case TakeCommand():
                 self._inbox.pop(write.command_id, None)

@@ -5,6 +5,7 @@ from typing import Final
 
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.read_models import ALL, FACTS_SEQ
+from understudy.events.drills import DrillEnded
 from understudy.events.log import Describe
 from understudy.events.operations import (
     AlertCleared,
@@ -19,7 +20,7 @@ from understudy.events.row import Row
 
 _OF_ALL: Final = frozenset({AlertCleared.kind, AlertRaised.kind, EngineStarted.kind, PolicyActivated.kind})
 """Events that may change how every provider stands: thresholds, accounts, a suspected fault of our own."""
-_OF_ONE: Final = frozenset({OverrideCleared.kind, OverrideSet.kind, ProbeRequested.kind})
+_OF_ONE: Final = frozenset({DrillEnded.kind, OverrideCleared.kind, OverrideSet.kind, ProbeRequested.kind})
 
 
 def facts_of(entries: Sequence[Entry], describe: Describe) -> Iterator[Entry]:

@@ -12,13 +12,26 @@ from pathlib import Path
 from typing import Any, Final
 
 from understudy.adapters.stores import schema
-from understudy.adapters.stores.faults import expect_file, unreadable
-from understudy.adapters.stores.reading import reading
+from understudy.adapters.stores.event_search import Progress, in_silence
+from understudy.adapters.stores.faults import unreadable
+from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.events.errors import NotALog
 
 _SINCE: Final = "{since}"
+_NO_DRILL: Final = """id NOT IN (
+    SELECT touched.position FROM events AS drill JOIN events AS touched ON touched.provider = drill.provider
+    WHERE drill.kind = 'drill_started.v1' AND drill.request_id IS NULL AND touched.outcome IS NOT NULL
+      AND touched.at_us BETWEEN drill.at_us AND json_extract(drill.payload, '$.until_us') + 3600000000
+      AND CASE WHEN json_valid(touched.payload) THEN json_extract(touched.payload, '$.drill') END IS NOT NULL)"""
+"""Leaves out the calls that drills have touched; it looks into none but those of drilled providers at the time."""
+NEVER_US: Final = 2**63 - 1
+"""The instant since which there has been nothing yet."""
 _DECISIONS: Final = 10_000
 """Decisions that a diagnosis looks at: the latest ones, each with all its candidates."""
+
+
+Answer = tuple[Sequence[str], Sequence[Sequence[Any]]]
+"""The names of the columns, and the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +43,11 @@ class Report:
 
     asks: str
     sql: str
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether the answer depends on an instant since when."""
+        return _SINCE in self.sql
 
     def since(self, since_us: int) -> str:
         """The statement as it is run."""
@@ -59,6 +77,7 @@ ORDER BY provider_health.success_rate DESC""",
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, at_us / 3600000000
 ORDER BY hour DESC, provider""",
     ),
@@ -70,6 +89,7 @@ ORDER BY hour DESC, provider""",
   COUNT(*) AS occurrences
 FROM provider_requests
 WHERE outcome <> 'success' AND at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, error_message
 ORDER BY occurrences DESC, provider, error_message""",
     ),
@@ -83,6 +103,7 @@ ORDER BY occurrences DESC, provider, error_message""",
   COUNT(*) AS requests
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, request_type
 ORDER BY avg_ms DESC""",
     ),
@@ -96,6 +117,7 @@ ORDER BY avg_ms DESC""",
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, at_us / 3600000000 % 24
 ORDER BY provider, hour_utc""",
     ),
@@ -109,6 +131,7 @@ ORDER BY provider, hour_utc""",
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
 WHERE at_us > {_SINCE}
+  AND {_NO_DRILL}
 GROUP BY provider, (at_us / 86400000000 + 3) / 7
 ORDER BY provider, week_from""",
     ),
@@ -125,6 +148,7 @@ ORDER BY provider, week_from""",
   FROM provider_requests
   WHERE request_id IN (SELECT request_id FROM provider_requests WHERE outcome <> 'success' AND +at_us > {_SINCE})
     AND request_type NOT IN ('quote', 'lookup')
+    AND {_NO_DRILL}
   WINDOW later AS (PARTITION BY request_id ORDER BY id)
 )
 SELECT
@@ -172,21 +196,33 @@ ORDER BY provider, decisions DESC""",
 """Every report by its name, in the order in which they are listed."""
 
 
-def ask(path: Path, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-    """The columns and rows of a statement over the read models of a log. Nothing is written.
+def ask(path: Path, sql: str) -> Answer:
+    """The columns and rows of a statement over the read models of a log, as at any prompt.
 
+    Errors: as of `ask_since`.
+    """
+    return ask_since(path, [sql], since_us=NEVER_US)[0]
+
+
+def ask_since(
+    path: Path, sqls: Sequence[str], *, since_us: int, archive: Path | None = None, unpacking: Progress = in_silence
+) -> list[Answer]:
+    """The same of several statements about calls since an instant. Nothing is written.
+
+    Where calls since that instant are archived, the statements are run over archive and log as one; `unpacking` is told
+    how far it is with that.
     Errors: NotALog if the file is none, or no engine of this version has written to it yet; LogUnavailable, LogDamaged.
     """
-    path = path.absolute()
-    expect_file(path)
-    with reading(path) as connection:
-        if not schema.holds_log(connection, path):
-            raise NotALog(f"{path} is empty: no engine has written to it yet")
+    with SqliteReader.open(path, archive=archive, unpacking=unpacking) as reader:
+        connection = reader.tables_since(since_us)
         if not schema.has_read_models(connection):
             raise NotALog(f"{path} was written by an older Understudy; start an engine on it once, and ask again")
         try:
-            with closing(connection.execute(sql)) as cursor:
-                names = [column[0] for column in cursor.description]
-                return names, cursor.fetchall()
+            return [_answer(connection, sql) for sql in sqls]
         except sqlite3.Error as error:
             raise unreadable(f"{path} cannot be read", error) from error
+
+
+def _answer(connection: sqlite3.Connection, sql: str) -> Answer:
+    with closing(connection.execute(sql)) as cursor:
+        return [column[0] for column in cursor.description], cursor.fetchall()

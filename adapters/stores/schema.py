@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from understudy.adapters.stores import preferences_table, read_models
+from understudy.adapters.stores import erasable, preferences_table, read_models
 from understudy.adapters.stores.faults import DAMAGED, cannot_open, unreadable
 from understudy.events.errors import LogDamaged, LogUnavailable, NotALog
 from understudy.events.row import Row
@@ -23,8 +23,10 @@ APPLICATION_ID: Final = 0x554E4453
 _MARK_AT: Final = 68
 """Byte of the file at which SQLite keeps it."""
 
-SCHEMA_VERSION: Final = 2
-"""Stands in SQLite's `user_version`. The first had no read models."""
+SCHEMA_VERSION: Final = 3
+"""Stands in SQLite's `user_version`. The first had no read models; in the second, sensitive values could not be erased
+where they stand."""
+_READ_MODELS_SINCE: Final = 2
 
 COLUMNS: Final = ", ".join(Row._fields)
 """The columns of `events` that make a `Row`, in its order."""
@@ -67,12 +69,7 @@ _TABLES: Final = (
         PRIMARY KEY (principal, operation, key)
     ) WITHOUT ROWID""",
     "CREATE INDEX claims_expiry ON claims (expires_at_us)",
-    """CREATE TABLE sensitive (
-        token TEXT PRIMARY KEY,
-        subject TEXT NOT NULL,
-        value TEXT NOT NULL
-    ) WITHOUT ROWID""",
-    "CREATE INDEX sensitive_subject ON sensitive (subject)",
+    *erasable.TABLE,
     "CREATE TABLE inbox (command_id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)",
     """CREATE TABLE snapshots (
         stream TEXT NOT NULL,
@@ -169,17 +166,21 @@ def create(connection: sqlite3.Connection, *, stream: str, salt: bytes | None) -
 def has_read_models(connection: sqlite3.Connection) -> bool:
     """Whether the store has views for people: those of older versions have none."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version) >= SCHEMA_VERSION
+    return int(version) >= _READ_MODELS_SINCE
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
     """Bring an older store up to date, all or nothing: what it lacks is laid beside what it has."""
-    if has_read_models(connection):
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if int(version) >= SCHEMA_VERSION:
         return
+    connection.execute("PRAGMA secure_delete = ON")
     connection.execute("BEGIN IMMEDIATE")
-    for statement in read_models.STATEMENTS:
-        connection.execute(statement)
-    preferences_table.lay_row(connection)
+    if not has_read_models(connection):
+        for statement in read_models.STATEMENTS:
+            connection.execute(statement)
+        preferences_table.lay_row(connection)
+    erasable.upgrade(connection)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 

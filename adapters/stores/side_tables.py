@@ -1,7 +1,6 @@
 """Point questions and small writes beside the events, in the store's thread."""
 
 import sqlite3
-from collections.abc import Sequence
 from typing import Final
 
 from understudy.adapters.stores import schema
@@ -38,16 +37,6 @@ def request_rows(connection: sqlite3.Connection, request_id: str, *, stream: str
     return [Row._make(found) for found in connection.execute(_REQUEST, (request_id, stream))]
 
 
-def reveal(connection: sqlite3.Connection, tokens: Sequence[str]) -> dict[str, str]:
-    """The stored sensitive values of these tokens."""
-    values = {}
-    for token in tokens:
-        found = connection.execute("SELECT value FROM sensitive WHERE token = ?", (token,)).fetchone()
-        if found is not None:
-            values[token] = found[0]
-    return values
-
-
 def commands(connection: sqlite3.Connection) -> list[Command]:
     """What is in the inbox, oldest first."""
     found = connection.execute("SELECT command_id, body FROM inbox ORDER BY command_id").fetchall()
@@ -64,6 +53,7 @@ def save_snapshot(connection: sqlite3.Connection, snapshot: Snapshot, *, stream:
         )
         connection.execute(
             "DELETE FROM snapshots WHERE stream = ?1 AND (fold_version < ?2 OR fold_version = ?2"
+            " AND seq NOT IN (SELECT value FROM meta WHERE name LIKE 'base:%')"  # What is archived is needed no more.
             " AND seq NOT IN (SELECT seq FROM snapshots WHERE stream = ?1 AND fold_version = ?2"
             " ORDER BY seq DESC LIMIT ?3))",
             (stream, snapshot.fold_version, SNAPSHOTS_KEPT),

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from understudy.adapters.stores import side_tables
+from understudy.adapters.stores import erasable, side_tables
 from understudy.adapters.stores.claims import holder
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import cannot_open, remedy
 from understudy.adapters.stores.holding import Holding
 from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.adapters.stores.sqlite_writer import Writer
+from understudy.adapters.stores.sweep import ROWS_A_PAGE, Sweeping
 from understudy.events.chain import link
 from understudy.events.codec import encode
 from understudy.events.decisions import Event
@@ -72,6 +73,7 @@ class SqliteLog:
         self._brief = brief
         self._writer: Writer | None = None
         self._owner: str | None = None
+        self._sweeping = Sweeping(stream)
 
     @property
     def path(self) -> Path:
@@ -210,7 +212,7 @@ class SqliteLog:
 
     async def reveal(self, tokens: Sequence[str]) -> Mapping[str, str]:
         """The sensitive values that are still there, by token, pending ones included."""
-        values = await self._ask(side_tables.reveal, tuple(tokens))
+        values = await self._ask(erasable.reveal, tuple(tokens))
         for entry in self._opened().pending_entries():
             for write in entry.side:
                 if isinstance(write, StoreSensitive) and write.token in tokens:
@@ -239,6 +241,12 @@ class SqliteLog:
         await self.durable(block.last_seq)
         await self._ask(side_tables.save_block, block, stream=self._stream)
         self._opened().note_written(len(block.records))
+
+    async def remove_archived(self, *, most: int) -> bool:
+        """Remove a few rows of what is archived and durable on record; whether there may be more."""
+        more = await self._ask(self._sweeping.remove_some, most=most)
+        self._opened().note_written(most // ROWS_A_PAGE * 4096)
+        return more
 
     def reader(self) -> AbstractContextManager[LogReader]:
         """A reader of what is durable."""

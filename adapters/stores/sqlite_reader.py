@@ -1,75 +1,64 @@
 """Reading a log in SQLite: plain, synchronous, on a connection of its own that cannot write.
 
-Used by the engine at its start, by replay, and by the command line beside a running engine. Each look is a
-short transaction of its own, so that a slow reader never keeps the write-ahead log from being emptied.
+Used by the engine at its start, by replay, and by the command line beside a running engine. What has been archived is
+read from its files as if it still stood in the database: the archive tells everything up to a place, the database what
+comes after, so that each event is met exactly once, wherever its row lies, be it in both.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
-from understudy.adapters.stores import schema
-from understudy.adapters.stores.damage import damage_of
-from understudy.adapters.stores.event_search import Progress, Wanted, matching, newest, operations_called
-from understudy.adapters.stores.faults import expect_file, remedy, unreadable
+from understudy.adapters.stores import erasable, schema
+from understudy.adapters.stores.archive import Archive
+from understudy.adapters.stores.event_search import Progress, Wanted, in_silence
+from understudy.adapters.stores.faults import expect_file, unreadable
+from understudy.adapters.stores.joined import joined
 from understudy.adapters.stores.reading import reading
-from understudy.adapters.stores.request_search import RequestsWanted, newest_requests, requests_beginning
-from understudy.adapters.stores.side_damage import side_damage, tail_damage
-from understudy.adapters.stores.side_tables import request_rows
-from understudy.adapters.stores.transaction import stored_head
-from understudy.events.chain import genesis
-from understudy.events.errors import NotALog, UnreadableEvent
-from understudy.events.log import Head, Link, SealedBlock, Snapshot
+from understudy.adapters.stores.request_search import RequestsWanted
+from understudy.adapters.stores.table_reader import TableReader
+from understudy.events.errors import NotALog
+from understudy.events.log import Link
+from understudy.events.requests import RequestAccepted
 from understudy.events.row import Row
 
 T = TypeVar("T", Row, Link)
-A = TypeVar("A")
-
-_CHUNK: Final = 256
-"""Rows read in one transaction."""
 
 _LAST: Final = 2**63 - 1
 
-# In the order of the table itself: through the index on (stream, seq), every row would be looked up twice.
-_RANGE: Final = " FROM events NOT INDEXED WHERE position > ? AND position <= ? AND stream = ? ORDER BY position LIMIT ?"
-_POSITION: Final = "SELECT position FROM events WHERE stream = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
-_ROWS: Final = f"SELECT {schema.COLUMNS}{_RANGE}"
-_SEQ_AT_INSTANT: Final = (
-    "SELECT seq FROM events WHERE at_us <= ? AND stream = ? ORDER BY at_us DESC, position DESC LIMIT 1"
-)
-_SEQ_AT_POSITION: Final = "SELECT seq FROM events WHERE position <= ? AND stream = ? ORDER BY position DESC LIMIT 1"
-_SNAPSHOT: Final = (
-    "SELECT seq, chain, content FROM snapshots WHERE stream = ? AND fold_version = ? AND seq <= ?"
-    " ORDER BY seq DESC LIMIT 1"
-)
-_BLOCK_COLUMNS: Final = ("fold_version", "first_seq", "last_seq", "chain", "header", "records", "digest")
-_BLOCK: Final = (
-    "SELECT fold_version, first_seq, last_seq, chain, header, records, digest FROM sealed_blocks"
-    " WHERE stream = ? AND fold_version = ? AND first_seq > ? ORDER BY first_seq LIMIT 1"
-)
-_OF_KIND: Final = " FROM events WHERE kind = ? AND request_id IS NULL AND stream = ? AND seq <= ? ORDER BY position"
-_OPERATIONS: Final = f"SELECT {schema.COLUMNS}{_OF_KIND}"
-_SEALED_THROUGH: Final = (
-    "SELECT last_seq FROM sealed_blocks WHERE stream = ? AND fold_version = ? ORDER BY first_seq DESC LIMIT 1"
-)
-_LINKS: Final = f"SELECT seq, chain, CAST(json_array({schema.COLUMNS}) AS BLOB){_RANGE}"
 
+class SqliteReader(TableReader):
+    """A `LogReader` of what is durable in a file, and in the archive that has been made of it.
 
-class SqliteReader:
-    """A `LogReader` of what is durable in a file."""
+    Errors: every method that needs what is archived: ArchiveUnusable, a LogUnavailable, where a file of the archive is
+            missing, altered or unreadable.
+    """
 
-    def __init__(self, connection: sqlite3.Connection, *, stream: str) -> None:
-        self._connection = connection
-        self._stream = stream
+    def __init__(self, connection: sqlite3.Connection, *, stream: str, path: Path, archive: Archive | None) -> None:
+        super().__init__(connection, stream=stream)
+        self.archive = archive
+        """What has been archived; None if nothing has."""
+        self._path = path
+        self._unpacking: Progress = in_silence
+        self._joined: tuple[int, TableReader] | None = None
+        self._until_closed = ExitStack()
 
     @classmethod
     @contextmanager
-    def open(cls, path: str | Path, *, stream: str | None = None) -> Iterator[Self]:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        stream: str | None = None,
+        archive: Path | None = None,
+        unpacking: Progress = in_silence,
+    ) -> Iterator[Self]:
         """A reader of the stream that was last written, or of another one.
 
+        Archived files are looked for in the directory `archive`, or where they were put. `unpacking` is told how far
+        that is: a few questions take it.
         Errors: NotALog, with a sentence, if the file is missing, empty, something else, or newer;
         LogUnavailable if it cannot be read, LogDamaged where that is because its file is damaged.
         """
@@ -80,110 +69,62 @@ class SqliteReader:
                 raise NotALog(f"{path} is empty: no engine has written to it yet")
             try:
                 stream = stream or schema.read_meta(connection).stream
+                found = Archive.of(connection, path, stream=stream, folder=archive)
             except sqlite3.Error as error:
                 raise unreadable(f"{path} cannot be read", error) from error
-            yield cls(connection, stream=stream)
+            reader = cls(connection, stream=stream, path=path, archive=found)
+            reader._unpacking = unpacking
+            with reader._until_closed:
+                yield reader
 
     @property
-    def stream(self) -> str:
-        """The name of the stream."""
-        return self._stream
-
-    @property
-    def store_id(self) -> str:
-        """The id that the store was given when it was made; a copy of the file has the same one."""
-        return schema.read_meta(self._connection).store_id
-
-    def damage(self) -> Sequence[str]:
-        """What is wrong with the file beside the chain, in words; nothing if it is whole.
-
-        The chain shows every change of an event; this shows what it does not cover: the indexes and the order of
-        the pages (as SQLite finds them), or in a whole file a tail that was cut off and claims that are gone. Takes
-        about as long as reading the whole file.
-        """
-        if found := list(damage_of(self._connection)):
-            return found
-        try:
-            return list(side_damage(self._connection, stream=self._stream))
-        except sqlite3.Error as error:
-            return [remedy(error)]
-
-    def tail_damage(self) -> Sequence[str]:
-        """What shows that the end of the log was cut off, in words: a few look-ups, however long the log is."""
-        return self._ask(lambda: list(tail_damage(self._connection, stream=self._stream)))
-
-    def journal_mode(self) -> str:
-        """How SQLite keeps this file's transactions: `wal`, unless somebody has changed it."""
-        return str(self._ask(lambda: self._connection.execute("PRAGMA journal_mode").fetchone()[0]))
-
-    def commands_waiting(self) -> int:
-        """How many commands are in the inbox."""
-        return int(self._ask(lambda: self._connection.execute("SELECT count(*) FROM inbox").fetchone()[0]))
-
-    def head(self) -> Head:
-        """The end of what is durable."""
-        return self._ask(lambda: stored_head(self._connection, self._stream))
+    def archived_through(self) -> int:
+        """The last seq that is archived; 0 if nothing is."""
+        return 0 if self.archive is None else self.archive.through
 
     def rows(self, *, after: int = 0, through: int | None = None) -> Iterator[Row]:
         """Rows in order, with `after` < seq <= `through`.
 
         Errors: UnreadableEvent, after all rows before it, where the file is damaged.
         """
-        return self._range(_ROWS, partial(tuple.__new__, Row), after=after, through=through)
+        yield from self._archived(Archive.rows, after=after, through=through)
+        yield from super().rows(after=max(after, self.archived_through), through=through)
 
     def links(self, *, after: int = 0, through: int | None = None) -> Iterator[Link]:
-        """The same rows as chain material, the array built by SQLite: equal byte for byte to what was hashed.
-
-        Errors: UnreadableEvent, after all rows before it, where the file is damaged.
-        """
-        return self._range(_LINKS, partial(tuple.__new__, Link), after=after, through=through)
+        """The same rows as chain material. Errors: as of `rows`."""
+        yield from self._archived(Archive.links, after=after, through=through)
+        yield from super().links(after=max(after, self.archived_through), through=through)
 
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""
-        return self._ask(lambda: request_rows(self._connection, request_id, stream=self._stream))
-
-    def operations(self, kind: str, *, through: int | None = None) -> Sequence[Row]:
-        """The rows of one kind that belong to no request, in order."""
-        values = (kind, self._stream, _LAST if through is None else through)
-        return self._ask(lambda: [Row._make(found) for found in self._connection.execute(_OPERATIONS, values)])
+        live = super().request_rows(request_id)
+        if self.archive is None or (live and live[0].kind == RequestAccepted.kind):
+            return live  # It was accepted later, or stays in the database for as long as anybody may need it.
+        return [*self.archive.request_rows(request_id), *(row for row in live if row.seq > self.archived_through)]
 
     def seq_at(self, *, at_us: int | None = None, position: int | None = None) -> int:
         """The last seq whose event is not later than an instant, or than a position; 0 if none."""
-        if (at_us is None) == (position is None):
-            raise ValueError("name either an instant or a position")
-        query, limit = (_SEQ_AT_INSTANT, at_us) if position is None else (_SEQ_AT_POSITION, position)
-        found = self._one(query, limit, self._stream)
-        return 0 if found is None else int(found[0])
+        live = super().seq_at(at_us=at_us, position=position)
+        if self.archive is None or live >= self.archive.through:
+            return live
+        return self.archive.seq_at(at_us=at_us, position=position)
 
-    def snapshot(self, *, fold_version: int, through: int | None = None) -> Snapshot | None:
-        """The newest snapshot of a fold at or before `through`."""
-        limit = _LAST if through is None else through
-        found = self._one(_SNAPSHOT, self._stream, fold_version, limit)
-        if found is None:
-            return None
-        seq, chain, content = found
-        return Snapshot(fold_version=fold_version, seq=seq, chain=chain, content=content)
-
-    def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
-        """The sealed blocks with `after` < first_seq, in order."""
-        while found := self._one(_BLOCK, self._stream, fold_version, after):
-            block = SealedBlock(**dict(zip(_BLOCK_COLUMNS, found, strict=True)))
-            after = block.first_seq
-            yield block
+    def chain_at(self, seq: int) -> bytes | None:
+        """The stored chain value of one event; None if there is no such event, the genesis value for 0."""
+        live = super().chain_at(seq)
+        if live is not None or self.archive is None or not 0 < seq <= self.archive.through:
+            return live
+        return self.archive.chain_at(seq)
 
     def search(self, wanted: Wanted, *, after: int = 0, through: int | None = None) -> Iterator[Row]:
         """The events wanted in order, with `after` < seq <= `through`.
 
         Errors: UnreadableEvent, after all that were found before it, where the file is damaged.
         """
-        start, end = self._position(after), self._end(through)
-        try:
-            for page in matching(self._connection, wanted, stream=self._stream, start=start, end=end):
-                for row in page:
-                    after = row.seq
-                    yield row
-        except sqlite3.Error as error:
-            raise UnreadableEvent(f"the file cannot be read beyond event {after}: {remedy(error)}") from error
+        if (whole := self._whole(after)) is not None:
+            yield from whole.search(wanted, after=after, through=through)
+        else:
+            yield from super().search(wanted, after=after, through=through)
 
     def before_newest(
         self,
@@ -192,20 +133,19 @@ class SqliteReader:
         *,
         after: int = 0,
         through: int | None = None,
-        progress: Progress = lambda _, __: None,
+        progress: Progress = in_silence,
     ) -> int | None:
         """The seq of the last event wanted before the newest `count` of them; None if there are no more than those."""
-        start, end = self._position(after), self._end(through)
-        found = self._ask(
-            lambda: newest(
-                self._connection, wanted, count, stream=self._stream, start=start, end=end, progress=progress
-            )
-        )
-        return None if found is None else self.seq_at(position=found)
+        behind = max(after, self.archived_through)
+        found = super().before_newest(wanted, count, after=behind, through=through, progress=progress)
+        if found is None and (whole := self._whole(after)) is not None:
+            return whole.before_newest(wanted, count, after=after, through=through, progress=progress)
+        return found
 
-    def operations_called(self, *, progress: Progress = lambda _, __: None) -> Sequence[str]:
+    def operations_called(self, *, progress: Progress = in_silence) -> Sequence[str]:
         """The names of all operations, those of the engine's own calls too. Takes a walk over the whole log."""
-        return self._ask(lambda: operations_called(self._connection, stream=self._stream, progress=progress))
+        live = super().operations_called(progress=progress)
+        return live if self.archive is None else list(dict.fromkeys([*live, *sorted(self.archive.operations_called())]))
 
     def newest_requests(
         self,
@@ -213,69 +153,58 @@ class SqliteReader:
         *,
         after: int = 0,
         through: int | None = None,
-        progress: Progress = lambda _, __: None,
+        progress: Progress = in_silence,
     ) -> Iterator[str]:
         """The ids of the requests wanted whose acceptance has `after` < seq <= `through`, the newest first.
 
         Errors: LogUnavailable where the file is damaged.
         """
-        start, end = self._position(after), self._end(through)
-        found = newest_requests(self._connection, wanted, stream=self._stream, start=start, end=end, progress=progress)
-        while (request_id := self._ask(lambda: next(found, None))) is not None:
-            yield request_id
+        behind, last = max(after, self.archived_through), self.head().seq if through is None else through
+        if last > behind:
+            yield from super().newest_requests(wanted, after=behind, through=through, progress=progress)
+        if (whole := self._whole(after)) is not None:
+            yield from whole.newest_requests(wanted, after=after, through=min(last, behind), progress=progress)
 
     def requests_beginning(self, beginning: str) -> Sequence[str]:
         """The ids of all requests that begin so, the newest first."""
-        return self._ask(lambda: requests_beginning(self._connection, beginning, stream=self._stream))
+        live = super().requests_beginning(beginning)
+        if self.archive is None:
+            return live
+        return sorted({*live, *self.archive.requests_beginning(beginning)}, reverse=True)
 
-    def sealed_through(self, *, fold_version: int) -> int:
-        """The last seq that a sealed block covers; 0 if there is none."""
-        found = self._one(_SEALED_THROUGH, self._stream, fold_version)
-        return 0 if found is None else int(found[0])
+    def tables_since(self, since_us: int) -> sqlite3.Connection:
+        """Tables and views with every event of that instant and later, for questions in SQL that change nothing."""
+        if self.archive is None or since_us > self.archive.segments[-1].archived.last_at_us:
+            return self._connection
+        whole = self._whole(self.seq_at(at_us=since_us - 1))
+        return self._connection if whole is None else whole.connection
 
-    def chain_at(self, seq: int) -> bytes | None:
-        """The stored chain value of one event; None if there is no such event, the genesis value for 0."""
-        if seq == 0:
-            return genesis(self._stream)
-        found = self._one("SELECT chain FROM events WHERE stream = ? AND seq = ?", self._stream, seq)
-        return None if found is None else bytes(found[0])
+    def kept_of(self, names: Collection[str], *, only: str | None, most: int) -> Sequence[tuple[str, str]]:
+        """The sensitive values that are still there of these tokens and subjects: each by its token and whose it is."""
+        return self._ask(lambda: erasable.kept_of(self._connection, names, only=only, most=most))
 
-    def _range(
-        self, query: str, make: Callable[[tuple[object, ...]], T], *, after: int, through: int | None
-    ) -> Iterator[T]:
-        start = self._position(after)
-        end = _LAST if through is None else self._position(through)
-        chunk = _CHUNK
-        while True:
-            found: list[T] = []
-            try:
-                found.extend(map(make, self._connection.execute(query, (start, end, self._stream, chunk))))
-            except sqlite3.Error as error:
-                if chunk == 1:
-                    raise UnreadableEvent(f"event {after + 1} cannot be read from the file: {remedy(error)}") from error
-                chunk = 1  # SQLite stumbles a row ahead of what it gives: step by step, we see where.
-                continue
-            yield from found
-            if len(found) < chunk:
-                return
-            after, before = found[-1].seq, start
-            start = self._position(after)
-            if start <= before:
-                raise UnreadableEvent(f"event {after} stands out of order in the file")
+    def is_clean(self) -> bool:
+        """Whether nothing is left in the file, and beside it, of what has been forgotten."""
+        return self._ask(lambda: erasable.is_clean(self._connection))
 
-    def _end(self, through: int | None) -> int:
-        return self._position(_LAST if through is None else through)
+    @property
+    def salt(self) -> bytes:
+        """The secret of this store, for hashing what is asked for."""
+        return schema.read_meta(self._connection).salt
 
-    def _position(self, seq: int) -> int:
-        found = self._one(_POSITION, self._stream, seq)
-        return 0 if found is None else int(found[0])
+    def _archived(self, read: Callable[..., Iterator[T]], *, after: int, through: int | None) -> Iterator[T]:
+        """What is wanted of the archived part."""
+        if self.archive is not None and after < self.archive.through:
+            yield from read(self.archive, after=after, through=_LAST if through is None else through)
 
-    def _one(self, query: str, /, *values: object) -> tuple[Any, ...] | None:
-        found: tuple[Any, ...] | None = self._ask(lambda: self._connection.execute(query, values).fetchone())
-        return found
-
-    def _ask(self, question: Callable[[], A]) -> A:
-        try:
-            return question()
-        except sqlite3.Error as error:
-            raise unreadable("the log cannot be read", error) from error
+    def _whole(self, after: int) -> TableReader | None:
+        """A reader of archive and log as one database, where something behind `after` is archived; else None."""
+        if self.archive is None or after >= self.archive.through:
+            return None
+        if self._joined is None or self._joined[0] > after:
+            place = joined(
+                self._path, self.archive, stream=self._stream, after=after, head=self.head(), progress=self._unpacking
+            )
+            connection = self._until_closed.enter_context(place)
+            self._joined = after, TableReader(connection, stream=self._stream)
+        return self._joined[1]

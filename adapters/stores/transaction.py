@@ -7,13 +7,21 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from understudy.adapters.stores import preferences_table, schema
+from understudy.adapters.stores import erasable, preferences_table, schema
 from understudy.adapters.stores.claims import named
 from understudy.adapters.stores.entry import Entry
 from understudy.adapters.stores.faults import remedy
 from understudy.events.chain import genesis
 from understudy.events.errors import LogUnavailable
-from understudy.events.log import ClaimKey, Head, SideWrite, StorePreferences, StoreSensitive, TakeCommand
+from understudy.events.log import (
+    ClaimKey,
+    ForgetSensitive,
+    Head,
+    SideWrite,
+    StorePreferences,
+    StoreSensitive,
+    TakeCommand,
+)
 from understudy.events.row import Row
 
 _STATEMENT_ROWS: Final = 128
@@ -49,6 +57,7 @@ def open_store(connection: sqlite3.Connection, path: Path, *, stream: str, salt:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # Whatever befalls the rest, it is a log.
     else:
         schema.upgrade(connection)
+    connection.execute("PRAGMA secure_delete = FAST")  # See `erasable`: SQLite leaves no copy of what it moves.
     connection.execute("UPDATE meta SET value = ?1 WHERE name = 'stream' AND value <> ?1", (stream,))
     return schema.read_meta(connection)
 
@@ -126,10 +135,9 @@ def _write_aside(connection: sqlite3.Connection, write: SideWrite, *, at_us: int
                 (*named(write), write.body_hash, write.request_id, write.expires_at_us, at_us),
             )
         case StoreSensitive():
-            connection.execute(
-                "INSERT OR REPLACE INTO sensitive (token, subject, value) VALUES (?, ?, ?)",
-                (write.token, write.subject, write.value),
-            )
+            erasable.store(connection, write)
+        case ForgetSensitive():
+            erasable.forget(connection, write)
         case TakeCommand():
             connection.execute("DELETE FROM inbox WHERE command_id = ?", (write.command_id,))
         case StorePreferences():
@@ -200,6 +208,7 @@ def finish(connection: sqlite3.Connection) -> None:
     """Leave one tidy file, unless somebody is reading or the disk is at fault: it is whole without that."""
     with suppress(sqlite3.Error):
         connection.execute("PRAGMA busy_timeout = 0")
+        erasable.clean(connection, patience_ms=0)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli import eventful, listing
+from cli import drilled, eventful, listing
 from cli.command_line import run
 from exchange_for_tests import Exchange, exchange, truthful
 from repository import ROOT
@@ -48,8 +48,12 @@ SETTINGS = """// The pool's own settings.
   { "id": "changenow", "weight": 0.3, "fees": { "percent": 0.5 }, "api": "services.toml" }
 ] } }
 """
-GROUPS = {"policy": ["policy check"], "preferences": ["preferences get", "preferences set"]}
-"""Commands of two words."""
+GROUPS = {
+    "drill": ["drill chaos", "drill list", "drill report"],
+    "policy": ["policy check"],
+    "preferences": ["preferences get", "preferences set"],
+}
+"""Commands of two words, but for those that only do anything beside an engine."""
 RATES = {"btcpay_lightning": "0.0654", "simpleswap": "0.0652", "changenow": "0.0451"}
 """What the conversion services of `config/default.json` offer: one of them cannot be believed."""
 
@@ -77,6 +81,7 @@ def lay_out(folder: Path, services: Exchange) -> None:
         (folder / name).write_text(text)
     eventful.write(folder / "shop.db")
     listing.write(folder / "rentals.db")
+    drilled.write(folder / "drilled.db")
 
 
 def test_the_page_shows_a_good_number_of_commands() -> None:

@@ -47,6 +47,10 @@ EVERY_COMMAND = [
     ("probe",),
     ("resolve",),
     ("policy", "check"),
+    *(
+        ("drill", word)
+        for word in ("outage", "brownout", "throttle", "flap", "chaos", "load", "stop", "list", "report")
+    ),
 ]
 
 

@@ -100,7 +100,13 @@ def test_an_object_that_only_looks_like_a_token_is_left_alone() -> None:
         ("call +41790000000 failed", ["+41790000000"], "call [redacted] failed"),
         ("code 1234, again 1234", ["1234"], "code [redacted], again [redacted]"),
         ("abc stays, it is too short to tell from words", ["abc"], "abc stays, it is too short to tell from words"),
-        ("4711 is a number, not a text", [4711], "4711 is a number, not a text"),
+        ("code 471100 of 471", [471100, 471], "code [redacted] of 471"),
+        ("41790000000 is barred", ["+41790000000"], "[redacted] is barred"),
+        (
+            "no such street: Elm Road 7",
+            [{"street": "Elm Road 7", "of": ["Springfield", None, True]}],
+            "no such street: [redacted]",
+        ),
         ("nothing here", ["secret"], "nothing here"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from understudy.events.policy import Policy
 from understudy.events.row import Recorded, Row
 from understudy.projections import block as blocks
 from understudy.projections import compiled
+from understudy.projections import lane_step as lane
 from understudy.projections.block import BLOCK_EVENTS, BlockBuilder, BrokenBlock, check_block, fold_blocks, opened
 from understudy.projections.lanes import Lanes, turn
 from understudy.projections.snapshot import dump_standing
@@ -42,6 +43,10 @@ def replayed(made: list[SealedBlock], log: list[Recorded], *, fold: Callable[...
     return lanes
 
 
+def undrilled(lanes: Lanes) -> Sequence[int] | None:
+    return None if lanes.undrilled is None else lanes.undrilled.state
+
+
 def rows(log: list[Recorded]) -> list[Row]:
     return [encode(event, seq=seq, at_us=at_us) for seq, at_us, event in log]
 
@@ -63,6 +68,7 @@ def test_folding_blocks_is_folding_the_log(telling: Telling) -> None:
     lanes = replayed(sealed(telling.log, every=7), telling.log)
     assert lanes.keys == telling.standing.lanes.keys
     assert lanes.state == telling.standing.lanes.state
+    assert undrilled(lanes) == undrilled(telling.standing.lanes)
     assert lanes.params == telling.standing.lanes.params
 
 
@@ -71,6 +77,7 @@ def test_the_compiled_fold_agrees_in_every_field(telling: Telling) -> None:
     lanes = replayed(sealed(telling.log, every=7), telling.log, fold=compiled.fold_blocks_compiled)
     assert lanes.keys == telling.standing.lanes.keys
     assert lanes.state == telling.standing.lanes.state
+    assert undrilled(lanes) == undrilled(telling.standing.lanes)
 
 
 @hypothesis.given(tellings())
@@ -83,10 +90,15 @@ def test_the_function_that_is_compiled_says_the_same_uncompiled(telling: Telling
                 lanes.index(key)
             records = np.frombuffer(one.records, dtype="<i8").reshape(-1, 6)
             while len(records):
-                state = list(lanes.state)
+                state, aside = list(lanes.state), lanes.undrilled
                 table = [[int(word) for word in row] for row in records]
                 done = compiled.fold_records(_Table(table), state, lanes.params, lanes.words)
                 lanes.state = array("q", state)
+                if aside is not None:
+                    state = list(aside.state)
+                    untouched = [row for row in table[:done] if row[0] < lane.DRILLED]
+                    compiled.fold_records(_Table(untouched), state, lanes.params, lanes.words)
+                    aside.state = array("q", state)
                 if done < len(records):
                     at_barrier(table[done][3])
                 records = records[done + 1 :]

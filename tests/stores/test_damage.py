@@ -16,6 +16,7 @@ from stores.samples import NOON, accepted, alert, assert_whole, facts
 from examples import tried_on
 from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.adapters.stores.schema import create
+from understudy.adapters.stores.table_reader import TableReader
 from understudy.events.calls import CallFailed
 from understudy.events.errors import LogUnavailable, UnderstudyError, UnreadableEvent
 from understudy.events.fact import Fact
@@ -40,7 +41,7 @@ def test_a_row_read_as_chain_material_is_what_was_hashed(examples: int) -> None:
             connection.execute("BEGIN")
             try:
                 insert(connection, row)
-                reader = SqliteReader(connection, stream="main")
+                reader = TableReader(connection, stream="main")
                 (found,) = reader.links()
                 assert found.body == to_json(row)
                 assert list(reader.rows()) == [row]

@@ -63,7 +63,7 @@ async def test_a_log_of_a_newer_version_is_refused_by_naming_both(tmp_path: Path
     path = tmp_path / "calls.db"
     await write_newer_log(path)
     for _ in range(2):
-        with pytest.raises(NotALog, match=r"newer Understudy: its schema is version 99, this one knows 2"):
+        with pytest.raises(NotALog, match=r"newer Understudy: its schema is version 99, this one knows 3"):
             await SqliteLog(path).open("engine")
         with pytest.raises(NotALog, match="upgrade"), SqliteReader.open(path):
             pass

@@ -1,0 +1,87 @@
+"""`understudy drill` beside an engine of another process, and where there is none."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli.command_line import answered, refused, run, said
+from cli.engine_process import running
+
+from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.reports import REPORTS, ask
+from understudy.replay.verify import verify
+
+WHY = ("--reason", "to see", "--actor", "ann")
+
+
+def test_a_drill_beside_an_engine_is_held_seen_stopped_told_and_left_out_of_figures(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    with running(path) as engine:
+        assert engine.ask("call") == "alpha"
+        begun = answered("drill", "outage", path, "alpha", "--for", "60s", *WHY)
+        drill = begun["drill"]
+        assert (begun["done"], begun["event"]["kind"]) == (True, "drill_started.v1")
+        assert engine.ask("call") == "beta"
+        assert engine.ask("pay") == "beta"
+        assert f"drill: {drill}, outage of alpha until " in said("status", path)
+        assert refused("drill", "flap", path, "alpha", "--for", "60s", *WHY).endswith("stop that first")
+        assert "nobody but 'beta' can serve" in refused("drill", "outage", path, "beta", "--for", "60s", *WHY)
+        assert said("drill", "stop", path, drill, "--actor", "ann").startswith(f"{path}: drill {drill} is over")
+        assert engine.ask("call") == "alpha"
+        engine.freeze()
+        late = refused("drill", "outage", path, "alpha", "--for", "60s", "--wait", "200ms", *WHY)
+        assert late.startswith("the command has been taken back: ")
+        engine.thaw()
+        assert engine.ask("call") == "alpha"
+        engine.stop()
+    assert_told(path, drill)
+    assert_left_out(path, drill)
+    with SqliteReader.open(path) as reader:
+        assert verify(reader).ok
+        assert reader.commands_waiting() == 0
+
+
+def assert_told(path: Path, drill: str) -> None:
+    told = answered("drill", "report", path)["reports"][0]
+    assert (told["requests"], told["requests_touched"], told["requests_lost"]) == (2, 1, 0)
+    assert told["failovers"] == {"beta": 1}
+    assert told["noticed_by"] == "its circuit opened"
+    assert told["time_to_recover_ms"] < 10_000
+    assert "stood in       1 by beta" in said("drill", "report", path, drill)
+    assert f"drill {drill}: outage; nothing was sent" in said("explain", path, "last-failover")
+    assert f"in drill {drill}" in said("requests", path)
+    assert f"drill {drill}: outage" in said("events", path, "--kind", "call_failed")
+    (only,) = answered("drill", "list", path)["drills"]
+    assert (only["drill"], only["cause"]) == (drill, "stopped")
+    assert drill in said("drill", "list", path)
+
+
+def assert_left_out(path: Path, drill: str) -> None:
+    counts = "SELECT failed_requests, total_requests FROM provider_health WHERE provider = 'alpha'"
+    assert ask(path, counts)[1] == [(0, 3)]
+    assert ask(path, REPORTS["failures"].since(0))[1] == []
+    assert ask(path, REPORTS["failovers"].since(0))[1] == []
+    assert [row[2] - row[3] for row in ask(path, REPORTS["hourly"].since(0))[1] if row[0] == "alpha"] == [0]
+    ((message,),) = ask(path, "SELECT error_message FROM provider_requests WHERE NOT success")[1]
+    assert message.startswith(f"drill {drill}")
+
+
+@pytest.mark.parametrize("words", [("outage", "alpha", "--for", "60s"), ("chaos", "--for", "60s"), ("stop",)])
+def test_without_an_engine_it_is_refused_and_nothing_is_left_in_the_inbox(
+    short_log: Path, words: tuple[str, ...]
+) -> None:
+    assert "no engine is running on this log" in refused("drill", words[0], short_log, *words[1:], *WHY)
+    with SqliteReader.open(short_log) as reader:
+        assert reader.commands_waiting() == 0
+
+
+def test_the_plan_of_a_chaos_follows_from_its_seed(short_log: Path) -> None:
+    plans = [run("drill", "chaos", short_log, "--for", "10m", "--seed", seed, "--dry-run", "--json") for seed in "778"]
+    first, same, other = [json.loads(one.stdout)["plan"] for one in plans]
+    assert first == same != other
+    assert refused("drill", "chaos", short_log, "--for", "10m", "--dry-run").startswith("a plan follows from its seed")
+
+
+def test_a_log_without_drills_is_told_to_have_none(short_log: Path) -> None:
+    assert run("drill", "list", short_log).stderr == "There was no drill.\n"
+    assert refused("drill", "report", short_log).startswith("there was no drill")
