@@ -175,6 +175,7 @@ class Engine(Operated):
         preferred: str | None = None,
         free_to_abandon: bool | None = None,
         only: str | None = None,
+        undoes: str | None = None,
         max_price: Decimal | int | str | None = None,
     ) -> Answer:
         """Have an operation carried out by the best provider, or by `only` that one.
@@ -182,7 +183,8 @@ class Engine(Operated):
         `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns). `effect`
         is `read` unless the operation is declared otherwise. A repeated `idempotency_key` joins the first request
         under it. `subject` is whose data the sensitive values are. Nobody is asked who is known to cost more than
-        `max_price`.
+        `max_price`. `undoes` is a request whose effect is taken back by this one: it is owed from then on, and should
+        this one fail, the engine goes on by itself.
         Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
                 after.
         """
@@ -202,6 +204,7 @@ class Engine(Operated):
             preferred=preferred,
             free_to_abandon=free_to_abandon,
             only=only,
+            undoes=undoes,
             max_price=max_price,
         )
         return await self._serve(asked)
@@ -215,6 +218,8 @@ class Engine(Operated):
         ticket = acceptance.accept(runner.journal, asked)
         if asked.effect is Effect.ONCE:
             return await runner.outliving(ticket)
+        if asked.undoes is not None:
+            return await runner.undoings.serve(ticket)
         return await runner.serve(ticket)
 
     async def ask(self, provider: str, operation: str, *, context: Mapping[str, str] | None = None) -> Reply:
