@@ -41,9 +41,7 @@ def told(row: Row) -> str:
         return f"{str(error).partition(': ')[2] or error}: {_cut(row.payload)}"
     match event:
         case CallStarted() | CallSucceeded() | CallFailed() | CallAbandoned() if event.request_id is None:
-            drill = f" (in drill {event.drill})" if event.drill is not None else ""
-            what = f"begins at {event.provider}{drill}" if isinstance(event, CallStarted) else _of(row, event)
-            return f"{event.operation}: {what}"
+            return _outside_requests(row, event)
         case EngineStarted():
             by = f"Understudy {event.version}, rules {event.rules_version}, Python {event.python}"
             return f"the engine starts, as {event.writer} ({by})"
@@ -73,6 +71,19 @@ def told(row: Row) -> str:
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
+
+
+def _outside_requests(row: Row, event: CallStarted | CallSucceeded | CallFailed | CallAbandoned) -> str:
+    drill = f" (in drill {event.drill})" if event.drill is not None else ""
+    what = f"begins at {event.provider}{drill}" if isinstance(event, CallStarted) else _of(row, event)
+    return f"{event.operation}: {what}"
+
+
+def _of_a_quarantine(event: QuarantineSet | QuarantineReleased) -> str:
+    if isinstance(event, QuarantineReleased):
+        return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
+    until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
+    return f"{event.provider} is in quarantine for {event.pair}{until}, by {event.actor}: {event.reason}"
 
 
 def _of_a_drill(event: DrillStarted | DrillEnded | DrillSkipped) -> str:

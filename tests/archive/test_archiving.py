@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from examples import tried_on
 from understudy.adapters.archive import ArchiveUnusable, archive, planned
-from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores import SqliteLog, SqliteReader
+from understudy.adapters.stores.side_tables import SNAPSHOTS_KEPT
+from understudy.engine.caches import dump
+from understudy.engine.restore import restore
 from understudy.events.codec import decode
+from understudy.events.log import Head
 from understudy.events.operations import SegmentArchived
 from understudy.events.policy import Policy
 
@@ -82,6 +86,20 @@ def test_a_log_and_its_archive_may_be_moved_together(old_log: Path, tmp_path: Pa
     shutil.copytree(old_log.parent, moved)
     shutil.rmtree(old_log.parent)
     original.assert_kept(moved / old_log.name)
+
+
+async def test_the_snapshot_at_the_cut_outlives_newer_ones(old_log: Path) -> None:
+    original = Original(old_log)
+    archive(old_log, older_than_ms=HOUR_MS, now_us=ends_at(old_log))
+    log = SqliteLog(old_log)
+    await log.open("tester")
+    with SqliteReader.open(old_log) as reader:
+        for seq in range(original.head.seq - 2 * SNAPSHOTS_KEPT, original.head.seq):
+            chain = reader.chain_at(seq)
+            assert chain is not None
+            await log.save_snapshot(dump(restore(reader, through=seq), Head(seq, chain)))
+    await log.close()
+    original.assert_goes_on_without(old_log, elsewhere=old_log.parent / "nowhere")
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "flipped"])
