@@ -136,7 +136,7 @@ class TableReader:
         return self._ask(lambda: request_rows(self._connection, request_id, stream=self._stream))
 
     def operations(self, kind: str, *, through: int | None = None) -> Sequence[Row]:
-        """The rows of one kind that belong to no request, in order; those in `events.operations` are never removed."""
+        """The rows of one kind that belong to no request, in order; archiving does not remove them."""
         values = (kind, self._stream, _LAST if through is None else through)
         return self._ask(lambda: [Row._make(found) for found in self._connection.execute(_OPERATIONS, values)])
 
