@@ -305,9 +305,9 @@ def test_the_mode_turns_with_a_drill_and_back_at_its_end(stage: Any) -> None:
     async def act(engine: Engine) -> None:
         engine.drill("outage", "alpha", for_ms=MINUTE_MS, **WHO)
         await ask(engine, 4)
-        assert engine.standing.mode is Mode.DEGRADED
+        modes = [engine.standing.mode]
         engine.stop_drill(**WHO)
-        assert engine.standing.mode is Mode.NORMAL
+        assert [*modes, engine.standing.mode] == [Mode.DEGRADED, Mode.NORMAL]
 
     played(stage, Told("alpha"), Told("beta"), act=act, providers=(ProviderSettings(id="alpha"), backup))
 
