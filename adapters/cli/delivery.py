@@ -19,16 +19,19 @@ from understudy.adapters.stores.lock import owner_of
 from understudy.engine.commands import (
     COMMAND_REFUSED,
     ClearOverride,
+    LiftSilence,
     Probe,
     Release,
     Resolve,
     SetOverride,
     SetPreferences,
+    Silence,
     Sync,
     Wish,
 )
 from understudy.engine.desk import Forget, Note
 from understudy.engine.drill_commands import NO_ENGINE, StartDrill, StopDrill
+from understudy.events.alerts import AlertSilenced, SilenceLifted
 from understudy.events.codec import decode
 from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnded, DrillStarted
@@ -66,10 +69,14 @@ _BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
     StopDrill: DrillEnded,
     Note: NoteAdded,
     Forget: SubjectForgotten,
+    Silence: AlertSilenced,
+    LiftSilence: SilenceLifted,
 }
 OF_A_RUNNING_ENGINE: Final = (StartDrill, StopDrill)
 """Wishes that make no sense where no engine runs: none of them is ever left in the inbox."""
 _SAID: Final = (
+    "alert",
+    "subject",
     "form",
     "provider",
     "pair",
@@ -78,7 +85,6 @@ _SAID: Final = (
     "executed",
     "reference",
     "text",
-    "subject",
     "actor",
     "reason",
 )

@@ -14,12 +14,10 @@ from understudy.adapters.cli.logs import archive_option, as_json, database
 from understudy.adapters.cli.output import answer, answer_json, note, plain, table
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
-from understudy.adapters.stores.reports import NEVER_US, REPORTS, ask_since
+from understudy.adapters.stores.reports import NEVER_US, PAGE, REPORTS, ask_since
 
 _DAY_US: Final = 86_400_000_000
 DAILY: Final = "daily"
-_ON_THE_PAGE: Final = ("providers", "failures", "failovers", "slowest", "cost")
-"""What the digest of a day consists of."""
 _LINES: Final = 5
 """How many lines of each it has."""
 
@@ -74,7 +72,7 @@ def report(
     """
     if as_csv + as_sql + as_json > 1:
         raise click.UsageError("choose one of --json, --csv and --sql")
-    names = _ON_THE_PAGE if name == DAILY else (name,)
+    names = PAGE if name == DAILY else (name,)
     if as_csv and len(names) > 1:
         raise click.UsageError("a page of several tables is no CSV; name one of them")
     if since_us is not None and name != DAILY and not REPORTS[name].looks_back:

@@ -61,7 +61,8 @@ _REQUESTS: Final = f"""CREATE VIEW provider_requests AS SELECT
             {_of_whole("payload", "message")}, {_of_whole("payload", "code")}, {_of_whole("payload", "reason")}, outcome
         )
     END AS error_message,
-    rental_id,
+    CASE WHEN operation = 'rent' AND outcome = 'success' THEN COALESCE({_of_whole("payload", "reference")}, rental_id)
+        ELSE rental_id END AS rental_id,
     service,
     country,
     request_id,

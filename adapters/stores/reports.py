@@ -23,12 +23,13 @@ _SINCE: Final = "{since}"
 _SERVING: Final = f"request_type NOT IN ({', '.join(repr(one) for one in sorted(SIDE_OPERATIONS))})"
 """Calls that are to serve a request, as `provider_health` counts them: neither pings, quotes, lists and look-ups, nor
 what is asked about something that a provider has already given."""
-_NO_DRILL: Final = """id NOT IN (
+TOUCHED: Final = """
     SELECT touched.position FROM events AS drill JOIN events AS touched ON touched.provider = drill.provider
     WHERE drill.kind = 'drill_started.v1' AND drill.request_id IS NULL AND touched.outcome IS NOT NULL
       AND touched.at_us BETWEEN drill.at_us AND json_extract(drill.payload, '$.until_us') + 3600000000
-      AND CASE WHEN json_valid(touched.payload) THEN json_extract(touched.payload, '$.drill') END IS NOT NULL)"""
-"""Leaves out the calls that drills have touched; it looks into none but those of drilled providers at the time."""
+      AND CASE WHEN json_valid(touched.payload) THEN json_extract(touched.payload, '$.drill') END IS NOT NULL"""
+"""The calls that drills have touched, by their position; none is looked into but drilled providers' at the time."""
+_NO_DRILL: Final = f"id NOT IN ({TOUCHED})"
 NEVER_US: Final = 2**63 - 1
 """The instant since which there has been nothing yet."""
 _DECISIONS: Final = 10_000
@@ -210,6 +211,9 @@ ORDER BY provider, decisions DESC""",
     ),
 }
 """Every report by its name, in the order in which they are listed."""
+
+PAGE: Final = ("providers", "failures", "failovers", "slowest", "cost")
+"""What the page of a day consists of."""
 
 
 def ask(path: Path, sql: str) -> Answer:
