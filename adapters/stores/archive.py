@@ -182,5 +182,5 @@ def _what(told: SegmentArchived) -> str:
     events = counted(told.last_seq - told.first_seq + 1, "event")
     return (
         f"{events} of the log ({told.first_seq:,} to {told.last_seq:,}) are archived there; put it back, or name the"
-        " directory where it is with --archive"
+        " directory where it is: --archive DIR, SqliteLog(archive=…)"
     )

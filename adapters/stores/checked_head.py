@@ -10,6 +10,11 @@ from understudy.events.log import Head
 LOOKED_BACK: Final = 65_536
 """Events that are checked at most: more than the newest snapshot is ever behind, and a quarter of a second."""
 
+_CUT: Final = (
+    "SELECT max(json_extract(payload, '$.last_seq')) FROM events"
+    " WHERE kind = 'segment_archived.v1' AND request_id IS NULL AND stream = ?"
+)
+"""What comes before has been archived, and its rows are gone, or most of them."""
 _SNAPSHOT: Final = "SELECT max(seq) FROM snapshots WHERE stream = ? AND seq < ?"
 
 
@@ -22,7 +27,8 @@ def checked_head(connection: sqlite3.Connection, stream: str) -> Head:
     reader = TableReader(connection, stream=stream)
     head = reader.head()
     (snapshot,) = connection.execute(_SNAPSHOT, (stream, head.seq)).fetchone()
-    seq = max(snapshot or 0, head.seq - LOOKED_BACK, 0)
+    (cut,) = connection.execute(_CUT, (stream,)).fetchone()
+    seq = max(snapshot or 0, head.seq - LOOKED_BACK, cut or 0)
     chain = reader.chain_at(seq)
     try:
         for link in reader.links(after=seq):

@@ -57,13 +57,15 @@ class SqliteLog:
         busy_timeout_ms: int = 5_000,
         salt: bytes | None = None,
         brief: bool = False,
+        archive: Path | None = None,
     ) -> None:
         """A log that is not yet open.
 
         `salt` is what a new store shall have as its secret, None for a random one; a store that exists keeps
         its own. `busy_timeout_ms` is how long a commit waits for a transaction of another program before it
-        counts as failed. `brief` tells an engine that wants to start meanwhile to wait: this owner lets go in an
-        instant.
+        counts as failed. `archive` is where archived files are, if not where they were put: the first start of a
+        version that folds the log anew needs them. `brief` tells an engine that wants to start meanwhile to wait: this
+        owner lets go in an instant.
         """
         self._path = Path(path).resolve()
         self._stream = stream
@@ -71,6 +73,7 @@ class SqliteLog:
         self._busy_timeout_ms = busy_timeout_ms
         self._wanted_salt = salt
         self._brief = brief
+        self._archive = archive
         self._writer: Writer | None = None
         self._owner: str | None = None
         self._sweeping = Sweeping(stream)
@@ -97,11 +100,11 @@ class SqliteLog:
 
     @property
     def busy(self) -> bool:
-        """Whether the store's thread is at work: what virtual time must stand still for.
+        """Whether the store's thread is at work, or the log is being opened: what virtual time must stand still for.
 
         False between the attempts of a commit that failed, when only a timer can bring things forward.
         """
-        return self._writer is not None and self._writer.busy
+        return self._owner is not None if self._writer is None else self._writer.busy
 
     @property
     def file(self) -> str | None:
@@ -250,7 +253,7 @@ class SqliteLog:
 
     def reader(self) -> AbstractContextManager[LogReader]:
         """A reader of what is durable."""
-        return SqliteReader.open(self._path, stream=self._stream)
+        return SqliteReader.open(self._path, stream=self._stream, archive=self._archive)
 
     def _opened(self) -> Writer:
         if self._writer is None:

@@ -10,14 +10,13 @@ import sqlite3
 from pathlib import Path
 from typing import Final, Self
 
-from understudy.adapters.stores import schema
+from understudy.adapters.stores.archive import Archive
 from understudy.adapters.stores.faults import cannot_open
 from understudy.events import stock
-from understudy.events.codec import KINDS, decode
+from understudy.events.codec import KINDS
 from understudy.events.errors import LogUnavailable
 from understudy.events.log import Snapshot
 from understudy.events.operations import SegmentArchived
-from understudy.events.row import Row
 
 ROWS_A_PAGE: Final = 2
 """Removed rows for each page that this adds to the write-ahead log, about."""
@@ -29,11 +28,10 @@ _KEPT_KINDS: Final = sorted(
     if "request_id" not in event.__dataclass_fields__ and event.__module__ != stock.__name__
 )
 """What is neither about requests and calls nor a list of all that a provider has: little, and asked for by kind."""
-_LAST: Final = (
-    f"SELECT {schema.COLUMNS} FROM events WHERE kind = ? AND request_id IS NULL AND stream = ?"  # noqa: S608 - Our own.
-    " ORDER BY position DESC LIMIT 1"
+_SEAM: Final = (
+    "SELECT position, chain FROM events WHERE stream = ? AND seq = ?"
+    " AND EXISTS (SELECT 1 FROM meta WHERE name = 'base:' || ?)"
 )
-_SEAM: Final = "SELECT position FROM events WHERE stream = ? AND seq = ?"
 _NEXT: Final = (
     "SELECT max(position) FROM (SELECT position FROM events WHERE position > ? AND position < ? ORDER BY position"
     " LIMIT ?)"
@@ -60,17 +58,18 @@ class Sweeper:
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, *, stream: str) -> Self | None:
-        """For the latest cut of a log; None if nothing is archived.
+        """For the latest cut of a log; None if nothing is archived, or nothing can be removed for that.
 
         Errors: UnreadableEvent; sqlite3.Error.
         """
-        found = connection.execute(_LAST, (SegmentArchived.kind, stream)).fetchone()
-        if found is None:
+        archive = Archive.of(connection, Path(), stream=stream, folder=None)
+        if archive is None:
             return None
-        segment = decode(Row._make(found))
-        assert isinstance(segment, SegmentArchived)  # noqa: S101 - It was asked for by that kind.
-        seam = connection.execute(_SEAM, (stream, segment.last_seq)).fetchone()
-        return None if seam is None else cls(connection, stream=stream, segment=segment, seam=seam[0])
+        segment = archive.segments[-1].archived
+        found = connection.execute(_SEAM, (stream, segment.last_seq, segment.last_seq)).fetchone()
+        if found is None or found[1].hex() != segment.chain:
+            return None  # Whatever is on record there, the log could not go on from it.
+        return cls(connection, stream=stream, segment=segment, seam=found[0])
 
     def left(self) -> int:
         """How many rows may still go."""

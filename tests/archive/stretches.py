@@ -46,6 +46,8 @@ class Original:
             assert reader.chain_at(self.head.seq) == self.head.chain
             assert verify(reader, through=self.head.seq) == self.verification
             assert digest(restore(reader, through=self.head.seq)) == self.standing
+            cut = list(reader.rows(after=reader.archived_through - 1, through=reader.archived_through))
+            assert {row.kind for row in cut} <= {"request_accepted.v1"}, "nothing may be due at a cut"
             for request_id, rows in self.requests.items():
                 assert reader.request_rows(request_id) == rows
 
