@@ -5,7 +5,7 @@ setting.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from understudy.adapters.archive.nightly import NightlyArchive
 from understudy.adapters.archive.settings import ArchiveSettings, archive_settings
+from understudy.adapters.config_alerts import AlertSettings, alert_settings
 from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place
 from understudy.adapters.config_environment import take_environment
 from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
@@ -39,12 +40,14 @@ class LoadedPolicy:
 
     Shape:  `provenance` has every setting of the policy, and of each provider those that are set, as
             `providers.<id>.<setting>`: the file's name, the variable's, or `default`. `blank` tells that there was a
-            file, and that it sets nothing. `archive` is what its table `[archive]` says.
+            file, and that it sets nothing. `archive` is what its table `[archive]` says, and `alerts` how people are
+            told (`[alerts]`): neither is policy.
     """
 
     policy: Policy
     provenance: Mapping[str, str]
     blank: bool = False
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     archive: ArchiveSettings | None = None
 
     @property
@@ -58,17 +61,19 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
 
     Errors: PolicyFileError with all that is wrong.
     """
-    draft, values = Draft(), None
+    draft, values, alerts = Draft(), None, AlertSettings()
     if path is not None:
         values = read_values(path)
-        own = {name: table for name, table in values.items() if snake_case(name) != _ARCHIVE}
+        alerts = alert_settings(values.get("alerts"), source=str(path))
+        own = {name: table for name, table in values.items() if snake_case(name) not in {_ARCHIVE, "alerts"}}
         draft.take(own, source=str(path))
     take_environment(draft, environment or {})
     policy = _checked(draft, source="the environment" if path is None else str(path))
     tables = [table for name, table in (values or {}).items() if snake_case(name) == _ARCHIVE]
     archive = archive_settings(tables[0], source=str(path)) if tables else None
     blank = values is not None and not values
-    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy), blank=blank, archive=archive)
+    provenance = _provenance(draft, policy)
+    return LoadedPolicy(policy=policy, provenance=provenance, blank=blank, archive=archive, alerts=alerts)
 
 
 def policy_over(own: Policy, *, environment: Mapping[str, str], source: str) -> LoadedPolicy:

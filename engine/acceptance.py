@@ -12,7 +12,7 @@ from understudy.engine.arguments import MOST_DIGITS, check_name, check_names, ex
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
 from understudy.engine.keys import body_hash
-from understudy.engine.operation import Operation, effect_named
+from understudy.engine.operation import Operation, check_undoing, effect_named
 from understudy.engine.provider import Request
 from understudy.engine.reports import Discretion
 from understudy.engine.ticket import Ticket
@@ -82,14 +82,16 @@ def check(
 
     Errors: InvalidRequest and EventRefused say which argument is wrong and what would be right.
     """
-    check_names(idempotency_key=key, principal=principal or None, subject=subject)
+    check_names(idempotency_key=key, principal=principal or None, subject=subject, undoes=undoes)
     _check_named(preferred, only, policy)
+    chosen = operation.effect if effect is None else _effect(effect, operation)
     _check_bound(operation, only)
+    check_undoing(operation, chosen, only=only, undoes=undoes)
     (columns, labels), sum_ = _split_for(operation, context), exact(amount)
     _check_quotable(operation, columns.get("pair"), sum_, policy)
     return Asked(
         operation=operation,
-        effect=operation.effect if effect is None else _effect(effect, operation),
+        effect=chosen,
         columns=columns,
         labels=labels,
         body=plain(body),

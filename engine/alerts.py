@@ -144,12 +144,13 @@ def _after_success(standing: Standing, event: CallSucceeded) -> AlertRaised | Al
 
 def _of_the_unused(standing: Standing) -> AlertRaised | AlertCleared | None:
     """A request has ended: it was executed for nobody, perhaps, or it has undone another."""
-    for owed in standing.unused.owed.values():
+    under_way = set(standing.unused.undoing.values())
+    for key, owed in standing.unused.owed.items():
         alert = alert_on(standing.alerts, owed)
-        if owed.done is None and alert is None:
+        if owed.done is None and alert is None and key not in under_way:
             message = (
-                f"{owed.provider} has executed request {owed.request_id} ({_referenced(owed.reference)}) for a caller"
-                f" who is gone; it is undone there by {owed.undone_by}"
+                f"{owed.provider} has executed request {owed.request_id} ({_referenced(owed.reference)}), and nobody"
+                f" has a use for it; it is undone there by {owed.undone_by}"
             )
             return AlertRaised(alert=UNCLAIMED, subject=owed.request_id, message=message)
         if owed.done is not None and alert is not None:

@@ -43,6 +43,8 @@ def exact(amount: Decimal | int | str | None, *, what: str = "amount") -> Decima
         return None
     if isinstance(amount, float):
         raise InvalidRequest(f'{what} {amount!r} is a float, which cannot hold money exactly; pass Decimal("{amount}")')
+    if isinstance(amount, bool):
+        raise InvalidRequest(f"{what} {amount!r} is not a decimal number")
     try:
         found = Decimal(amount)
     except (InvalidOperation, TypeError, ValueError):

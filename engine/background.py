@@ -7,6 +7,7 @@ from understudy.engine import drilling
 from understudy.engine.commands import Probe, RecordSegment, Resolve, SetPreferences, Sync, Wish, obey
 from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.errors import EngineClosed, ProviderError
+from understudy.engine.messenger import Messenger
 from understudy.engine.offers import SYNC, next_sync_us
 from understudy.engine.pinging import next_ping_us
 from understudy.engine.runner import Runner
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from understudy.engine.engine import Engine
 
 INBOX_US: Final = 500_000
-"""How often the inbox is read."""
+"""How often the inbox is read, and the log asked how it is."""
 CLOCK_STEP_US: Final = 1_000_000
 """A wall clock further off than this has been set."""
 
@@ -31,8 +32,9 @@ SWEEP_REST_US: Final = 5_000
 """And at least so long."""
 
 
-def start(runner: Runner, engine: "Engine") -> None:
+def start(runner: Runner, engine: "Engine", messenger: Messenger) -> None:
     """Start what runs until the engine stops."""
+    runner.spawn(_watch_log(runner, messenger), name="watch log")
     runner.spawn(_watch(runner, engine), name="watch inbox and clock")
     drilling.skip_missed(runner.journal)
     runner.spawn(drilling.keep_schedule(runner), name="keep the schedule of drills")
@@ -42,6 +44,14 @@ def start(runner: Runner, engine: "Engine") -> None:
             runner.spawn(_ping(runner, engine, settings.id), name=f"ping {settings.id}")
         if settings.has_sync:
             runner.spawn(_sync(runner, engine, settings), name=f"sync {settings.id}")
+
+
+async def _watch_log(runner: Runner, messenger: Messenger) -> None:
+    """See whether the log can be written; whoever asks it anything may have to wait for the answer."""
+    system = runner.journal.system
+    while True:
+        await system.sleep_until(system.now_us() + INBOX_US)
+        messenger.look_at_the_log()
 
 
 async def _watch(runner: Runner, engine: "Engine") -> None:

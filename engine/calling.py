@@ -11,10 +11,11 @@ from typing import Any, Final
 from understudy.engine import reports
 from understudy.engine.drills import touched
 from understudy.engine.edge import Edge
-from understudy.engine.errors import ProviderError, TimedOut
+from understudy.engine.errors import InvalidReply, ProviderError, TimedOut
 from understudy.engine.in_doubt import provider_settings
 from understudy.engine.journal import Journal
 from understudy.engine.limit import Limits
+from understudy.engine.operation import Operation
 from understudy.engine.parts import moves
 from understudy.engine.patience import blames
 from understudy.engine.provider import Deadline, Found, Provider, Reply
@@ -39,9 +40,12 @@ _EARLY_US: Final = 100_000
 class Caller:
     """Makes calls, each under its deadline, and tells the journal how each ended, whatever the ending."""
 
-    def __init__(self, journal: Journal, providers: Mapping[str, Provider]) -> None:
+    def __init__(
+        self, journal: Journal, providers: Mapping[str, Provider], operations: Mapping[str, Operation]
+    ) -> None:
         self.journal = journal
         self.providers = providers
+        self._flaws = {name: one.flaw for name, one in operations.items() if one.flaw is not None}
         self.limits = Limits(asyncio.get_running_loop())
         self.edge = Edge(journal)
 
@@ -61,13 +65,10 @@ class Caller:
         if turn.taken is not None or turn.created:
             ticket.quote = None if turn.taken is None else turn.taken.quote
             request = replace(request, quote=ticket.quote, created=ticket.created if turn.created else None)
-        call = self.providers[event.provider].call
-        error = await self._listen(
-            started,
-            lambda: call(event.operation, request, key=event.key, deadline=deadline),
-            ticket,
-            since_us=now_us,
-        )
+        call = partial(self.providers[event.provider].call, event.operation, request, key=event.key, deadline=deadline)
+        flaw = self._flaws.get(event.operation)
+        ask = call if flaw is None else partial(_flawless, call, flaw)
+        error = await self._listen(started, ask, ticket, since_us=now_us)
         if error is None and not is_move and isinstance(ticket.answer, Reply):
             ticket.created = ticket.answer
 
@@ -211,6 +212,18 @@ def _answer(value: Any, event: CallStarted) -> Reply | Found:
     if event.operation == QUOTE and isinstance(answer, Reply):
         return checked_quote(answer, wanted=event.request_id is not None)
     return answer
+
+
+async def _flawless(ask: Callable[[], Awaitable[Any]], flaw: Callable[[Reply], str | None]) -> Any:
+    """What a provider answers, if that is an answer to what it was asked.
+
+    Errors: InvalidReply if it is none.
+    """
+    value = await ask()
+    told = flaw(value if isinstance(value, Reply) else Reply(value=value))
+    if told is not None:
+        raise InvalidReply(told)
+    return value
 
 
 def _known(foreign: BaseException) -> ProviderError | None:

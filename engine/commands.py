@@ -14,6 +14,7 @@ from understudy.engine.journal import Journal
 from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.preferences import change_preferences, shown
+from understudy.engine.silencing import silencing
 from understudy.engine.steps import Fail, Finish
 from understudy.engine.wish_form import LONGEST
 from understudy.engine.wish_form import WishForm as _Wish
@@ -95,6 +96,23 @@ class Sync(_Wish):
     provider: str | None = None
 
 
+class Silence(_Wish):
+    """Do not tell people of an alert for a while; `subject` None means whatever it is about."""
+
+    command: Literal["silence"] = "silence"
+    alert: str
+    subject: str | None = Field(default=None, max_length=LONGEST)
+    for_ms: int = Field(ge=1, le=10**11)
+
+
+class LiftSilence(_Wish):
+    """Tell people of an alert again."""
+
+    command: Literal["lift_silence"] = "lift_silence"
+    alert: str
+    subject: str | None = Field(default=None, max_length=LONGEST)
+
+
 class RecordSegment(_Wish):
     """Put on record that a stretch of the log is sealed in a file; `segment` has the other fields of the event."""
 
@@ -102,10 +120,24 @@ class RecordSegment(_Wish):
     segment: dict[str, str | int | list[str] | list[int]]
 
 
-_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment | Note
+_Plain = SetOverride | ClearOverride | Probe | Resolve | Release | Sync | RecordSegment | Note | Silence | LiftSilence
 """Wishes that each become one event."""
 Wish = _Plain | SetPreferences | StartDrill | StopDrill | Forget
-W = TypeVar("W", SetOverride, ClearOverride, Probe, Resolve, Release, SetPreferences, Sync, StartDrill, StopDrill, Note)
+W = TypeVar(
+    "W",
+    SetOverride,
+    ClearOverride,
+    Probe,
+    Resolve,
+    Release,
+    SetPreferences,
+    Sync,
+    StartDrill,
+    StopDrill,
+    Note,
+    Silence,
+    LiftSilence,
+)
 AnyCommand = Annotated[Wish, Field(discriminator="command")]
 _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
@@ -179,6 +211,8 @@ def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
         if not recovery.is_held(ledger, wish.request_id) and not awaits_last_word(ledger, wish.request_id):
             raise InvalidRequest(f"request {wish.request_id!r} is not held; only suspended requests can be resolved")
         return RequestResumed(**wish.model_dump(exclude={"command"}))
+    if isinstance(wish, Silence | LiftSilence):
+        return silencing(ledger.standing, wish, now_us=now_us)
     known = ledger.standing.policy.by_id
     if isinstance(wish, Sync):
         expect_listing(known, wish.provider)

@@ -6,11 +6,11 @@ without the crash, and nobody misses an alert.
 
 from typing import Final, NamedTuple
 
-from understudy.engine.commands import COMMAND_REFUSED
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.follow_ups import due
 from understudy.engine.ledger import Ledger
 from understudy.engine.restore import restore
+from understudy.events.alerts import UNRULED
 from understudy.events.calls import CallFact
 from understudy.events.codec import decode, recorded
 from understudy.events.decisions import Event
@@ -20,7 +20,7 @@ from understudy.events.row import Row
 from understudy.projections import lane_step as lane
 
 _FOLLOW_UPS: Final = frozenset({AlertRaised.kind, AlertCleared.kind, ModeChanged.kind})
-_MOST: Final = 16
+_MOST: Final = 64
 """More events than ever follow one at once."""
 _ANYTHING: Final = lane.OPENED | lane.CLOSED | lane.REOPENED
 
@@ -57,6 +57,6 @@ def _last_cause(reader: LogReader, end: int) -> Row | None:
     for row in reader.rows(after=max(0, end - _MOST), through=end):
         if row.kind not in _FOLLOW_UPS:
             found = row
-        elif f'"alert":"{COMMAND_REFUSED}"' in row.payload:
-            found = None  # It comes from a command, and nothing follows it.
+        elif any(f'"alert":"{alert}"' in row.payload for alert in UNRULED):
+            found = None  # It comes from outside, and nothing follows it.
     return found

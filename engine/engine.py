@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from blinker import Namespace
 
 from understudy.engine import acceptance, background, commands, drilling, resuming, room, running
+from understudy.engine.alert_channels import AlertDelivery
 from understudy.engine.cut_off import cut_off
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
@@ -16,6 +17,7 @@ from understudy.engine.hooks import Hooks
 from understudy.engine.journal import Journal
 from understudy.engine.keeping import Keeper
 from understudy.engine.keyed import Keyed
+from understudy.engine.messenger import Messenger
 from understudy.engine.opening import ledger_of
 from understudy.engine.operated import Operated
 from understudy.engine.operation import Answer, Operation
@@ -40,6 +42,7 @@ class _AtWork(NamedTuple):
     runner: Runner
     keyed: Keyed
     keeper: Keeper
+    messenger: Messenger
 
 
 class Engine(Operated):
@@ -57,12 +60,14 @@ class Engine(Operated):
         system: System | None = None,
         operations: Sequence[Operation] = (),
         watch: bool = True,
+        alerts: AlertDelivery | None = None,
         chores: Sequence[Chore] = (),
     ) -> None:
         """Nothing happens before `start`.
 
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
-        settings. `watch` off: no pings, no inbox, no look at the wall clock. `chores` are done while it runs.
+        settings. `watch` off: no pings, no inbox, no look at the wall clock. `alerts` says how people are told besides
+        by logging and signals. `chores` are done while it runs.
         Errors: ValueError for no provider at all, and for repeated or unknown ids; TypeError for what is no list of
                 providers, no provider or no log.
         """
@@ -74,6 +79,7 @@ class Engine(Operated):
         self._system: System = system or RealSystem()
         self._operations = {one.name: one for one in operations}
         self._watch = watch
+        self._alerts = alerts or AlertDelivery()
         self._chores = tuple(chores)
         self._hooks = Hooks(self)
         self._at_work: _AtWork | None = None
@@ -109,6 +115,7 @@ class Engine(Operated):
         journal = Journal(self._log, ledger, self._system)
         self._hooks.open(self._log)
         journal.hooks = self._hooks
+        messenger = Messenger(journal, self._alerts)
         if rest is not None:
             journal.follow(*rest, at_us=ledger.standing.at_us)
         self.follow_policy(resuming.begin(journal, identity, self._policy))
@@ -117,10 +124,11 @@ class Engine(Operated):
         journal.keep = keeper.take
         await resuming.resume(runner, self._operations)
         journal.operations = self._operations
-        self._at_work = _AtWork(runner, Keyed(journal, runner), keeper)
+        self._at_work = _AtWork(runner, Keyed(journal, runner), keeper, messenger)
+        messenger.begin()
         running.entered(self)
         if self._watch:
-            background.start(runner, self)
+            background.start(runner, self, messenger)
         for chore in self._chores:
             runner.spawn(chore.run(self._log, self._system), name=f"chore {type(chore).__name__}")
 
@@ -137,13 +145,20 @@ class Engine(Operated):
         drilling.close(runner)
         try:
             await runner.close(grace_s=(self._in_force.request_timeout_ms if grace_ms is None else grace_ms) / 1000)
+            await at_work.messenger.close()
             runner.journal.note(EngineStopped(writer=self._system.identity().writer))
             await at_work.keeper.finish()
         finally:
             try:
-                await self._hooks.close()
+                await at_work.messenger.close()
             finally:
-                await self._log.close()
+                await self._let_go()
+
+    async def _let_go(self) -> None:
+        try:
+            await self._hooks.close()
+        finally:
+            await self._log.close()
 
     async def call(
         self,
@@ -160,6 +175,7 @@ class Engine(Operated):
         preferred: str | None = None,
         free_to_abandon: bool | None = None,
         only: str | None = None,
+        undoes: str | None = None,
         max_price: Decimal | int | str | None = None,
     ) -> Answer:
         """Have an operation carried out by the best provider, or by `only` that one.
@@ -167,7 +183,8 @@ class Engine(Operated):
         `context` names what the request is about (`service`, `country`, `rental_id`, `pair` become columns). `effect`
         is `read` unless the operation is declared otherwise. A repeated `idempotency_key` joins the first request
         under it. `subject` is whose data the sensitive values are. Nobody is asked who is known to cost more than
-        `max_price`.
+        `max_price`. `undoes` is a request whose effect is taken back by this one: it is owed from then on, and should
+        this one fail, the engine goes on by itself.
         Errors: InvalidRequest, EventRefused, LogUnavailable and KeyConflict before anything happened; RequestError
                 after.
         """
@@ -187,12 +204,13 @@ class Engine(Operated):
             preferred=preferred,
             free_to_abandon=free_to_abandon,
             only=only,
+            undoes=undoes,
             max_price=max_price,
         )
         return await self._serve(asked)
 
     async def _serve(self, asked: acceptance.Asked) -> Answer:
-        runner, keyed, _ = self._running()
+        runner, keyed, *_ = self._running()
         if not room.has_room(runner.journal, self._events_each):
             await room.make_room(runner.journal, self._events_each)
         if asked.key is not None:
@@ -200,6 +218,8 @@ class Engine(Operated):
         ticket = acceptance.accept(runner.journal, asked)
         if asked.effect is Effect.ONCE:
             return await runner.outliving(ticket)
+        if asked.undoes is not None:
+            return await runner.undoings.serve(ticket)
         return await runner.serve(ticket)
 
     async def ask(self, provider: str, operation: str, *, context: Mapping[str, str] | None = None) -> Reply:

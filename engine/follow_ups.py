@@ -2,12 +2,15 @@
 
 from typing import Final
 
-from understudy.engine import alerts, modes, quarantine
+from understudy.engine import alert_rules, alerts, modes, quarantine
 from understudy.engine.quarantine import RULES
+from understudy.events.alerts import AlertSilenced, DigestDue, SilenceLifted
 from understudy.events.calls import CallSucceeded
 from understudy.events.decisions import Decision, DecisionMade, Event
-from understudy.events.operations import AlertCleared, AlertRaised, ModeChanged
+from understudy.events.operations import AlertCleared, AlertRaised, ClockStepped, ModeChanged, PolicyActivated
 from understudy.events.quotes import QuarantineReleased, QuarantineSet
+from understudy.events.requests import RequestCompleted, RequestFailed, RequestResumed
+from understudy.events.stock import OffersListed
 from understudy.events.vocabulary import Mode
 from understudy.projections.standing import Standing
 
@@ -15,10 +18,18 @@ FollowUp = AlertRaised | AlertCleared | ModeChanged | QuarantineSet | Quarantine
 
 # An enum's member costs several times a global to look up.
 _NORMAL: Final = Mode.NORMAL
-_DECISIONS: Final = (Decision, DecisionMade)
+_DECISIONS: Final = frozenset({Decision, DecisionMade})
 
-HEEDED: Final = alerts.RAISING | modes.TURNING | {QuarantineSet, QuarantineReleased}
-"""After these something may be due even where no alert stands and no lane has changed."""
+_ENDS: Final = frozenset({CallSucceeded, RequestCompleted, RequestFailed, RequestResumed, OffersListed})
+"""After these something may be due where an alert stands, the mode is another, or something is left behind."""
+
+NOTICES: Final = frozenset(
+    {AlertRaised, AlertCleared, AlertSilenced, SilenceLifted, DigestDue, PolicyActivated, ClockStepped}
+)
+"""Events that say something to those who tell people of alerts."""
+
+HEEDED: Final = alerts.RAISING | modes.TURNING | {QuarantineSet, QuarantineReleased} | NOTICES
+"""After these something may be due, or is to be told, even where no alert stands and no lane has changed."""
 
 
 def follows(event: Event) -> bool:
@@ -30,12 +41,14 @@ def follows(event: Event) -> bool:
 
 def may_be_due(standing: Standing, event: Event, changed: int) -> bool:
     """Whether it is worth asking: seldom."""
+    if changed:
+        return True
     kind = type(event)
-    if changed or standing.alerts or standing.mode is not _NORMAL or kind in HEEDED:
-        return True
-    if standing.leftovers.watched or standing.unused.owed:
-        return True
-    return kind in _DECISIONS and event.consensus is not None  # type: ignore[union-attr]
+    if kind in _ENDS:
+        if standing.alerts or standing.mode is not _NORMAL or standing.leftovers.watched or standing.unused.owed:
+            return True
+        return alert_rules.may_raise(standing, event)
+    return kind in HEEDED or (kind in _DECISIONS and event.consensus is not None)  # type: ignore[union-attr]
 
 
 def due(standing: Standing, event: Event, changed: int) -> FollowUp | None:
@@ -48,4 +61,6 @@ def due(standing: Standing, event: Event, changed: int) -> FollowUp | None:
         found = modes.due(standing, event, changed) or alerts.due(standing, event)
     else:
         found = alerts.due(standing, event) or modes.due(standing, event, changed) or quarantine.due(standing, event)
-    return found or (alerts.of_the_mode(standing) if modes.may_turn(standing, event, changed) else None)
+    if found is None and modes.may_turn(standing, event, changed):
+        found = alerts.of_the_mode(standing)
+    return found or alert_rules.due(standing, event, changed)

@@ -35,7 +35,8 @@ def _facts(standing: Standing, settings: ProviderSettings, place: int) -> Facts:
     """One provider, `place` in configured order.
 
     Shape:  `lanes` has its serving lanes, an empty record if there is none yet; `quotes` the circuit of its quotes.
-            `pinged_us` is when a ping last succeeded, None if it cannot be pinged.
+            `pinged_us` is when a ping last succeeded, None if it cannot be pinged. `unfunded_until_us` and
+            `throttled_until_us` are when requests may go there again, as far as funds and its own word go.
     """
     lanes, record = standing.lanes, standing.providers[settings.id]
     serving = [index for key, index in lanes.of(settings.id) if key[1] == "serve"]
@@ -49,6 +50,8 @@ def _facts(standing: Standing, settings: ProviderSettings, place: int) -> Facts:
         "failure_us": _latest(standing, serving, lane.LAST_FAILURE_US),
         "trust_ping": standing.policy.trust_ping if settings.trust_ping is None else settings.trust_ping,
         "misconfigured": record.misconfigured_us > 0,
+        "unfunded_until_us": record.unfunded_us and record.unfunded_us + standing.policy.recovery_time_ms * 1000,
+        "throttled_until_us": record.throttled_until_us,
         "pings_fail": any(pings_fail(standing, settings, index) for index in serving or _NO_LANE),
         "quotes": _UNTRIED if quoting is None else _circuit(standing, quoting),
         "lanes": [_lane(standing, index) for index in serving] or [_UNKNOWN],

@@ -1,8 +1,7 @@
 """The signals of one engine: sent once their event is durable, to receivers that can harm nobody but themselves.
 
-A receiver has a queue of its own. An async one is awaited in a task of its own, a plain one runs in a thread: a slow
-one, or one that never returns, delays neither requests nor other receivers. What it raises is logged, and so is that it
-hangs, that it is slow, and that it loses signals for that.
+A receiver has a queue of its own. An async one is awaited in a task, a plain one runs in a thread: a slow one, or one
+that never returns, delays neither requests nor others. What it raises is logged, and that it hangs or loses signals.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from blinker import ANY, NamedSignal, Namespace
 
-from understudy.engine.news import Newsroom
+from understudy.engine.news import News, Newsroom
 from understudy.engine.request_state import OpenState
 from understudy.engine.tasks import is_cancelled
 from understudy.engine.threads import Threads
@@ -32,7 +31,7 @@ logger = logging.getLogger("understudy.hooks")
 R = TypeVar("R", bound=Callable[..., Any])
 
 QUEUE: Final = 10_000
-"""Signals that one receiver may be behind; then it loses the oldest, and that is logged."""
+"""Signals that one receiver may be behind; then it loses the oldest."""
 SLOW_S: Final = 1.0
 """A receiver that takes longer is named in the log."""
 HANGS_S: Final = 10.0
@@ -127,16 +126,21 @@ class Hooks:
 
     def take(self, recorded: Recorded, changed: int, standing: Standing, before: OpenState | None) -> None:
         """Send the news of an event as soon as it is durable; after `close`, nothing is."""
-        if self._log is None:
-            return
-        for signal, says in self._news.of(recorded, changed, standing, before):
-            if self.signals[signal].receivers:
-                event = recorded.event
-                told = event.made() if isinstance(event, Decision) else event
-                letter = _Letter(signal, {**says, "event": told, "seq": recorded.seq, "at_us": recorded.at_us})
-                self._waiting.append((recorded.seq, letter))
-        if self._waiting and self._postman is None:
-            self._postman = asyncio.get_running_loop().create_task(self._deliver(self._log), name="deliver signals")
+        if self._log is not None:
+            for news in self._news.of(recorded, changed, standing, before):
+                self.tell(news, recorded)
+
+    def tell(self, news: News, recorded: Recorded) -> None:
+        """Send one piece of news as soon as its event is durable."""
+        if self._log is not None and self.signals[news.signal].receivers:
+            last = self._waiting[-1][0] if self._waiting else 0  # What was silenced for a while is told late.
+            self._waiting.append((max(recorded.seq, last), _letter(news, recorded)))
+            if self._postman is None:
+                self._postman = asyncio.get_running_loop().create_task(self._deliver(self._log), name="deliver signals")
+
+    def tell_now(self, news: News, recorded: Recorded) -> None:
+        """Send what cannot wait until it is durable: that nothing can be made durable."""
+        self._hand_out(_letter(news, recorded))
 
     def look(self, standing: Standing) -> None:
         """Before an event is folded: what is so already is no news."""
@@ -157,7 +161,7 @@ class Hooks:
             self._log = None  # What is noted while receivers are cancelled is told to nobody: that would have no end.
             self._waiting.clear()  # Its seqs mean nothing in another log.
             try:
-                await _end(self._tasks())
+                await end_tasks(self._tasks())
             finally:
                 self._forget_the_ended()
 
@@ -182,7 +186,7 @@ class Hooks:
     async def _deliver(self, log: EventLog) -> None:
         try:
             while self._waiting:
-                await _made_durable(log, self._waiting[-1][0])
+                await made_durable(log, self._waiting[-1][0])
                 while self._waiting and self._waiting[0][0] <= log.head.seq - log.pending:
                     self._hand_out(self._waiting.popleft()[1])
                 self._name_who_hangs()
@@ -263,17 +267,22 @@ class Hooks:
                 box.end(letter)
 
 
-async def _made_durable(log: EventLog, seq: int) -> None:
+def _letter(news: News, recorded: Recorded) -> _Letter:
+    event = recorded.event
+    told = event.made() if isinstance(event, Decision) else event
+    return _Letter(news.signal, {**news.says, "event": told, "seq": recorded.seq, "at_us": recorded.at_us})
+
+
+async def made_durable(log: EventLog, seq: int) -> None:
+    """Wait until an event is durable, however long the log cannot be written."""
     while True:
         try:
-            await log.durable(seq)
+            return await log.durable(seq)
         except LogUnavailable:
             await asyncio.sleep(_AGAIN_S)  # Those who wrote it are told; we wait until it can be written.
-        else:
-            return
 
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
+async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
     """Cancel tasks and wait for them, but not for ever; a cancellation of ours passes on then, a second one at once."""
     for task in tasks:
         task.cancel()

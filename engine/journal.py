@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from understudy.engine.follow_ups import due, may_be_due
+from understudy.engine.follow_ups import NOTICES, due, may_be_due
 from understudy.engine.ledger import Ledger
 from understudy.engine.ports import System
 from understudy.events.decisions import Event
 from understudy.events.log import EventLog, SealedBlock, SideWrite
 from understudy.events.requests import RequestCompleted
 from understudy.events.row import Recorded
+from understudy.projections import lane_step as lane
 
 if TYPE_CHECKING:
     from understudy.engine.hooks import Hooks
@@ -26,6 +27,8 @@ class Journal:
         self.keep: Callable[[SealedBlock], object] = _forget
         """What is done with a block that is full."""
         self.hooks: Hooks | None = None
+        self.notices: Callable[[Recorded], object] | None = None
+        """Who tells people of alerts; it is told of every event that says something to them."""
         self.operations: Mapping[str, Operation] | None = None
         """What is declared, while an engine serves requests by it; None while an operator only has his say."""
 
@@ -43,6 +46,7 @@ class Journal:
         ledger = self.ledger
         recorded, changed = self._put(event, when_us, side)
         if may_be_due(ledger.standing, event, changed):
+            self._notice(recorded, changed)
             self.follow(event, changed, at_us=when_us)
         builder = ledger.builder
         if builder is not None and builder.full:
@@ -53,7 +57,12 @@ class Journal:
         """Append what must follow an event that has been folded; `changed` is what its fold told of its lane."""
         standing = self.ledger.standing
         while (follow_up := due(standing, event, changed)) is not None:
-            self._put(follow_up, at_us, ())
+            self._notice(*self._put(follow_up, at_us, ()))
+
+    def _notice(self, recorded: Recorded, changed: int) -> None:
+        """Let those know who tell people of alerts, if an event may say something to them."""
+        if self.notices is not None and (changed & lane.OPENED or type(recorded.event) in NOTICES):
+            self.notices(recorded)
 
     def _put(self, event: Event, at_us: int, side: Sequence[SideWrite]) -> tuple[Recorded, int]:
         """Append an event and fold it; those who listen hear of it once it is durable."""

@@ -22,18 +22,24 @@ class Terms(NamedTuple):
     context: Mapping[str, JsonValue]
     body: JsonValue
     amount: Decimal | None
+    max_price: Decimal | None = None
+    only: str | None = None
 
 
 def terms_asked(asked: Asked, salt: bytes) -> Terms:
     """Those of a request that somebody makes."""
     hidden: Any
     hidden, _ = conceal({"labels": dict(asked.labels), "body": asked.body}, asked.operation.sensitive, salt)
-    return Terms(asked.effect, {**asked.columns, **hidden["labels"]}, hidden["body"], asked.amount)
+    return Terms(
+        asked.effect, {**asked.columns, **hidden["labels"]}, hidden["body"], asked.amount, asked.max_price, asked.only
+    )
 
 
 def terms_accepted(first: RequestAccepted) -> Terms:
     """Those of a request that is in the log."""
-    return Terms(first.effect, {**context_of(first), **first.labels}, first.body, first.amount)
+    return Terms(
+        first.effect, {**context_of(first), **first.labels}, first.body, first.amount, first.max_price, first.only
+    )
 
 
 def conflict(asked: Asked, *, first: str, differing: str) -> KeyConflict:
@@ -57,6 +63,10 @@ def _differing(first: Terms, then: Terms) -> Iterator[str]:
         yield f"its context ({names})"
     if first.amount != then.amount:
         yield "its amount"
+    if first.max_price != then.max_price:
+        yield "its max_price"
+    if first.only != then.only:
+        yield "the provider that it is about"
     if _unlike(first.body, then.body):
         match first.body, then.body:
             case dict() as before, dict() as after:

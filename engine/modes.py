@@ -66,6 +66,11 @@ def _is_closed(standing: Standing, index: int) -> bool:
 def _turns(standing: Standing, event: Event) -> bool:
     """Whether the end of a call says something of a whole account, or the alert that it raised closes circuits."""
     if type(event) is CallFailed:
-        return event.outcome is FailureKind.MISCONFIGURED or event.operation == "ping" or bool(standing.alerts)
+        return event.outcome is FailureKind.MISCONFIGURED or event.operation == "ping" or _others_stand(standing)
     # That a forced state has run out is no event: the next success looks.
-    return type(event) is CallSucceeded and (bool(standing.alerts) or standing.mode is not Mode.NORMAL)
+    return type(event) is CallSucceeded and (_others_stand(standing) or standing.mode is not Mode.NORMAL)
+
+
+def _others_stand(standing: Standing) -> bool:
+    """Whether an alert stands that may have to do with who is able to serve: no measured one has."""
+    return len(standing.alerts) > standing.alerting.measured

@@ -5,9 +5,10 @@ from typing import Any, Final, NamedTuple
 from understudy.engine.assess import MISSED
 from understudy.engine.request_state import QUOTE, OpenState
 from understudy.events import signals
+from understudy.events.alerts import LOG_TROUBLE
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decision
-from understudy.events.operations import AlertRaised, ModeChanged
+from understudy.events.operations import AlertCleared, AlertRaised, ModeChanged
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import SIDE_OPERATIONS
@@ -56,8 +57,13 @@ class Newsroom:
                 return [News(signals.REQUEST_SUSPENDED, says)]
             case ModeChanged(mode=mode, previous=previous):
                 return [News(f"mode:{mode}", {"previous": previous})]
-            case AlertRaised(alert=alert, subject=subject, message=message):
-                return [News(signals.ALERT_RAISED, {"alert": alert, "subject": subject, "message": message})]
+            case AlertRaised(alert=alert) if alert == LOG_TROUBLE:
+                return []  # It was told before it could be put on record.
+            case AlertRaised(alert=alert, subject=subject):
+                is_silenced = standing.alerting.silenced_until_us(f"{alert}|{subject}", recorded.at_us)
+                return [] if is_silenced else [of_alert(event)]
+            case AlertCleared():
+                return [] if standing.alerting.hushed else [of_alert(event)]
             case _:
                 return []
 
@@ -97,6 +103,12 @@ class Newsroom:
         known[index] = now
         self._degraded = known
         return MISSED[now] if now not in {before, lane.NOT_DEGRADED} else None
+
+
+def of_alert(event: AlertRaised | AlertCleared) -> News:
+    """What an alert says."""
+    signal = signals.ALERT_RAISED if isinstance(event, AlertRaised) else signals.ALERT_CLEARED
+    return News(signal, {"alert": event.alert, "subject": event.subject, "message": event.message})
 
 
 def _of_completion(event: RequestCompleted, before: OpenState | None) -> list[News]:

@@ -131,7 +131,8 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
         return fail(progress, progress.given_up or EndReason.DEADLINE)
     if turn.retry and not turn.created:
         veto = _veto_here(standing, progress, turn.provider, now_us)
-        if veto is not None or turn.is_stale(now_us) or not within_budget(standing, now_us):
+        fits = accepted.undoes is not None or within_budget(standing, now_us)
+        if veto is not None or turn.is_stale(now_us) or not fits:
             return _not_again(state, veto, standing, now_us=now_us, draw=draw)
     settings = provider_settings(standing.policy, turn.provider)
     operation, part = part_of(accepted, settings, created=turn.created)
@@ -194,9 +195,11 @@ def _in_doubt_here(state: LetDown) -> bool:
 def _again_here(state: LetDown, standing: Standing, now_us: int) -> int | None:
     """The instant of another try at the same provider; None if there is to be none."""
     policy, turn, progress = standing.policy, state.turn, state.progress
-    if turn.retry >= policy.retry_attempts:
+    if state.again_us and progress.accepted.undoes is not None and not _out_of_tries(progress, standing):
+        until_us = state.again_us  # What is owed must be done, and its provider says from when on it does it.
+    elif turn.retry >= policy.retry_attempts:
         return None
-    if state.kind is FailureKind.RATE_LIMITED:
+    elif state.kind is FailureKind.RATE_LIMITED:
         if policy.fallback_enabled and not _in_doubt_here(state):
             return None  # Somebody else is asked first; if nobody is left, the request waits for this one's time.
         until_us = standing.provider(turn.provider).throttled_until_us

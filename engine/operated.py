@@ -3,7 +3,17 @@
 from abc import abstractmethod
 from typing import Any
 
-from understudy.engine.commands import ClearOverride, Probe, Release, Resolve, SetOverride, SetPreferences, W
+from understudy.engine.commands import (
+    ClearOverride,
+    LiftSilence,
+    Probe,
+    Release,
+    Resolve,
+    SetOverride,
+    SetPreferences,
+    Silence,
+    W,
+)
 from understudy.engine.desk import Note
 from understudy.engine.drill_commands import StartDrill, StopDrill
 from understudy.engine.drills import running
@@ -38,6 +48,21 @@ class Operated:
     def release(self, provider: str, pair: str, *, actor: str, reason: str) -> None:
         """Take a provider out of quarantine: its quotes for a pair count again."""
         self._wish(Release, provider=provider, pair=pair, actor=actor, reason=reason)
+
+    def silence(self, alert: str, subject: str | None = None, *, for_ms: int, actor: str, reason: str) -> None:
+        """Do not tell people of an alert for a while, of `subject` or of whatever it is about.
+
+        It is raised and cleared on record all the same; if it stands when the silence ends, people are told then.
+        Errors: InvalidRequest if there is no such alert.
+        """
+        self._wish(Silence, alert=alert, subject=subject, for_ms=for_ms, actor=actor, reason=reason)
+
+    def lift_silence(self, alert: str, subject: str | None = None, *, actor: str, reason: str) -> None:
+        """Tell people of an alert again.
+
+        Errors: InvalidRequest if it is not silenced.
+        """
+        self._wish(LiftSilence, alert=alert, subject=subject, actor=actor, reason=reason)
 
     def resolve(
         self, request_id: str, *, executed: bool, actor: str, reason: str, reference: str | None = None

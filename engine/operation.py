@@ -1,10 +1,12 @@
 """What callers may ask for: an operation's effect class, and what of it must not be in the log in clear."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 
 from understudy.engine.errors import InvalidRequest
+from understudy.engine.provider import Reply
 from understudy.events.quotes import Quote
 from understudy.events.record import record
 from understudy.events.vocabulary import Effect
@@ -18,7 +20,8 @@ class Operation:
             table; the log holds their salted hashes. `quoted` has providers asked for quotes before one is chosen:
             such a request needs an `amount`, and a `pair` such as "ETH/BTC" in its context. `undone_by` names the
             operation that takes back what this one has done: it is asked of the provider, with the reference as
-            `rental_id`, when something was surely done for nobody.
+            `rental_id`, when something was surely done for nobody. `flaw` says what keeps a provider's reply from being
+            an answer to such a request, None if nothing does: a reply with a flaw is an `InvalidReply`.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Operation:
     deadline_ms: int | None = None
     quoted: bool = False
     undone_by: str | None = None
+    flaw: Callable[[Reply], str | None] | None = field(default=None, repr=False, compare=False)
     declared: bool = field(default=True, repr=False)
     """Whether somebody declared it; False for what is made for a name that nobody declared."""
 
@@ -43,6 +47,17 @@ class Operation:
                 f"undone_by={self.undone_by!r} is of no use to {self.name!r}, which is declared as {self.effect}:"
                 " what can be undone is declared as once, and undone by another operation"
             )
+
+
+def check_undoing(operation: Operation, effect: Effect, *, only: str | None, undoes: str | None) -> None:
+    """Refuse to have a request undone by what may not be repeated, or by anybody but its provider.
+
+    Errors: InvalidRequest.
+    """
+    if undoes is not None and (only is None or effect is not Effect.IDEMPOTENT):
+        raise InvalidRequest(
+            f"{operation.name} undoes a request: it must be idempotent, and asked of its provider only, only=…"
+        )
 
 
 def effect_named(name: Effect | str) -> Effect:

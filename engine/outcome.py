@@ -17,6 +17,7 @@ from understudy.engine.errors import (
 )
 from understudy.engine.operation import Answer
 from understudy.engine.provider import Found, Reply
+from understudy.engine.reports import exactly
 from understudy.events.decisions import Candidate
 from understudy.events.quotes import Quote
 from understudy.events.requests import RequestCompleted, RequestFailed, RequestSuspended
@@ -45,7 +46,7 @@ def answer_of(
         via=end.via.value,
         reference=answer.reference,
         joined=joined,
-        cost=answer.cost if isinstance(answer, Reply) else None,
+        cost=exactly(answer.cost) if isinstance(answer, Reply) and answer.cost is not None else None,
         quote=quote,
         amount_out=answer.amount_out,
     )

@@ -64,7 +64,7 @@ def succeeded(
     if isinstance(value, Found):
         finding = value.finding
     else:
-        cost = None if value.cost is None else _exact(value.cost)
+        cost = None if value.cost is None else exactly(value.cost)
         stock = None if value.stock is None else _whole(value.stock)
         quote = value.quote
     event = CallSucceeded(
@@ -83,7 +83,7 @@ def succeeded(
         stock=stock,
         finding=finding,
         quote=quote,
-        amount_out=None if value.amount_out is None else _exact(value.amount_out),
+        amount_out=None if value.amount_out is None else exactly(value.amount_out),
     )
     return event, taken
 
@@ -97,7 +97,7 @@ def _told(value: object, discretion: Discretion) -> tuple[JsonValue, dict[str, s
     return content if len(encoded) <= PAYLOAD_LIMIT else cut(encoded), taken
 
 
-def _exact(cost: object) -> Decimal | None:
+def exactly(cost: object) -> Decimal | None:
     """A cost as it can be put on record; an adapter's nonsense is left out, for an outcome is never refused."""
     try:
         exact = Decimal(str(cost))

@@ -162,9 +162,10 @@ def _failed(state: RequestState, event: CallFailed, at_us: int) -> RequestState:
     match state:
         case Calling(progress=before, turn=turn, started=started):
             progress = replace(before, last_outcome=event.outcome, last_message=event.message)
-            pause_us = event.retry_after_us if event.outcome is FailureKind.RATE_LIMITED else None
-            throttled_us = at_us + (pause_us or 0) if event.outcome is FailureKind.RATE_LIMITED else 0
-            return LetDown(progress, turn, started, event.outcome, at_us, throttled_us)
+            until_us = at_us + (event.retry_after_us or 0)
+            throttled_us = until_us if event.outcome is FailureKind.RATE_LIMITED else 0
+            again_us = until_us if event.outcome is FailureKind.TRANSIENT and event.retry_after_us else 0
+            return LetDown(progress, turn, started, event.outcome, at_us, throttled_us, again_us)
         case LookingUp(doubt=doubt):
             return replace(doubt, lookups=doubt.lookups + 1, finding=Finding.UNKNOWN, found_us=at_us)
         case Quoting():

@@ -159,7 +159,11 @@ class Answered:
 
 @record
 class LetDown:
-    """A call failed. `throttled_us` is the instant until which the provider asked us to wait, 0 if it did not."""
+    """A call failed.
+
+    Units:  `throttled_us` is the instant until which the provider asked us to wait, 0 if it did not; `again_us` the one
+            at which it says that this very request is worth trying again, 0 if it does not.
+    """
 
     progress: Progress
     turn: Turn
@@ -167,6 +171,7 @@ class LetDown:
     kind: FailureKind
     ended_us: int
     throttled_us: int = 0
+    again_us: int = 0
 
 
 @record

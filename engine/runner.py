@@ -42,8 +42,8 @@ class Runner:
         self._tasks = Tasks()
         self._wakes: dict[str, asyncio.Event] = {}
         self.line = Line(self.wake)
-        self._undoings = Undoings(self, operations)
-        self.caller = Caller(journal, providers)
+        self.undoings = Undoings(self, operations)
+        self.caller = Caller(journal, providers, operations)
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
         """A task that outlives its caller; it ends with the engine at the latest."""
@@ -55,13 +55,13 @@ class Runner:
         try:
             return await self.follow(task)
         except asyncio.CancelledError:
-            self._undoings.leave(ticket, task)
+            self.undoings.leave(ticket, task)
             raise
 
     def undo(self) -> None:
         """See to what was executed for nobody."""
         if self.journal.ledger.standing.unused.owed and not self._tasks.closing:
-            self._undoings.begin()
+            self.undoings.begin()
 
     async def follow(self, task: "asyncio.Task[Answer]") -> Answer:
         """Await a task that goes on when this caller is cancelled."""

@@ -1,12 +1,14 @@
 """What was executed for nobody is taken back at its provider, as a request like any other, on record.
 
 What is owed is a fold of the log (`projections.unused`), so that it is done after a restart, too. Doing it twice is
-harmless: an operation that undoes must be one that may be repeated.
+harmless: an operation that undoes must be one that may be repeated. It is tried until it is done, or an operator has
+had the last word.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Final
 
 from understudy.engine.acceptance import Asked, accept, check
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from understudy.engine.runner import Runner
 
 PAUSES_US: Final = (0, 150_000_000, 600_000_000, 3_600_000_000)
-"""Before each try. A shop that does not let a number go within its first two minutes does at the second."""
+"""Before each try; the last one before all that follow."""
 
 
 class Undoings:
@@ -35,13 +37,30 @@ class Undoings:
         self._runner = runner
         self._operations = operations
         self._seen_to: set[str] = set()
-        """What is under way, or was tried for too long in this run."""
+        """What is under way, or waits for its next try."""
+        self._tried: set[str] = set()
+        """What a caller has just tried in vain: it is not asked for again at once."""
 
     def begin(self) -> None:
         """See to all that is owed and not seen to yet."""
         for key, owed in self._runner.journal.ledger.standing.unused.owed.items():
             if owed.done is None and key not in self._seen_to:
                 self._see_to(key, None)
+
+    async def serve(self, ticket: Ticket) -> Answer:
+        """Serve a caller who takes something back. Should that fail, or the caller go, it is tried again later."""
+        unused = self._runner.journal.ledger.standing.unused
+        key = unused.undoing[ticket.request_id]
+        if key in self._seen_to:
+            return await self._runner.serve(ticket)
+        self._seen_to.add(key)
+        try:
+            return await self._runner.serve(ticket)
+        finally:
+            self._seen_to.discard(key)
+            self._tried.add(key)
+            self._runner.undo()
+            self._tried.discard(key)
 
     def leave(self, ticket: Ticket, task: "asyncio.Task[Answer]") -> None:
         """The caller of a request is gone, and has no key to ask for it again: what is done for it may be undone."""
@@ -68,13 +87,14 @@ class Undoings:
 
     def _see_to(self, key: str, ticket: Ticket | None) -> None:
         self._seen_to.add(key)
-        self._runner.spawn(self._undo(key, ticket), name=f"undo {key}")
+        pauses_us = islice(chain(PAUSES_US, repeat(PAUSES_US[-1])), int(key in self._tried), None)
+        self._runner.spawn(self._undo(key, ticket, pauses_us), name=f"undo {key}")
 
-    async def _undo(self, key: str, ticket: Ticket | None) -> None:
-        """Try until it is done; what has failed for too long is a person's, and is tried again after a restart."""
+    async def _undo(self, key: str, ticket: Ticket | None, pauses_us: Iterable[int]) -> None:
+        """Try until it is done, or an operator has had the last word: nothing is owed then any more."""
         journal = self._runner.journal
         try:
-            for pause_us in PAUSES_US:
+            for pause_us in pauses_us:
                 if pause_us:
                     await journal.system.sleep_until(journal.now_us() + pause_us)
                 owed = journal.ledger.standing.unused.owed.get(key)

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from understudy.events import calls, decisions, desk, drills, operations, quotes, requests, stock
+from understudy.events import alerts, calls, decisions, desk, drills, operations, quotes, requests, stock
 from understudy.events.decisions import Decision, Event
 from understudy.events.errors import EventRefused, UnreadableEvent
 from understudy.events.fact import Fact, adapter
@@ -28,7 +28,7 @@ _row: Final = partial(tuple.__new__, Row)
 
 KINDS: Final[Mapping[str, type[Fact]]] = {
     event.kind: event
-    for module in (calls, decisions, desk, drills, operations, quotes, requests, stock)
+    for module in (alerts, calls, decisions, desk, drills, operations, quotes, requests, stock)
     for event in vars(module).values()
     if isinstance(event, type) and issubclass(event, Fact) and hasattr(event, "kind")
 }

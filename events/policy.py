@@ -27,6 +27,7 @@ from understudy.events.vocabulary import ServicePriority, Strategy
 ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
 Dimension = Annotated[str, StringConstraints(pattern=r"^(operation|service|country|rental_id|pair)$")]
 PageUrl = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\s/@]+(/\S*)?$")]
+Ware = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^:\s]*:[^:\s]*$")]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Milliseconds = Annotated[int, Field(ge=0, le=10**10)]
@@ -216,6 +217,22 @@ class Policy(Settings):
     local_fault_share: Share = Field(default=Decimal("0.8"), description="Share of providers that is 'nearly all'.")
     local_fault_min_providers: int = Field(default=3, ge=2, description="Fewer cannot tell a local fault.")
 
+    alert_success_rate: Percent = Field(default=Decimal(90), description="Alert below it; 0: never.")
+    alert_success_margin: Percent = Field(default=Decimal(3), description="It clears so many points above.")
+    alert_min_calls: int = Field(default=20, ge=1, description="Calls, or requests, before a share may alert.")
+    alert_circuit_open_ms: Milliseconds = Field(
+        default=900_000, description="Alert when a circuit has not been closed for so long; 0: never."
+    )
+    alert_fallback_share: Share = Field(
+        default=Decimal("0.3"), description="Alert when more requests are served after a failover; 1: never."
+    )
+    alert_fallback_margin: Share = Field(default=Decimal("0.1"), description="It clears so far below.")
+    alert_fallback_requests: int = Field(default=100, ge=1, le=1_000, description="Latest requests that count there.")
+    alert_min_stock: int | None = Field(default=None, ge=1, description="Alert below so many units; none: never.")
+    alert_stock_margin: int = Field(default=10, ge=0, description="It clears so many units above.")
+    alert_stock_of: tuple[Ware, ...] = Field(
+        default=(), description="Only for these, each as country:service; none: for all."
+    )
     drill_max_ms: PositiveMilliseconds = Field(default=3_600_000, description="Longest time that a drill may last.")
     drill_schedule: tuple[ScheduleLine, ...] = Field(default=(), description="Drills that are held by themselves.")
 

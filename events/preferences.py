@@ -24,6 +24,18 @@ PREFERENCES: Final = (
 )
 """Their names, in the order in which people see them."""
 
+_LENGTH: Final = "must be a whole number of milliseconds from 0 to 10,000,000,000"
+MUST: Final[Mapping[str, str]] = {
+    "preferred_provider": "must be none or the name of a provider",
+    "fallback_enabled": "must be true or false",
+    "retry_attempts": "must be a whole number from 0 to 20",
+    "retry_delay_ms": _LENGTH,
+    "min_success_rate": "must be a percentage from 0 to 100",
+    "max_response_time_ms": _LENGTH,
+    "free_price_enabled": "must be true or false",
+}
+"""What a value must be, in the words in which everybody is told that it is not."""
+
 
 def preferences_of(policy: Policy) -> dict[str, Any]:
     """What a policy has under their names."""
@@ -48,7 +60,9 @@ def first_fault(error: ValidationError, changes: Mapping[str, Any]) -> str:
     """What is wrong with the first value that cannot be, in a sentence."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    return f"{name}: {first['msg']}, not {changes[name]!r}" if name in changes else str(first["msg"])
+    if name in changes:
+        return f"{name} {MUST[name]}, not {changes[name]!r}"
+    return str(first.get("ctx", {}).get("error", first["msg"]))  # Of the policy as a whole, in its own words.
 
 
 def _advice(name: str) -> str:

@@ -15,6 +15,7 @@ REQUEST_FAILED: Final = "request:failed"
 REQUEST_SUSPENDED: Final = "request:suspended"
 DECISION_MADE: Final = "decision:made"
 ALERT_RAISED: Final = "alert:raised"
+ALERT_CLEARED: Final = "alert:cleared"
 
 SIGNALS: Final[Mapping[str, str]] = {
     SERVICE_FAILURE: "a request's call failed by the provider's fault: `service_id`, `failures` (the streak so far)",
@@ -32,5 +33,6 @@ SIGNALS: Final[Mapping[str, str]] = {
     REQUEST_SUSPENDED: "a request may have been executed, and is held: `request_id`, `service_id`, `reason`",
     DECISION_MADE: "somebody was chosen, or nobody could be: `request_id`, `service_id`, `order`",
     ALERT_RAISED: "something needs a person: `alert`, `subject`, `message`",
+    ALERT_CLEARED: "it needs nobody any more: `alert`, `subject`, `message` (how it went, or None)",
 }
 """Every signal, and what its receivers are given besides `event` (the typed event), `seq` and `at_us`."""

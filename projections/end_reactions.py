@@ -1,9 +1,8 @@
-"""What ends of requests do to the standing, and the alerts that tell what such an end has left behind."""
+"""What ends of requests do to the standing."""
 
 from typing import TYPE_CHECKING
 
 from understudy.events.calls import CallStarted, CallSucceeded
-from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.requests import (
     RequestCancelled,
     RequestCompleted,
@@ -12,7 +11,6 @@ from understudy.events.requests import (
     RequestSuspended,
 )
 from understudy.events.row import Recorded
-from understudy.projections.lanes import turn
 from understudy.projections.unused import alert_on
 
 if TYPE_CHECKING:
@@ -36,6 +34,8 @@ def completed(standing: "Standing", recorded: Recorded, event: RequestCompleted)
     totals.served[event.provider] = totals.served.get(event.provider, 0) + 1
     if event.failovers:
         totals.failovers += 1
+    share = standing.alerting.shares.get(event.operation) or standing.alerting.share(event.operation)
+    share.count(event.failovers, most=standing.policy.alert_fallback_requests)
     if standing.spared:
         standing.spared.pop(event.request_id, None)
     if standing.leftovers.doubts:
@@ -43,7 +43,7 @@ def completed(standing: "Standing", recorded: Recorded, event: RequestCompleted)
         standing.leftovers.ended(event.request_id, recorded[1], served_by=event.provider, undone_by=undone_by)
     if standing.unused.open or standing.unused.undoing:
         standing.unused.completed(event)
-        _tidy_up(standing, None)
+        tidy_up(standing, None)
 
 
 def failed(standing: "Standing", recorded: Recorded, event: RequestFailed) -> None:
@@ -72,25 +72,7 @@ def resumed(standing: "Standing", _: Recorded, event: RequestResumed) -> None:
     standing.unused.forget(event.request_id)
 
 
-def alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -> None:
-    """People are told of something."""
-    standing.alerts[f"{event.alert}|{event.subject}"] = recorded.at_us
-    standing.leftovers.told(event.subject)
-    standing.lanes.kept.clear()
-    turn(standing.lanes, recorded)
-
-
-def alert_cleared(standing: "Standing", recorded: Recorded, event: AlertCleared) -> None:
-    """It is over."""
-    if standing.unused.owed:
-        _tidy_up(standing, f"{event.alert}|{event.subject}")
-    standing.alerts.pop(f"{event.alert}|{event.subject}", None)
-    standing.spoken.pop(event.subject, None)  # That a request was held, or is contradicted, is over with it.
-    standing.lanes.kept.clear()
-    turn(standing.lanes, recorded)
-
-
-def _tidy_up(standing: "Standing", alert: str | None) -> None:
+def tidy_up(standing: "Standing", alert: str | None) -> None:
     """Forget what has been undone, and is told by the end of that alert; or where there was none to begin with."""
     for key, one in list(standing.unused.owed.items()):
         if one.done is not None and alert_on(standing.alerts, one) == alert:

@@ -72,8 +72,7 @@ def circuit(state: Words, base: int, params: Thresholds, now_us: int) -> int:
 
 def close(state: Words, base: int, at_us: int) -> None:
     """Close the circuit and forget what led to its opening."""
-    state[base + OPENED_US] = 0
-    state[base + OPEN_UNTIL_US] = 0
+    state[base + OPENED_US] = state[base + OPEN_SINCE_US] = state[base + OPEN_UNTIL_US] = 0
     state[base + OPENINGS] = 0
     state[base + PROBE_US] = 0
     state[base + STREAK] = 0
@@ -102,6 +101,8 @@ def open_up(state: Words, base: int, params: Thresholds, at_us: int) -> None:
     rest_us = params[P_RECOVERY_US]
     for _ in range(state[base + OPENINGS]):
         rest_us = min(rest_us * 2, cap_us)
+    if state[base + OPENED_US] == 0:
+        state[base + OPEN_SINCE_US] = at_us
     state[base + OPENED_US] = at_us
     state[base + OPEN_UNTIL_US] = at_us + rest_us
     state[base + OPENINGS] = min(state[base + OPENINGS] + 1, MAX_OPENINGS)

@@ -74,7 +74,9 @@ SINCE_CLOSED_FAILURES = 25
 SINCE_CLOSED_SLOW = 26
 CLOSED_US = 27
 """When the circuit was last closed; a failure of a call begun before is old news and counts in no streak."""
-USED = 28
+OPEN_SINCE_US = 28
+"""When the circuit was opened that has not been closed since, however often it has been opened anew; 0 when closed."""
+USED = 29
 LANE_HEAD = USED + USED_BUCKETS
 
 # --- parameters of a lane

@@ -6,6 +6,14 @@ What a reader has made of a provider's record (`Lanes.kept`) is dropped here by 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from understudy.events.alerts import (
+    AlertChannelsSet,
+    AlertDelivered,
+    AlertDeliveryFailed,
+    AlertSilenced,
+    DigestDue,
+    SilenceLifted,
+)
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decided, Decision, DecisionMade, Event
 from understudy.events.desk import NoteAdded
@@ -42,6 +50,15 @@ from understudy.events.vocabulary import (
     Strategy,
 )
 from understudy.projections import lane_step as lane
+from understudy.projections.alert_reactions import (
+    alert_cleared,
+    alert_raised,
+    channels_set,
+    delivered,
+    digest_due,
+    lifted,
+    silenced,
+)
 from understudy.projections.drill_reactions import (
     drill_ended,
     drill_skipped,
@@ -52,8 +69,6 @@ from understudy.projections.drill_reactions import (
     succeeded_aside,
 )
 from understudy.projections.end_reactions import (
-    alert_cleared,
-    alert_raised,
     called_back,
     cancelled,
     completed,
@@ -264,6 +279,12 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(DrillSkipped, drill_skipped),
         _on(AlertRaised, alert_raised),
         _on(AlertCleared, alert_cleared),
+        _on(AlertSilenced, silenced),
+        _on(SilenceLifted, lifted),
+        _on(AlertChannelsSet, channels_set),
+        _on(AlertDelivered, delivered),
+        _on(AlertDeliveryFailed, delivered),
+        _on(DigestDue, digest_due),
         _on(ModeChanged, _mode_changed),
         _on(DecisionMade, _decision_made),
         _on(Decision, _decision_made),

@@ -13,6 +13,7 @@ from understudy.events.drills import DrillStarted
 from understudy.events.operations import OverrideSet
 from understudy.events.policy import Policy
 from understudy.events.vocabulary import Mode
+from understudy.projections.alerting import Alerting
 from understudy.projections.lanes import Lanes
 from understudy.projections.leftovers import Leftovers
 from understudy.projections.notes import Notes
@@ -41,6 +42,7 @@ def rest_of(standing: Standing) -> dict[str, Any]:
         "leftovers": standing.leftovers,
         "unused": standing.unused,
         "notes": standing.notes,
+        "alerting": standing.alerting,
         "drills": standing.drills,
         "courses": standing.courses,
         "undrilled": standing.undrilled,
@@ -72,6 +74,7 @@ def standing_of(
         leftovers=Leftovers.restored(rest["leftovers"]),
         unused=Unused.restored(rest["unused"]),
         notes=Notes.restored(rest["notes"]),
+        alerting=Alerting.restored(rest["alerting"]),
         drills=_drills(rest["drills"]),
         courses=_drills(rest["courses"]),
         undrilled={name: _provider(record) for name, record in rest["undrilled"].items()},

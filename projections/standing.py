@@ -17,6 +17,7 @@ from understudy.events.policy import Policy
 from understudy.events.row import Recorded
 from understudy.events.vocabulary import SIDE_OPERATIONS, Mode
 from understudy.projections import lane_step as lane
+from understudy.projections.alerting import Alerting
 from understudy.projections.lanes import LaneKey, Lanes
 from understudy.projections.leftovers import Leftovers
 from understudy.projections.notes import Notes
@@ -103,6 +104,7 @@ class Standing:
     """Who was the first choice of the latest round-robin decision, by tier."""
     alerts: dict[str, int] = field(default_factory=dict)
     """When each alert that stands was raised, by `alert|subject`."""
+    alerting: Alerting = field(default_factory=Alerting)
     mode: Mode = Mode.NORMAL
     drills: dict[str, DrillStarted] = field(default_factory=dict)
     """The drills that make faults up, by provider."""

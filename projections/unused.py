@@ -17,7 +17,7 @@ from understudy.events.vocabulary import Finding, Via
 LATE_SUCCESS: Final = "late_success"
 """A provider has executed after all what it was believed not to have, and somebody else was asked, or nobody."""
 UNCLAIMED: Final = "unclaimed"
-"""A provider has executed something for a caller who is gone."""
+"""A provider has executed something for a caller who is gone, or who has no use for it, and has not undone it yet."""
 
 _MOST_OWED: Final = 1_000
 _LONGEST_REFERENCE: Final = 200

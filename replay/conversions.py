@@ -19,7 +19,6 @@ from understudy.events.vocabulary import SIDE_OPERATIONS
 from understudy.projections import lane_step as lane
 from understudy.projections.standing import Standing
 
-ALERT_CLEARED: Final = "alert:cleared"
 QUARANTINE_SET: Final = "quarantine:set"
 QUARANTINE_RELEASED: Final = "quarantine:released"
 """Steps that are no signals; the others go by the names of theirs."""
@@ -136,7 +135,7 @@ def _steps(event: Any, changed: int) -> Iterator[dict[str, str]]:
         case AlertRaised(alert=alert, subject=subject, message=message):
             yield {"step": signals.ALERT_RAISED, "subject": subject, "told": f"{alert}: {message}"}
         case AlertCleared(alert=alert, subject=subject):
-            yield {"step": ALERT_CLEARED, "subject": subject, "told": alert}
+            yield {"step": signals.ALERT_CLEARED, "subject": subject, "told": alert}
         case QuarantineSet(provider=provider, pair=pair, reason=reason):
             yield {"step": QUARANTINE_SET, "subject": provider, "told": f"{pair}: {reason}"}
         case QuarantineReleased(provider=provider, pair=pair, reason=reason):

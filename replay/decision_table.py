@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
 
-from understudy.engine import eligibility
+from understudy.engine import eligibility, wares
 from understudy.events.decisions import Candidate, DecisionMade
 from understudy.events.exact import EXACT
 from understudy.replay.story import ms
@@ -13,6 +13,9 @@ HEADINGS = ("#", "provider", "tier", "verdict", "score", "success", "average", "
 """Of a decision's table: `#` is the place in its order; `points` are told by LEGEND."""
 
 LEGEND = "score = success rate (100 if unknown) + points for speed, stock and recent success"
+
+NO_STOCK_LEGEND = "; 0 where nothing is in stock"
+"""What is added to LEGEND where that is the case."""
 
 QUOTE_HEADINGS = ("#", "provider", "tier", "verdict", "rate", "pays out", "off", "fade", "chance")
 """Of a decision on quotes: `pays out` is net of every fee, `off` how far the rate is from the reference."""
@@ -56,6 +59,13 @@ def table(decision: DecisionMade, *, width: int) -> list[str]:
     return [heading, *below]
 
 
+def legend_of(decision: DecisionMade) -> str:
+    """What the figures of a decision's table are."""
+    if decision.consensus is not None:
+        return QUOTE_LEGEND
+    return LEGEND + (NO_STOCK_LEGEND if any(map(is_out_of_stock, decision.candidates)) else "")
+
+
 def _in_words(headings: Sequence[str], row: Sequence[str], *, width: int) -> list[str]:
     """A row of a table for which there is no room."""
     rank, provider, *cells = row
@@ -86,12 +96,17 @@ def _cells(one: Candidate) -> Sequence[str]:
         one.provider,
         str(one.tier),
         _BRIEFLY.get(verdict, verdict.replace("_", " ")),
-        points(one.score),
+        points(0 if is_out_of_stock(one) else one.score),
         "unknown" if one.success_bp is None else f"{Decimal(one.success_bp) / 100:.2f} %",
         "unknown" if one.average_us is None else ms(one.average_us),
         " ".join(f"{term / 1000:+.0f}" for term in terms),
         f"{Decimal(one.propensity_ppm) / 10_000:.2f} %",
     )
+
+
+def is_out_of_stock(one: Candidate) -> bool:
+    """Whether a candidate could not be asked for want of stock: then its score comes to nothing."""
+    return one.verdict == wares.OUT_OF_STOCK
 
 
 def points(thousandths: int) -> str:

@@ -5,14 +5,15 @@ opened is known, which is no event of its own.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from understudy.engine import eligibility
+from understudy.engine.alert_rules import rules_on
 from understudy.engine.drills import touch
 from understudy.engine.ledger import Ledger
 from understudy.engine.restore import restore
+from understudy.events.alerts import CIRCUIT_OPEN, FALLBACK_SHARE, SUCCESS_RATE
 from understudy.events.calls import CallFact, CallStarted, CallSucceeded
 from understudy.events.codec import decode, skimmed
 from understudy.events.decisions import Decision, DecisionMade
@@ -38,12 +39,8 @@ _ILL: Final = frozenset(
     }
 )
 """Vetoes that say that a provider is ill, or asks for patience."""
-_EXPECTED: Final[Mapping[str, str]] = {
-    "circuit_open": "alert_circuit_open_ms",
-    "fallback_share": "alert_fallback_share",
-    "success_rate": "alert_success_rate",
-}
-"""Alerts that a fault may lead to, and the setting of the policy that has each raised, where there is such a rule."""
+_EXPECTED: Final = (CIRCUIT_OPEN, FALLBACK_SHARE, SUCCESS_RATE)
+"""Alerts that a fault may lead to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,8 +249,10 @@ def _silent(policy: Policy, report: DrillReport) -> list[str]:
     if report.held.started.form is DrillForm.THROTTLE:
         return []  # A provider that asks for patience is well.
     raised = {alert.alert for _, alert in report.alerts}
-    rules = {name: setting for name, setting in _EXPECTED.items() if setting in Policy.model_fields}
-    return [name for name, setting in rules.items() if getattr(policy, setting) is not None and name not in raised]
+    on = rules_on(policy)
+    if report.held.started.for_us < policy.alert_circuit_open_ms * 1000:
+        on -= {CIRCUIT_OPEN}  # It was too short for that.
+    return [name for name in _EXPECTED if name in on - raised]
 
 
 def _between(since_us: int | None, until_us: int | None) -> int | None:

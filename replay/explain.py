@@ -20,7 +20,7 @@ from understudy.events.requests import RequestAccepted
 from understudy.events.row import Recorded
 from understudy.events.sensitive import MARK, tokens_in
 from understudy.replay.amount_bounds import bound
-from understudy.replay.decision_table import LEGEND, QUOTE_LEGEND, table, wrapped
+from understudy.replay.decision_table import legend_of, table, wrapped
 from understudy.replay.flip import flip_point
 from understudy.replay.story import believed, below_par, instant, ms, sentence, veto
 
@@ -61,7 +61,7 @@ class Story:
             if isinstance(one.event, DecisionMade):
                 told += [f"{_INDENT}{line}" for line in table(one.event, width=width - len(_INDENT))]
                 remarks = self._remarks(one, one.event)
-                legend = LEGEND if one.event.consensus is None else QUOTE_LEGEND
+                legend = legend_of(one.event)
                 for line in remarks if explained else (legend, *remarks):
                     told += wrapped(line, width=width, first=_INDENT, then=f"{_INDENT}  ")
                 explained = True

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from understudy.engine.commands import COMMAND_REFUSED
+from understudy.engine.alert_rules import overdue
 from understudy.engine.decide import RULES_VERSION
 from understudy.engine.errors import BrokenRule
 from understudy.engine.follow_ups import FollowUp, due, follows, may_be_due
@@ -18,6 +18,7 @@ from understudy.engine.ledger import Ledger
 from understudy.engine.next_step import next_step
 from understudy.engine.quarantine import RULES
 from understudy.engine.steps import AwaitQuotes, Hold, Sleep
+from understudy.events.alerts import UNRULED
 from understudy.events.codec import decode, encode
 from understudy.events.decisions import DecisionMade, Event
 from understudy.events.errors import UnreadableEvent
@@ -115,7 +116,7 @@ class Recomputation:
                 self._trigger = event, changed
 
     def _next_follow_up(self, event: Event, changed: int) -> FollowUp | None:
-        if isinstance(event, AlertRaised | AlertCleared) and event.alert == COMMAND_REFUSED:
+        if isinstance(event, AlertRaised | AlertCleared) and event.alert in UNRULED:
             return None
         if not follows(event):
             self._trigger = event, changed
@@ -147,12 +148,16 @@ class Recomputation:
     def _check_follow_up(self, row: Row) -> Event | None:
         if row.kind in _QUARANTINES and f'"actor":"{RULES}"' not in row.payload:
             return None
-        if f'"alert":"{COMMAND_REFUSED}"' in row.payload or self.ledger.standing.rules_version != RULES_VERSION:
+        standing = self.ledger.standing
+        if any(f'"alert":"{alert}"' in row.payload for alert in UNRULED) or standing.rules_version != RULES_VERSION:
             return None
-        if self._due is None:
+        expected: FollowUp | None = self._due
+        if expected is None and row.kind == AlertRaised.kind:
+            expected = overdue(standing, row.at_us)  # Nothing but time has passed.
+        if expected is None:
             self._differs(row, "kind", logged=row.kind, recomputed="nothing is due")
             return None
-        return self._compare(row, self._due)
+        return self._compare(row, expected)
 
     def _compare(self, row: Row, event: Event) -> Event | None:
         again = encode(event, seq=row.seq, at_us=row.at_us)

@@ -7,6 +7,15 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from understudy.events.alerts import (
+    AlertChannelsSet,
+    AlertDelivered,
+    AlertDeliveryFailed,
+    AlertSilenced,
+    DigestDue,
+    SilenceLifted,
+    Told,
+)
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import KINDS
 from understudy.events.decisions import Candidate, DecisionMade
@@ -125,6 +134,7 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "amount_due": st.none() | _DECIMALS,
     "consensus": st.none() | _CONSENSUS,
     "providers": st.lists(_TEXT, max_size=3).map(tuple),
+    "channels": st.lists(_TEXT, max_size=3).map(tuple),
     "max_price": st.none() | _DECIMALS,
     "offers": st.dictionaries(
         _TEXT, st.dictionaries(_TEXT, st.tuples(st.none() | _WORDS, st.none() | _DECIMALS), max_size=3), max_size=3
@@ -297,6 +307,7 @@ def _examples() -> list[Fact]:
         ModeChanged(mode=Mode.DEGRADED, previous=Mode.NORMAL),
         AlertRaised(alert="misconfigured", subject="alpha", message="alpha does not accept our key or account"),
         AlertCleared(alert="misconfigured", subject="alpha"),
+        *_alert_examples(),
         RequestAccepted(
             request_id=_REQUEST,
             operation="rent_number",
@@ -371,6 +382,26 @@ def _examples() -> list[Fact]:
         RequestResumed(request_id=_REQUEST, executed=True, reference="ext-9", **_OPERATOR),
         *_quoted_examples(alpha, chosen),
         *_rental_examples(chosen),
+    ]
+
+
+def _alert_examples() -> list[Fact]:
+    delivery: dict[str, Any] = {
+        "channel": "webhook",
+        "delivery_id": "0123456789abcdef0123456789abcdef",
+        "notice_seq": 41,
+        "told": Told.RAISED,
+        "alert": "circuit_open",
+        "subject": "alpha",
+    }
+    return [
+        AlertSilenced(alert="circuit_open", subject="alpha", until_us=1_700_000_000_000_000, **_OPERATOR),
+        AlertSilenced(alert="low_stock", until_us=1_700_000_000_000_000, **_OPERATOR),
+        SilenceLifted(alert="circuit_open", subject="alpha", **_OPERATOR),
+        AlertChannelsSet(channels=("webhook",)),
+        AlertDelivered(**delivery, attempts=2),
+        AlertDeliveryFailed(**delivery, attempts=10, error="it answered 503"),
+        DigestDue(day="2026-01-31", day_us=1_769_817_600_000_000, since_us=1_769_756_400_000_000),
     ]
 
 

@@ -1,11 +1,13 @@
 """Shops that rent phone numbers out and do as a test tells them, with books of their own."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from understudy.engine import Deadline, Finding, Found, OutOfStock, ProviderSettings, Reply, Request
+from understudy.adapters.rental import RENTALS
+from understudy.engine import Deadline, Engine, Finding, Found, OutOfStock, Policy, ProviderSettings, Reply, Request
 
 US_WA = {"country": "us", "service": "wa"}
 
@@ -88,3 +90,13 @@ def _happen(script: list[BaseException | None]) -> None:
     act = script.pop(0) if script else None
     if act is not None:
         raise act
+
+
+def played(stage: Any, *shops: Shop, act: Callable[[Engine], Awaitable[Any]], log: Any = None, **policy: Any) -> Any:
+    """What comes of acting with an engine over these shops, in virtual time."""
+
+    async def run() -> Any:
+        async with stage.engine(*shops, policy=Policy(**policy), operations=RENTALS, log=log) as engine:
+            return await act(engine)
+
+    return stage.play(run)

@@ -1,5 +1,6 @@
 """A shop on a loopback port that speaks the protocol of `handler_api.php`, with stock, a balance, and books."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,8 +21,12 @@ class SmsShop:
     price: Decimal = Decimal("0.42")
     left: int = 40
     balance: Decimal = Decimal(10)
-    early: bool = False
-    """Whether it is too early to cancel."""
+    early: int = 0
+    """How often it still says that it is too early to cancel."""
+    says: dict[str, str] = field(default_factory=dict)
+    """What it says to actions, whatever is asked; `*` stands for all of them."""
+    silent: set[str] = field(default_factory=set)
+    """Actions that it never answers."""
     codes: dict[str, str] = field(default_factory=dict)
     manners: list[str | None] = field(default_factory=list)
     words: bool = False
@@ -29,6 +34,7 @@ class SmsShop:
     activations: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def books(self) -> dict[str, str]:
@@ -40,6 +46,10 @@ class SmsShop:
         if form.pop("api_key") != KEY:
             return self._say("BAD_KEY")
         action = form["action"]
+        if action in self.silent:
+            await self.closing.wait()
+        if (said := self.says.get(action, self.says.get("*"))) is not None:
+            return self._say(said)
         if action.startswith("getNumber"):
             return self._sell(request, form)
         answers = {
@@ -83,7 +93,7 @@ class SmsShop:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
-        if self.words:
+        if self.words or form["action"] == "getNumber":
             return self._say(f"ACCESS_NUMBER:{one}:{number}")
         return web.json_response({"activationId": int(one), "phoneNumber": number, "activationCost": str(self.price)})
 
@@ -99,6 +109,7 @@ class SmsShop:
             return self._say("ACTIVATION_NOT_ACTIVE")
         if form["status"] == "8":
             if self.early:
+                self.early -= 1
                 return self._say("EARLY_CANCEL_DENIED")
             one["state"] = "cancelled"
             self.balance += self.price
@@ -138,4 +149,5 @@ async def selling(**told: Any) -> AsyncIterator[SmsShop]:
         shop.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield shop
     finally:
+        shop.closing.set()
         await runner.cleanup()

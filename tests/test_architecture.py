@@ -19,9 +19,12 @@ IMPURE = {
     Path("engine") / f"{name}.py"
     for name in (
         "calling",
+        "courier",
         "drilling",
         "edge",
         "hooks",
+        "messenger",
+        "notices",
         "opening",
         "quote_round",
         "quotes",
@@ -38,6 +41,7 @@ CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "
 # to whoever awaits it, and a command ends with a sentence and an exit code.
 BOUNDARIES = {
     Path("engine/calling.py"),
+    Path("engine/courier.py"),
     Path("engine/hooks.py"),
     Path("engine/threads.py"),
     Path("adapters/cli/__init__.py"),

@@ -70,6 +70,7 @@ def check_ups(*, whole: bool) -> Mapping[str, Callable[[Patient], Iterator[Findi
         "alerts": _alerts,
         "snapshot": _snapshot,
         "inbox": _inbox,
+        "views": _views,
         "notes": _notes,
     }
 
@@ -248,6 +249,16 @@ def _snapshot(patient: Patient) -> Iterator[Finding]:
     whence = f"of event {kept.seq:,}" if kept else "none"
     says = f"{whence}, blocks sealed up to event {sealed:,}; the next start folds {counted(behind, 'event')}"
     yield Finding("snapshot", Verdict.ADVICE if behind > _MANY_TO_FOLD else Verdict.FINE, says)
+
+
+def _views(patient: Patient) -> Iterator[Finding]:
+    missing, other = patient.reader.view_faults()
+    if missing:
+        says = f"{', '.join(missing)} is missing: somebody has dropped it; the next start of an engine lays it anew"
+        yield Finding("views", Verdict.WRONG, says)
+    if other:
+        says = f"{', '.join(other)} is another version's; the next start of an engine lays this version's"
+        yield Finding("views", Verdict.ADVICE, says)
 
 
 def _inbox(patient: Patient) -> Iterator[Finding]:

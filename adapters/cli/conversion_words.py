@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from understudy.adapters.cli.alert_log import keep_alerts_off_the_screen
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.files import expect_place_for_a_log
 from understudy.adapters.cli.made_up import expect_not_made_up
@@ -80,6 +81,7 @@ def opened(config: Path | None, log_file: Path | None) -> MultiServiceConverter:
     if log_file is not None:
         expect_place_for_a_log(log_file)
         expect_not_made_up(log_file)
+    keep_alerts_off_the_screen()
     log = MemoryLog() if log_file is None else SqliteLog(log_file)
     environment = {name: text for name, text in os.environ.items() if name.startswith("UNDERSTUDY_")}
     try:

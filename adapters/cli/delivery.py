@@ -14,21 +14,24 @@ from understudy.adapters.cli.interrupts import Held, hold_back, let_come
 from understudy.adapters.cli.output import note, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader, put_command
-from understudy.adapters.stores.inbox import command_waits, withdraw_command
+from understudy.adapters.stores.inbox import InboxBusy, command_waits, withdraw_command
 from understudy.adapters.stores.lock import owner_of
 from understudy.engine.commands import (
     COMMAND_REFUSED,
     ClearOverride,
+    LiftSilence,
     Probe,
     Release,
     Resolve,
     SetOverride,
     SetPreferences,
+    Silence,
     Sync,
     Wish,
 )
 from understudy.engine.desk import Forget, Note
 from understudy.engine.drill_commands import NO_ENGINE, StartDrill, StopDrill
+from understudy.events.alerts import AlertSilenced, SilenceLifted
 from understudy.events.codec import decode
 from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnded, DrillStarted
@@ -46,6 +49,11 @@ from understudy.events.quotes import QuarantineReleased
 from understudy.events.requests import RequestResumed
 from understudy.events.row import Row
 
+_TRY_S: Final = 0.25
+"""How long one try to reach the inbox waits for somebody else's transaction: so late is Ctrl-C heard."""
+LEAST_S: Final = 1.0
+MOST_S: Final = 5.0
+"""For how long the inbox is tried, whatever patience a command has: an engine at work locks the file all the time."""
 PAUSE_S: Final = 0.05
 """Between two looks at what has become of a command; an engine reads its inbox every half second."""
 
@@ -61,10 +69,14 @@ _BECOMES: Final[Mapping[type[Wish], type[Fact]]] = {
     StopDrill: DrillEnded,
     Note: NoteAdded,
     Forget: SubjectForgotten,
+    Silence: AlertSilenced,
+    LiftSilence: SilenceLifted,
 }
 OF_A_RUNNING_ENGINE: Final = (StartDrill, StopDrill)
 """Wishes that make no sense where no engine runs: none of them is ever left in the inbox."""
 _SAID: Final = (
+    "alert",
+    "subject",
     "form",
     "provider",
     "pair",
@@ -73,7 +85,6 @@ _SAID: Final = (
     "executed",
     "reference",
     "text",
-    "subject",
     "actor",
     "reason",
 )
@@ -109,7 +120,7 @@ def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
         raise Refused(f"{db}: {NO_ENGINE}")
     held = hold_back()
     try:
-        number = put_command(db, wish.model_dump_json())
+        number = _put(db, wish.model_dump_json(), held, patience_s=min(max(patience_s, LEAST_S), MOST_S))
         alone = not isinstance(wish, OF_A_RUNNING_ENGINE)
         owner = _obeyed_by(db, number, held, patience_s=patience_s, alone=alone)
     finally:
@@ -121,6 +132,22 @@ def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
         return owner
     with SqliteReader.open(db) as reader:
         return Delivered(number=number, row=_what_became_of(reader, wish, number=number, after=after), owner=owner)
+
+
+def _put(db: Path, body: str, held: Held, *, patience_s: float) -> int:
+    """Put a command into the inbox, in short tries: Ctrl-C, which `held` has come since, comes between two of them.
+
+    Errors: InboxBusy if the file was locked all the time; nothing has been put there then. As of `put_command`.
+    """
+    until_s = time.monotonic() + patience_s
+    while True:
+        try:
+            return put_command(db, body, patience_s=_TRY_S)
+        except InboxBusy:
+            if time.monotonic() >= until_s:
+                raise
+        let_come(held)
+        hold_back()
 
 
 def _obeyed_by(db: Path, number: int, held: Held, *, patience_s: float, alone: bool) -> str | Waiting | None:

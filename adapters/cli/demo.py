@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from understudy.adapters.cli.alert_log import keep_alerts_off_the_screen
 from understudy.adapters.cli.demo_screen import Screen
 from understudy.adapters.cli.demo_summary import as_json_object, print_summary
 from understudy.adapters.cli.exits import FINE, INTERRUPTED, NOT_AS_IT_SHOULD_BE
@@ -102,6 +103,7 @@ def _announce(scenario: Scenario, log_file: Path) -> None:
 def _perform(scenario: Scenario, log_file: Path, *, callers: int) -> Performance:
     log = SqliteLog(log_file, stream=STREAM)
     with Screen(float(scenario.duration_s), troubles(scenario)) as screen:
+        keep_alerts_off_the_screen()
         return asyncio.run(Show(scenario, callers=callers, watch=screen).play(log))
 
 

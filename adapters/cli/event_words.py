@@ -3,6 +3,7 @@
 import json
 from typing import Final
 
+from understudy.adapters.cli.alert_words import OF_ALERTS, alert_words
 from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
@@ -11,8 +12,6 @@ from understudy.events.desk import NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnded, DrillSkipped, DrillStarted
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
-    AlertCleared,
-    AlertRaised,
     ClockStepped,
     EngineStarted,
     EngineStopped,
@@ -41,14 +40,9 @@ def told(row: Row) -> str:
         return f"{str(error).partition(': ')[2] or error}: {_cut(row.payload)}"
     match event:
         case CallStarted() | CallSucceeded() | CallFailed() | CallAbandoned() if event.request_id is None:
-            drill = f" (in drill {event.drill})" if event.drill is not None else ""
-            what = f"begins at {event.provider}{drill}" if isinstance(event, CallStarted) else _of(row, event)
-            return f"{event.operation}: {what}"
-        case EngineStarted():
-            by = f"Understudy {event.version}, rules {event.rules_version}, Python {event.python}"
-            return f"the engine starts, as {event.writer} ({by})"
-        case EngineStopped():
-            return f"the engine has stopped in good order, as {event.writer}"
+            return _outside_requests(row, event)
+        case EngineStarted() | EngineStopped():
+            return _of_the_engine(event)
         case ClockStepped():
             return f"the wall clock was set {'forward' if event.step_us > 0 else 'back'} by {ms(abs(event.step_us))}"
         case PolicyActivated():
@@ -62,17 +56,35 @@ def told(row: Row) -> str:
             return _at_the_desk(event)
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
-        case AlertRaised():
-            return f"alert {_alert(event)}: {event.message}"
         case ModeChanged():
             return f"the engine is in {event.mode} mode, after {event.previous}"
         case QuarantineSet() | QuarantineReleased():
             return _of_a_quarantine(event)
-        case AlertCleared():
-            return f"alert {_alert(event)} is over{f': {event.message}' if event.message else ''}"
+        case event if type(event) in OF_ALERTS:
+            return alert_words(event)
         case _:
             found = _of(row, event)
             return found if found != event.kind else f"{event.kind} {_cut(row.payload)}"
+
+
+def _outside_requests(row: Row, event: CallStarted | CallSucceeded | CallFailed | CallAbandoned) -> str:
+    drill = f" (in drill {event.drill})" if event.drill is not None else ""
+    what = f"begins at {event.provider}{drill}" if isinstance(event, CallStarted) else _of(row, event)
+    return f"{event.operation}: {what}"
+
+
+def _of_a_quarantine(event: QuarantineSet | QuarantineReleased) -> str:
+    if isinstance(event, QuarantineReleased):
+        return f"{event.provider} is out of quarantine for {event.pair}, by {event.actor}: {event.reason}"
+    until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
+    return f"{event.provider} is in quarantine for {event.pair}{until}, by {event.actor}: {event.reason}"
+
+
+def _of_the_engine(event: EngineStarted | EngineStopped) -> str:
+    if isinstance(event, EngineStopped):
+        return f"the engine has stopped in good order, as {event.writer}"
+    by = f"Understudy {event.version}, rules {event.rules_version}, Python {event.python}"
+    return f"the engine starts, as {event.writer} ({by})"
 
 
 def _of_a_drill(event: DrillStarted | DrillEnded | DrillSkipped) -> str:
@@ -101,14 +113,6 @@ def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeReq
             return f"{event.actor} wants {event.provider} probed at once: {event.reason}"
         case SyncRequested():
             return f"{event.actor} wants the lists of {event.provider or 'all providers'} at once: {event.reason}"
-
-
-def _of_a_quarantine(event: QuarantineSet | QuarantineReleased) -> str:
-    by = f"by {event.actor}: {event.reason}"
-    if isinstance(event, QuarantineReleased):
-        return f"{event.provider} is out of quarantine for {event.pair}, {by}"
-    until = f" until {iso(event.until_us)}" if event.until_us is not None else " until it is released"
-    return f"{event.provider} is in quarantine for {event.pair}{until}, {by}"
 
 
 def _at_the_desk(event: NoteAdded | SubjectForgotten | SegmentArchived) -> str:
@@ -147,10 +151,6 @@ def _payload(row: Row) -> dict[str, object]:
 
 def _of(row: Row, event: object) -> str:
     return sentence(Recorded(row.seq, row.at_us, event))  # type: ignore[arg-type]
-
-
-def _alert(event: AlertRaised | AlertCleared) -> str:
-    return f"{event.alert} about {event.subject}" if event.subject else event.alert
 
 
 def _cut(text: str) -> str:

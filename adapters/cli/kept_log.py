@@ -4,13 +4,14 @@ Virtual time stands still while a disk is busy, so a file written as we go would
 contents are the same to the byte.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from json import dumps, loads
 from pathlib import Path
 from typing import Final
 
 from understudy.adapters.stores import MemoryLog, SqliteLog
 from understudy.events.decisions import Event
-from understudy.events.log import SealedBlock, SideWrite, Snapshot
+from understudy.events.log import Describe, SealedBlock, SideWrite, Snapshot
 from understudy.events.row import Recorded
 
 _WRITER: Final = "simulation"
@@ -26,11 +27,16 @@ class KeptLog(MemoryLog):
         self._entries: list[tuple[Recorded, Sequence[SideWrite]]] = []
         self._snapshots: list[Snapshot] = []
         self._blocks: list[SealedBlock] = []
+        self._describe: Describe | None = None
 
     @property
     def lasting(self) -> bool:
         """It outlives its process, once it is written."""
         return True
+
+    def describe_with(self, describe: Describe) -> None:
+        """Remember who tells of providers: what they have come to in the end goes to the file, too."""
+        self._describe = describe
 
     def append(self, event: Event, *, at_us: int, side: Sequence[SideWrite] = ()) -> Recorded:
         """Give an event its place, and remember it.
@@ -59,6 +65,8 @@ class KeptLog(MemoryLog):
         log = SqliteLog(path, stream=self.stream, salt=self.salt)
         await log.open(_WRITER)
         try:
+            if self._describe is not None:
+                log.describe_with(self._told_at_the_end)
             for (seq, at_us, event), side in self._entries:
                 log.append(event, at_us=at_us, side=side)
                 if seq % _GROUP == 0:
@@ -70,3 +78,12 @@ class KeptLog(MemoryLog):
                 await log.save_block(block)
         finally:
             await log.close()
+
+    def _told_at_the_end(self, providers: Collection[str] | None) -> str:
+        """The facts of providers, which are judged as at the end: our time does not go on for them."""
+        if self._describe is None or not self._entries:
+            return "[]"
+        end_us = self._entries[-1][0].at_us
+        return dumps(
+            [{**facts, "as_of_us": end_us} for facts in loads(self._describe(providers))], separators=(",", ":")
+        )

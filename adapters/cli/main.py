@@ -27,6 +27,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "report": "Answer what operators ask: failures, slow hours, failovers, cost.",
     "status": "Show how every provider stands, now or then.",
     "doctor": "Examine the health of a log.",
+    "alerts": "List the alerts that stand, and those that are over.",
+    "silence": "Do not be told of an alert for a while, or take that back.",
     "archive": "Move what is old into files, which are read as if it were still there.",
     "override": "Force a provider open, closed or drained, or take that back.",
     "probe": "Find out now whether a provider is well again.",

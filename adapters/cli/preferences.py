@@ -1,6 +1,7 @@
 """`understudy preferences`: show and change the settings that an operator may change while an engine runs."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -75,9 +76,9 @@ def set_(
     Exit codes: 0 done; 2 wrong usage, a value that cannot be, or DB is no log
                 that can be written; 3 not done yet: it waits in the inbox.
     """
-    wanted = dict(_read(one) for one in changes)
+    wanted = _read_all(changes)
     with SqliteReader.open(db) as reader:
-        _expect_possible(policy_in_force(reader), wanted)
+        changed = preferences_of(_changed(policy_in_force(reader), wanted))
     wish = SetPreferences(changes=wanted, actor=actor, reason=reason)
     done = deliver(db, wish, patience_s=wait_us / 1_000_000)
     if isinstance(done, Waiting):
@@ -85,7 +86,20 @@ def set_(
     elif as_json:
         say_json(db, done, {})
     else:
-        say(db, wish, done, ", ".join(f"{name} is {_shown(value)}" for name, value in wanted.items()), more=[])
+        say(db, wish, done, ", ".join(f"{name} is {_shown(changed[name])}" for name in wanted), more=[])
+
+
+def _read_all(changes: Sequence[str]) -> dict[str, str | int | bool | None]:
+    """All of them, each preference once.
+
+    Errors: click.UsageError.
+    """
+    wanted: dict[str, str | int | bool | None] = {}
+    for name, value in map(_read, changes):
+        if name in wanted:
+            raise click.UsageError(f"{name} is given twice; name each preference once")
+        wanted[name] = value
+    return wanted
 
 
 def _read(change: str) -> tuple[str, str | int | bool | None]:
@@ -105,9 +119,13 @@ def _read(change: str) -> tuple[str, str | int | bool | None]:
     return name, {"true": True, "false": False}.get(value.casefold(), value)
 
 
-def _expect_possible(policy: Policy, wanted: dict[str, str | int | bool | None]) -> None:
+def _changed(policy: Policy, wanted: dict[str, str | int | bool | None]) -> Policy:
+    """The policy as it will be.
+
+    Errors: Refused, in the words of a SQL prompt.
+    """
     try:
-        with_preferences(policy, wanted)
+        return with_preferences(policy, wanted)
     except ValidationError as error:
         raise Refused(first_fault(error, wanted)) from error
 

@@ -14,12 +14,10 @@ from understudy.adapters.cli.logs import archive_option, as_json, database
 from understudy.adapters.cli.output import answer, answer_json, note, plain, table
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
-from understudy.adapters.stores.reports import NEVER_US, REPORTS, ask_since
+from understudy.adapters.stores.reports import NEVER_US, PAGE, REPORTS, ask_since
 
 _DAY_US: Final = 86_400_000_000
 DAILY: Final = "daily"
-_ON_THE_PAGE: Final = ("providers", "failures", "failovers", "slowest", "cost")
-"""What the digest of a day consists of."""
 _LINES: Final = 5
 """How many lines of each it has."""
 
@@ -56,8 +54,8 @@ def report(
       hourly       calls each hour, and how they went
       failures     what providers fail with
       slowest      which operations are slow
-      time-of-day  at which hours of the day they are slow, or fail
-      weekly       how they do from week to week
+      time-of-day  at which hours of the day they are slow to serve, or fail
+      weekly       how well they serve from week to week
       failovers    from whom to whom requests fail over, why, at what cost
       cost         what each provider charges, in all and for a success
       fallback     who was not chosen, and why
@@ -74,9 +72,11 @@ def report(
     """
     if as_csv + as_sql + as_json > 1:
         raise click.UsageError("choose one of --json, --csv and --sql")
-    names = _ON_THE_PAGE if name == DAILY else (name,)
+    names = PAGE if name == DAILY else (name,)
     if as_csv and len(names) > 1:
         raise click.UsageError("a page of several tables is no CSV; name one of them")
+    if since_us is not None and name != DAILY and not REPORTS[name].looks_back:
+        note(f"{name} is as of now, whatever --since says")
     statements = {one: REPORTS[one].since(_since(one, since_us)) for one in names}
     if as_sql:
         answer(";\n\n".join(statements.values()) + ";")
@@ -92,6 +92,22 @@ def report(
         answer(_csv(*found[name]))
     else:
         _print(found, since_us=None if name != DAILY else _since(DAILY, since_us))
+    if not as_json and not any(rows for one, (_, rows) in found.items() if name != DAILY or REPORTS[one].looks_back):
+        _note_nothing(db, name, since_us=_since(name, since_us))
+
+
+def _note_nothing(db: Path, name: str, *, since_us: int) -> None:
+    """Say why there is nothing to tell: there were no such calls at all, or the log is older than was asked for."""
+    if name != DAILY and not REPORTS[name].looks_back:
+        note("No provider is known yet.")
+        return
+    with SqliteReader.open(db) as reader:
+        newest = next(reader.rows(after=reader.head().seq - 1), None)
+    if newest is None or newest.at_us >= since_us:
+        note(f"There were no such calls since {iso(since_us)}; --since goes further back.")
+    else:
+        day = iso(newest.at_us)[:10]
+        note(f"The latest event of {db} is of {iso(newest.at_us)}; --since {day} shows that day.")
 
 
 def _note_archived(db: Path, since_us: int) -> None:
@@ -127,7 +143,8 @@ def _print(found: dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]], *, s
             since = f", since {iso(since_us)}" if since_us is not None and place == 0 else ""
             answer(f"{'' if place == 0 else chr(10)}{REPORTS[name].asks}{since}")
         if not rows:
-            (answer if page else note)("  nothing" if page else "There were no such calls; --since goes further back.")
+            if page:
+                answer("  nothing")
             continue
         shown = rows[:_LINES] if page else rows
         numbers = [one for at, one in enumerate(names) if isinstance(rows[0][at], int | float)]

@@ -20,7 +20,7 @@ from understudy.events.requests import (
     RequestSuspended,
 )
 from understudy.events.row import Row
-from understudy.events.vocabulary import AbandonReason, operation_class
+from understudy.events.vocabulary import SIDE_OPERATIONS, AbandonReason
 
 _CALLED = unversioned(CallStarted.kind)
 _DRILL = '"drill":'
@@ -34,8 +34,8 @@ class RequestSummary:
     """A request as a list shows it.
 
     Shape:  `context` may have concealed values in it, as the log has them. `provider` is who served it, or whose call
-            is in doubt, or else who was called last. `calls` are those that were to serve it: neither look-ups are
-            counted, nor what was intended and never sent; `drills` those that touched any of them.
+            is in doubt, or else who was called last. `calls` are those that were to serve it: neither look-ups and
+            quotes are counted, nor what was intended and never sent; `drills` those that touched any of them.
             `ended_us` is 0 while it has not ended.
     Units:  instants are microseconds since 1970, UTC.
     """
@@ -117,7 +117,7 @@ def _add_drill(found: RequestSummary, event: Fact) -> None:
 
 def _add(found: RequestSummary, row: Row) -> None:
     kind = unversioned(row.kind)
-    if kind == _CALLED and operation_class(row.operation or "") == "serve":
+    if kind == _CALLED and (row.operation == found.operation or row.operation not in SIDE_OPERATIONS):
         found.calls += 1
         found.provider = row.provider
         if row.provider is not None and row.provider not in found.called:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from understudy.adapters.cli.alert_log import keep_alerts_off_the_screen
 from understudy.adapters.cli.exits import FINE, NOT_AS_IT_SHOULD_BE, Refused
 from understudy.adapters.cli.explain import tell_last_failover
 from understudy.adapters.cli.files import expect_place_for_a_log, readable_again, readable_once
@@ -105,6 +106,7 @@ def simulate(
     log = KeptLog(salt=_SALT)
     if log_file is not None:
         _expect_free(log_file)
+    keep_alerts_off_the_screen()
     with Progress("simulating") as progress:
         report = run.play(log=log, progress=progress)
     if log_file is not None:

@@ -8,10 +8,14 @@ from typing import Any, Final
 
 from understudy.adapters.rental.operations import CANCEL, CODE, FINISH
 from understudy.engine.engine import Engine
+from understudy.engine.errors import InvalidRequest
 from understudy.engine.operation import Answer, Operation
 
 POLL_MS: Final = 4_000
 """Pause between two looks for a code: shops ask for three seconds at least."""
+
+_LEAST_POLL_MS: Final = 1_000
+_LONGEST_MS: Final = 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +41,12 @@ class Rental:
     async def code(self, *, wait_ms: int = 0, poll_ms: int = POLL_MS) -> str | None:
         """The code that was sent to the number; None if none has come within `wait_ms`.
 
-        It is asked for at once, and again after every `poll_ms`; each time is on record.
-        Errors: RequestError if the provider cannot be asked.
+        It is asked for at once, and again after every `poll_ms`, of which a second is the least; each time is on
+        record.
+        Errors: InvalidRequest for a time that is none; RequestError if the provider cannot be asked.
         """
+        _check_ms("wait_ms", wait_ms, least=0)
+        _check_ms("poll_ms", poll_ms, least=_LEAST_POLL_MS)
         time = asyncio.get_running_loop().time
         until_s = time() + wait_ms / 1000
         while True:
@@ -49,12 +56,15 @@ class Rental:
                 return code
             await asyncio.sleep(min(poll_ms / 1000, left_s))
 
-    async def cancel(self) -> None:
+    async def cancel(self, *, deadline_ms: int | None = None) -> None:
         """Give the number back, unused. Safe to repeat.
 
-        Errors: RequestError if the provider does not take it back, or not yet.
+        Where the provider says that it is too early, this waits until it no longer is: up to `deadline_ms`, two and a
+        half minutes by default. From the first moment on that is owed: should it fail, or its caller go, the engine
+        goes on trying by itself, with an alert that stands until it is done.
+        Errors: RequestError if the provider has not taken it back in that time.
         """
-        await self._ask(CANCEL)
+        await self._ask(CANCEL, deadline_ms=deadline_ms, undoes=self.request_id)
 
     async def finish(self) -> None:
         """Be done with the number. Safe to repeat.
@@ -63,9 +73,20 @@ class Rental:
         """
         await self._ask(FINISH)
 
-    async def _ask(self, operation: Operation) -> Answer:
+    async def _ask(self, operation: Operation, **more: Any) -> Answer:
+        if not self.activation_id:
+            raise InvalidRequest(
+                f"{self.provider} has told no id of this rental, so it cannot be asked for its {operation.name}"
+            )
         context = {"country": self.country, "service": self.service, "rental_id": self.activation_id}
-        return await self.engine.call(operation.name, context=context, effect=operation.effect, only=self.provider)
+        return await self.engine.call(
+            operation.name, context=context, effect=operation.effect, only=self.provider, **more
+        )
+
+
+def _check_ms(what: str, value: int, *, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LONGEST_MS:  # type: ignore[redundant-expr]
+        raise InvalidRequest(f"{what} must be a whole number from {least} to {_LONGEST_MS}, not {value!r}")
 
 
 def told(answer: Answer, name: str) -> str | None:

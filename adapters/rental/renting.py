@@ -2,9 +2,10 @@
 
 from decimal import Decimal, InvalidOperation
 
-from understudy.adapters.rental.operations import RENT
+from understudy.adapters.rental.operations import RENT, RENTALS
 from understudy.adapters.rental.rental import Rental, told
 from understudy.engine.engine import Engine
+from understudy.engine.errors import InvalidRequest
 from understudy.engine.operation import Answer
 from understudy.engine.running import the_engine_for
 
@@ -29,6 +30,7 @@ async def rent_number_with_failover(
             have been executed. Without `engine`, EngineClosed if none is running, ValueError if several are.
     """
     engine = engine or the_engine_for(RENT.name)
+    _check(engine, country=country, service=service)
     answer = await engine.call(
         RENT.name,
         context={"country": country, "service": service},
@@ -51,13 +53,24 @@ async def rent_number_with_failover(
     )
 
 
+def _check(engine: Engine, **names: str) -> None:
+    """Refuse an engine that would put numbers on record in clear, and names that no shop would understand.
+
+    Errors: InvalidRequest.
+    """
+    missing = [one.name for one in RENTALS if not engine.declares(one.name)]
+    if missing:
+        raise InvalidRequest(f"the engine was not given {', '.join(missing)}: make it with operations=RENTALS")
+    for what, name in names.items():
+        if isinstance(name, str) and name != name.strip():  # type: ignore[redundant-expr]
+            raise InvalidRequest(f"{what} has spaces around it: {name!r}")
+
+
 def _price(answer: Answer) -> Decimal | None:
-    """What the provider charges: as the call told, else as its answer has it."""
-    if answer.cost is not None:
-        return answer.cost
-    named = told(answer, "price")
+    """What the provider charges: as the call told, else as its answer has it; nobody pays less than nothing."""
+    named = told(answer, "price") if answer.cost is None else answer.cost
     try:
         price = None if named is None else Decimal(named)
     except InvalidOperation:
         return None
-    return price if price is not None and price.is_finite() else None
+    return price if price is not None and price.is_finite() and price >= 0 else None

@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from understudy.adapters.stores import schema
-from understudy.events import drills, operations
+from understudy.events import alerts, drills, operations
 from understudy.events.codec import KINDS
 from understudy.events.errors import UnreadableEvent
 from understudy.events.row import Row
@@ -60,7 +60,9 @@ def unversioned(kind: str) -> str:
 
 _ENDINGS: Final = frozenset({"call_succeeded", "call_failed", "call_abandoned"})
 _OF_THE_ENGINE: Final = frozenset(
-    unversioned(name) for name, event in KINDS.items() if event.__module__ in {drills.__name__, operations.__name__}
+    unversioned(name)
+    for name, event in KINDS.items()
+    if event.__module__ in {alerts.__name__, drills.__name__, operations.__name__}
 )
 
 

@@ -15,13 +15,18 @@ _PATIENCE_S: Final = 5.0
 """Seconds to wait for the engine's own transactions."""
 
 
-def put_command(path: str | Path, body: str) -> int:
+class InboxBusy(LogUnavailable):
+    """Somebody else was in the midst of a transaction all the time: nothing was written, and it can be tried again."""
+
+
+def put_command(path: str | Path, body: str, *, patience_s: float = _PATIENCE_S) -> int:
     """Put a command, as JSON, into the inbox of a log, whether or not an engine is running; the command's id.
 
-    Errors: NotALog if the file is missing, empty, something else, or newer; LogUnavailable if it cannot be
+    Units: `patience_s` is how long a transaction of somebody else's is waited for.
+    Errors: NotALog if the file is missing, empty, something else, or newer; InboxBusy, LogUnavailable if it cannot be
     written.
     """
-    with _writing(path) as connection:
+    with _writing(path, patience_s=patience_s) as connection:
         command_id = connection.execute("INSERT INTO inbox (body) VALUES (?)", (body,)).lastrowid
     if command_id is None:
         raise LogUnavailable(f"{path} did not say which number the command has")
@@ -56,9 +61,9 @@ def withdraw_command(path: str | Path, command_id: int) -> bool:
 
 
 @contextmanager
-def _writing(path: str | Path) -> Iterator[sqlite3.Connection]:
+def _writing(path: str | Path, *, patience_s: float = _PATIENCE_S) -> Iterator[sqlite3.Connection]:
     """A transaction of our own, durable in the end."""
-    with _opened(path, mode="rw") as connection:
+    with _opened(path, mode="rw", patience_s=patience_s) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
@@ -67,16 +72,15 @@ def _writing(path: str | Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def _opened(path: str | Path, *, mode: str) -> Iterator[sqlite3.Connection]:
+def _opened(path: str | Path, *, mode: str, patience_s: float = _PATIENCE_S) -> Iterator[sqlite3.Connection]:
     path = Path(path).absolute()
     expect_file(path)
     try:
-        connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE_S, isolation_level=None
-        )
+        connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=patience_s, isolation_level=None)
         with closing(connection):
             if not schema.holds_log(connection, path):
                 raise NotALog(f"{path} is empty: no engine has written to it yet")
             yield connection
     except sqlite3.Error as error:
-        raise LogUnavailable(cannot_open(path, error)) from error
+        busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+        raise (InboxBusy if busy else LogUnavailable)(cannot_open(path, error)) from error

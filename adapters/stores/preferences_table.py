@@ -10,9 +10,10 @@ from typing import Final
 
 from understudy.events.log import StorePreferences
 from understudy.events.policy import Policy
-from understudy.events.preferences import PREFERENCES, preferences_of
+from understudy.events.preferences import MUST, PREFERENCES, preferences_of
 
 _WHOLE: Final = "typeof(NEW.{0}) <> 'integer' OR NEW.{0} NOT BETWEEN {1} AND {2}"
+_SWITCH: Final = "NEW.{0} IS NULL OR NEW.{0} NOT IN (0, 1)"
 _CHECKS: Final = (
     ("NEW.id IS NOT OLD.id", "the one row of provider_preferences keeps its id"),
     ("NEW.updated_at IS NOT OLD.updated_at", "updated_at is kept by Understudy; leave it out"),
@@ -20,31 +21,26 @@ _CHECKS: Final = (
         "NEW.preferred_provider IS NOT NULL AND NEW.preferred_provider NOT IN (SELECT provider FROM provider_facts)",
         "preferred_provider must be NULL or a provider of: SELECT provider FROM provider_health",
     ),
-    ("NEW.fallback_enabled IS NULL OR NEW.fallback_enabled NOT IN (0, 1)", "fallback_enabled must be true or false"),
-    (_WHOLE.format("retry_attempts", 0, 20), "retry_attempts must be a whole number from 0 to 20"),
-    (
-        _WHOLE.format("retry_delay_ms", 0, 10**10),
-        "retry_delay_ms must be a whole number of milliseconds from 0 to 10,000,000,000",
-    ),
-    (
-        "typeof(NEW.min_success_rate) NOT IN ('integer', 'real') OR NEW.min_success_rate NOT BETWEEN 0 AND 100",
-        "min_success_rate must be a percentage from 0 to 100",
-    ),
-    (
-        _WHOLE.format("max_response_time_ms", 0, 10**10),
-        "max_response_time_ms must be a whole number of milliseconds from 0 to 10,000,000,000",
-    ),
-    (
-        "NEW.free_price_enabled IS NULL OR NEW.free_price_enabled NOT IN (0, 1)",
-        "free_price_enabled must be true or false",
+    *(
+        (wrong, f"{name} {MUST[name]}")
+        for name, wrong in {
+            "fallback_enabled": _SWITCH.format("fallback_enabled"),
+            "retry_attempts": _WHOLE.format("retry_attempts", 0, 20),
+            "retry_delay_ms": _WHOLE.format("retry_delay_ms", 0, 10**10),
+            "min_success_rate": "typeof(NEW.min_success_rate) NOT IN ('integer', 'real')"
+            " OR NEW.min_success_rate NOT BETWEEN 0 AND 100",
+            "max_response_time_ms": _WHOLE.format("max_response_time_ms", 0, 10**10),
+            "free_price_enabled": _SWITCH.format("free_price_enabled"),
+        }.items()
     ),
 )
 _TOLD: Final = {
     "fallback_enabled": "CASE WHEN NEW.fallback_enabled THEN 'true' ELSE 'false' END",
     "free_price_enabled": "CASE WHEN NEW.free_price_enabled THEN 'true' ELSE 'false' END",
-    "min_success_rate": "json_quote(printf('%.2f', NEW.min_success_rate))",
+    "min_success_rate": "json_quote(printf('%.15g', NEW.min_success_rate))",
 }
-"""How a value is told in JSON, where its own way will not do: no rate goes through a binary fraction."""
+"""How a value is told in JSON, where its own way will not do: a rate goes as the decimal that was typed, to all the
+digits that SQLite keeps of it."""
 
 _CHANGES: Final = " UNION ALL ".join(
     f"SELECT '{name}' AS name, {_TOLD.get(name, f'json_quote(NEW.{name})')} AS value WHERE NEW.{name} IS NOT OLD.{name}"

@@ -61,7 +61,8 @@ _REQUESTS: Final = f"""CREATE VIEW provider_requests AS SELECT
             {_of_whole("payload", "message")}, {_of_whole("payload", "code")}, {_of_whole("payload", "reason")}, outcome
         )
     END AS error_message,
-    rental_id,
+    CASE WHEN operation = 'rent' AND outcome = 'success' THEN COALESCE({_of_whole("payload", "reference")}, rental_id)
+        ELSE rental_id END AS rental_id,
     service,
     country,
     request_id,
@@ -75,8 +76,25 @@ FROM events WHERE outcome IS NOT NULL"""
 
 
 _NOW: Final = "now!"
-_HEALTH: Final = f"""WITH clock AS (SELECT {_NOW} AS now_us),
-    lanes AS (SELECT provider, facts, one.value AS lane FROM provider_facts, json_each(facts, '$.lanes') AS one),
+_UNTIL: Final = f"""CASE verdict
+    WHEN 'forced_open' THEN {_of("facts", "forced_until_us")}
+    WHEN 'drained' THEN {_of("facts", "forced_until_us")}
+    WHEN 'insufficient_funds' THEN {_of("facts", "unfunded_until_us")}
+    WHEN 'throttled' THEN {_of("facts", "throttled_until_us")}
+    WHEN 'circuit_open' THEN {_of("lane", "open_until_us")}
+    WHEN 'circuit_half_open_probe_under_way' THEN {_of("lane", "permit_until_us")}
+    WHEN 'quotes_fail' THEN CASE
+        WHEN now_us < {_of("facts", "quotes", "open_until_us")} THEN {_of("facts", "quotes", "open_until_us")}
+        WHEN pinged_us < {_of("facts", "quotes", "open_until_us")} THEN NULL
+        ELSE {_of("facts", "quotes", "permit_until_us")} END
+    END"""
+"""When a verdict ends; NULL where that is not a matter of time alone."""
+
+_HEALTH: Final = f"""WITH clock AS (SELECT {_NOW} AS now_us, (SELECT MAX(at_us) FROM events) AS last_us),
+    lanes AS (SELECT
+        provider, facts, one.value AS lane,
+        CASE WHEN {_of("facts", "as_of_us")} >= last_us THEN {_of("facts", "as_of_us")} ELSE now_us END AS now_us
+        FROM provider_facts, clock, json_each(facts, '$.lanes') AS one),
     looked_at AS (SELECT
         provider, facts, lane, now_us,
         {_of("facts", "pinged_us")} AS pinged_us,
@@ -85,7 +103,7 @@ _HEALTH: Final = f"""WITH clock AS (SELECT {_NOW} AS now_us),
             THEN {_of("facts", "forced")} END AS forced,
         now_us - {_of("lane", "ended_us")} AS idle_us,
         now_us - NULLIF({_of("lane", "success_us")}, 0) AS since_success_us
-        FROM lanes, clock),
+        FROM lanes),
     circuits AS (SELECT
         *,
         CASE
@@ -114,7 +132,22 @@ _HEALTH: Final = f"""WITH clock AS (SELECT {_NOW} AS now_us),
             WHEN quotes_fail THEN 2
             ELSE is_known AND {_of("lane", "degraded")} AND idle_us < {_of("lane", "recovery_us")} END AS severity,
         MAX(0, MIN(100000, CASE WHEN is_known THEN
-            {_of("lane", "rate_points")} + {_of("lane", "speed_points")} + recency_points ELSE 115000 END)) AS points
+            {_of("lane", "rate_points")} + {_of("lane", "speed_points")} + recency_points ELSE 115000 END)) AS points,
+        CASE
+            WHEN forced = 'open' THEN 'forced_open'
+            WHEN forced = 'drain' THEN 'drained'
+            WHEN {_of("facts", "misconfigured")} THEN 'misconfigured'
+            WHEN now_us < {_of("facts", "unfunded_until_us")} THEN 'insufficient_funds'
+            WHEN forced IS NULL AND {_of("facts", "pings_fail")} THEN 'pings_fail'
+            WHEN now_us < {_of("facts", "throttled_until_us")} THEN 'throttled'
+            WHEN forced IS NULL AND circuit = 'open' THEN 'circuit_open'
+            WHEN forced IS NULL AND circuit = 'half-open' AND pinged_us < {_of("lane", "open_until_us")}
+                THEN 'circuit_half_open_awaits_ping'
+            WHEN forced IS NULL AND circuit = 'half-open' AND now_us < {_of("lane", "permit_until_us")}
+                THEN 'circuit_half_open_probe_under_way'
+            WHEN quotes_fail THEN 'quotes_fail'
+            WHEN forced IS NULL AND circuit = 'half-open' THEN 'probe'
+            ELSE 'eligible' END AS verdict
         FROM circuits),
     worst AS (SELECT
         *,
@@ -138,7 +171,9 @@ _HEALTH: Final = f"""WITH clock AS (SELECT {_NOW} AS now_us),
         {utc(_of("facts", "failure_us"))} AS last_failure_at,
         {utc(_of("facts", "checked_us"))} AS last_checked_at,
         circuit,
-        ROUND(points / 1000.0, 2) AS score
+        ROUND(points / 1000.0, 2) AS score,
+        verdict,
+        {utc(_UNTIL)} AS until
     FROM worst ORDER BY {_of("facts", "place")}"""
 
 
@@ -147,6 +182,8 @@ def health_view(now_us: str = _NOW_US) -> str:
 
     It comes to what `engine.health` says at that instant, which a test holds it to. A provider whose record is split by
     context (`lane_by`) is as its worst lane is, with the counts of all its lanes: MAX picks the row of the others.
+    Providers whose facts say as of when they are to be judged (a simulation's) are judged as of then, unless there has
+    been an event since.
     """
     return _HEALTH.replace(_NOW, now_us)
 

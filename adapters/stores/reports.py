@@ -15,15 +15,21 @@ from understudy.adapters.stores import schema
 from understudy.adapters.stores.event_search import Progress, in_silence
 from understudy.adapters.stores.faults import unreadable
 from understudy.adapters.stores.sqlite_reader import SqliteReader
-from understudy.events.errors import NotALog
+from understudy.adapters.stores.views import view_faults
+from understudy.events.errors import LogUnavailable, NotALog
+from understudy.events.vocabulary import SIDE_OPERATIONS
 
 _SINCE: Final = "{since}"
-_NO_DRILL: Final = """id NOT IN (
+_SERVING: Final = f"request_type NOT IN ({', '.join(repr(one) for one in sorted(SIDE_OPERATIONS))})"
+"""Calls that are to serve a request, as `provider_health` counts them: neither pings, quotes, lists and look-ups, nor
+what is asked about something that a provider has already given."""
+TOUCHED: Final = """
     SELECT touched.position FROM events AS drill JOIN events AS touched ON touched.provider = drill.provider
     WHERE drill.kind = 'drill_started.v1' AND drill.request_id IS NULL AND touched.outcome IS NOT NULL
       AND touched.at_us BETWEEN drill.at_us AND json_extract(drill.payload, '$.until_us') + 3600000000
-      AND CASE WHEN json_valid(touched.payload) THEN json_extract(touched.payload, '$.drill') END IS NOT NULL)"""
-"""Leaves out the calls that drills have touched; it looks into none but those of drilled providers at the time."""
+      AND CASE WHEN json_valid(touched.payload) THEN json_extract(touched.payload, '$.drill') END IS NOT NULL"""
+"""The calls that drills have touched, by their position; none is looked into but drilled providers' at the time."""
+_NO_DRILL: Final = f"id NOT IN ({TOUCHED})"
 NEVER_US: Final = 2**63 - 1
 """The instant since which there has been nothing yet."""
 _DECISIONS: Final = 10_000
@@ -85,13 +91,14 @@ ORDER BY hour DESC, provider""",
         asks="What do providers fail with?",
         sql=f"""SELECT
   provider,
+  request_type,
   error_message,
   COUNT(*) AS occurrences
 FROM provider_requests
-WHERE outcome <> 'success' AND at_us > {_SINCE}
+WHERE outcome <> 'success' AND (outcome <> 'abandoned' OR error_message <> 'not_sent') AND at_us > {_SINCE}
   AND {_NO_DRILL}
-GROUP BY provider, error_message
-ORDER BY occurrences DESC, provider, error_message""",
+GROUP BY provider, request_type, error_message
+ORDER BY occurrences DESC, provider, request_type, error_message""",
     ),
     "slowest": Report(
         asks="Which operations are slow?",
@@ -108,7 +115,7 @@ GROUP BY provider, request_type
 ORDER BY avg_ms DESC""",
     ),
     "time-of-day": Report(
-        asks="At which hours of the day are providers slow, or fail?",
+        asks="At which hours of the day are providers slow to serve, or fail?",
         sql=f"""SELECT
   provider,
   printf('%02d:00', at_us / 3600000000 % 24) AS hour_utc,
@@ -116,13 +123,14 @@ ORDER BY avg_ms DESC""",
   ROUND(100.0 * SUM(success) / COUNT(*), 2) AS success_rate,
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
-WHERE at_us > {_SINCE}
+WHERE {_SERVING}
+  AND at_us > {_SINCE}
   AND {_NO_DRILL}
 GROUP BY provider, at_us / 3600000000 % 24
 ORDER BY provider, hour_utc""",
     ),
     "weekly": Report(
-        asks="How do providers do from week to week?",
+        asks="How well do providers serve from week to week?",
         sql=f"""SELECT
   provider,
   date((at_us / 86400000000 + 3) / 7 * 604800 - 259200, 'unixepoch') AS week_from,
@@ -130,7 +138,8 @@ ORDER BY provider, hour_utc""",
   ROUND(100.0 * SUM(success) / COUNT(*), 2) AS success_rate,
   ROUND(AVG(latency_us) / 1000) AS avg_ms
 FROM provider_requests
-WHERE at_us > {_SINCE}
+WHERE {_SERVING}
+  AND at_us > {_SINCE}
   AND {_NO_DRILL}
 GROUP BY provider, (at_us / 86400000000 + 3) / 7
 ORDER BY provider, week_from""",
@@ -139,17 +148,25 @@ ORDER BY provider, week_from""",
         asks="From whom to whom do requests fail over, why, and what does it cost in time?",
         sql=f"""WITH calls AS (
   SELECT
+    id,
     request_id,
     provider,
     outcome,
     at_us - latency_us AS started_us,
-    LEAD(provider) OVER later AS next_provider,
-    LEAD(at_us - latency_us) OVER later AS next_started_us
+    LAG(provider) OVER in_turn AS last_provider,
+    LEAD(provider) OVER in_turn AS next_provider,
+    LEAD(at_us - latency_us) OVER in_turn AS next_started_us
   FROM provider_requests
   WHERE request_id IN (SELECT request_id FROM provider_requests WHERE outcome <> 'success' AND +at_us > {_SINCE})
-    AND request_type NOT IN ('quote', 'lookup')
+    AND {_SERVING}
     AND {_NO_DRILL}
-  WINDOW later AS (PARTITION BY request_id ORDER BY id)
+  WINDOW in_turn AS (PARTITION BY request_id ORDER BY id)
+), visits AS (
+  SELECT
+    *,
+    MAX(CASE WHEN provider IS NOT last_provider THEN started_us END)
+      OVER (PARTITION BY request_id ORDER BY id) AS began_us
+  FROM calls
 )
 SELECT
   provider AS from_provider,
@@ -157,8 +174,8 @@ SELECT
   outcome AS reason,
   COUNT(*) AS failovers,
   ROUND(100.0 * COUNT(*) / SUM(COUNT(*)) OVER (), 2) AS share,
-  ROUND(AVG(next_started_us - started_us) / 1000) AS extra_ms
-FROM calls
+  ROUND(AVG(next_started_us - began_us) / 1000) AS extra_ms
+FROM visits
 WHERE next_provider <> provider
 GROUP BY from_provider, to_provider, reason
 ORDER BY failovers DESC, from_provider, to_provider, reason""",
@@ -195,6 +212,9 @@ ORDER BY provider, decisions DESC""",
 }
 """Every report by its name, in the order in which they are listed."""
 
+PAGE: Final = ("providers", "failures", "failovers", "slowest", "cost")
+"""What the page of a day consists of."""
+
 
 def ask(path: Path, sql: str) -> Answer:
     """The columns and rows of a statement over the read models of a log, as at any prompt.
@@ -218,6 +238,9 @@ def ask_since(
         if not schema.has_read_models(connection):
             raise NotALog(f"{path} was written by an older Understudy; start an engine on it once, and ask again")
         try:
+            if missing := view_faults(connection).missing:
+                told = f"{path} lacks {missing[0]}, which somebody has dropped"
+                raise LogUnavailable(f"{told}; start an engine on it once, which lays it anew, and ask again")
             return [_answer(connection, sql) for sql in sqls]
         except sqlite3.Error as error:
             raise unreadable(f"{path} cannot be read", error) from error

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from understudy.adapters.stores import erasable, preferences_table, read_models
 from understudy.adapters.stores.faults import DAMAGED, cannot_open, unreadable
+from understudy.adapters.stores.views import renew_views
 from understudy.events.errors import LogDamaged, LogUnavailable, NotALog
 from understudy.events.row import Row
 
@@ -170,10 +171,17 @@ def has_read_models(connection: sqlite3.Connection) -> bool:
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring an older store up to date, all or nothing: what it lacks is laid beside what it has."""
+    """Bring an older store up to date, all or nothing: what it lacks is laid beside what it has.
+
+    So are views that somebody has dropped since, and those of an older version.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if int(version) >= SCHEMA_VERSION:
-        return
+    if int(version) < SCHEMA_VERSION:
+        _upgrade(connection)
+    renew_views(connection)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("BEGIN IMMEDIATE")
     if not has_read_models(connection):

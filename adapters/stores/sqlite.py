@@ -100,11 +100,11 @@ class SqliteLog:
 
     @property
     def busy(self) -> bool:
-        """Whether the store's thread is at work: what virtual time must stand still for.
+        """Whether the store's thread is at work, or the log is being opened: what virtual time must stand still for.
 
         False between the attempts of a commit that failed, when only a timer can bring things forward.
         """
-        return self._writer is not None and self._writer.busy
+        return self._owner is not None if self._writer is None else self._writer.busy
 
     @property
     def file(self) -> str | None:

@@ -19,6 +19,7 @@ from understudy.adapters.stores.joined import joined
 from understudy.adapters.stores.reading import reading
 from understudy.adapters.stores.request_search import RequestsWanted
 from understudy.adapters.stores.table_reader import TableReader
+from understudy.adapters.stores.views import ViewFaults, view_faults
 from understudy.events.errors import NotALog
 from understudy.events.log import Link
 from understudy.events.requests import RequestAccepted
@@ -171,6 +172,12 @@ class SqliteReader(TableReader):
         if self.archive is None:
             return live
         return sorted({*live, *self.archive.requests_beginning(beginning)}, reverse=True)
+
+    def view_faults(self) -> ViewFaults:
+        """What is wrong with the views for people; nothing of a store whose version has none."""
+        if not schema.has_read_models(self._connection):
+            return ViewFaults((), ())
+        return self._ask(lambda: view_faults(self._connection))
 
     def tables_since(self, since_us: int) -> sqlite3.Connection:
         """Tables and views with every event of that instant and later, for questions in SQL that change nothing."""

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import from_json
 
 from understudy.adapters.stores.faults import unreadable
+from understudy.adapters.stores.reports import TOUCHED
 from understudy.events.vocabulary import SIDE_OPERATIONS
 
 FAILURES: Final = 300
@@ -28,16 +29,23 @@ _OF_AN_HOUR: Final = """SELECT operation, outcome, COUNT(*), COALESCE(SUM(latenc
   MAX(at_us)
 FROM events WHERE outcome IS NOT NULL AND provider = ? AND at_us > ? AND at_us < ? GROUP BY operation, outcome"""
 """Hour by hour: to sort a week's calls by all of that at once takes twice as long."""
+_DRILLED: Final = f"""SELECT provider, operation, outcome, at_us / {_HOUR_US}, COUNT(*), COALESCE(SUM(latency_us), 0)
+FROM events WHERE position IN ({TOUCHED}) AND at_us > ? GROUP BY 1, 2, 3, 4"""  # noqa: S608 - Our own words.
+_NOTHING: Final = (0, 0)
 _SIDE: Final = ", ".join(f"'{one}'" for one in sorted(SIDE_OPERATIONS))
 _FAILURES: Final = f"""SELECT provider, request_type, outcome, error_message, at_us FROM provider_requests
 WHERE provider = ? AND at_us > ? AND outcome NOT IN ('success', 'abandoned') AND request_type NOT IN ({_SIDE})
+  AND id NOT IN ({TOUCHED})
 ORDER BY at_us DESC LIMIT {FAILURES}"""  # noqa: S608 - Our own words.
 _PLACES: Final = f"""SELECT provider, country, service, outcome, COUNT(*), COALESCE(SUM(latency_us), 0) FROM (
   SELECT provider, country, service, outcome, latency_us FROM events
-  WHERE outcome IS NOT NULL AND provider = ? AND at_us > ? ORDER BY at_us DESC LIMIT {PLACES})
+  WHERE outcome IS NOT NULL AND provider = ? AND at_us > ? AND position NOT IN ({TOUCHED})
+  ORDER BY at_us DESC LIMIT {PLACES})
 WHERE country IS NOT NULL OR service IS NOT NULL GROUP BY 1, 2, 3, 4"""  # noqa: S608 - As above.
 _LATEST: Final = f"""SELECT payload FROM events
 WHERE position > (SELECT MAX(position) FROM events) - {TAIL} AND kind = ? AND at_us > ?
+  AND NOT EXISTS (SELECT 1 FROM events AS drill WHERE drill.kind = 'drill_started.v1' AND drill.request_id IS NULL
+    AND events.at_us BETWEEN drill.at_us AND json_extract(drill.payload, '$.until_us'))
 ORDER BY position DESC LIMIT {DECISIONS}"""  # noqa: S608 - As above.
 
 
@@ -84,16 +92,23 @@ def tallies(
     """
     found: list[Tally] = []
     left = MOST_CALLS
+    drilled = {row[:4]: (row[4], row[5]) for row in _ask(connection, _DRILLED, since_us)}
     first_us = next(iter(_ask(connection, "SELECT at_us FROM events ORDER BY position LIMIT 1")), (until_us,))[0]
     for hour in range(until_us // _HOUR_US, max(since_us, first_us) // _HOUR_US - 1, -1):
         for one in providers:
             limits = max(since_us, hour * _HOUR_US - 1), (hour + 1) * _HOUR_US
             rows = _ask(connection, _OF_AN_HOUR, one, *limits)
-            found += [Tally(one, operation, outcome, hour, *figures) for operation, outcome, *figures in rows]
+            tallies_of_it = (Tally(one, operation, outcome, hour, *figures) for operation, outcome, *figures in rows)
+            found += [_but_for(its, *drilled.get(its[:4], _NOTHING)) for its in tallies_of_it]
             left -= sum(row[2] for row in rows)
         if left < 0:
             break
     return found
+
+
+def _but_for(tally: Tally, calls: int, latency_us: int) -> Tally:
+    """A tally without the calls that a drill has touched: nobody is ill for those."""
+    return tally._replace(calls=tally.calls - calls, latency_us=tally.latency_us - latency_us) if calls else tally
 
 
 def failures(connection: sqlite3.Connection, providers: Collection[str], *, since_us: int) -> Sequence[Failure]:
@@ -109,7 +124,7 @@ def places(connection: sqlite3.Connection, providers: Collection[str], *, since_
 
 
 def latest(connection: sqlite3.Connection, kind: str, *, since_us: int) -> Iterator[dict[str, Any]]:
-    """What the latest events of a kind say that are among the last of the log, newest first."""
+    """What the latest events of a kind say that are among the last of the log, newest first; none of a drill's time."""
     for (payload,) in _ask(connection, _LATEST, kind, since_us):
         yield from_json(payload)
 

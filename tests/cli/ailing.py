@@ -121,6 +121,13 @@ async def ask(engine: Engine, *, times: int, every_s: float = 60, **context: str
         await asyncio.sleep(every_s)
 
 
+async def drill(engine: Engine) -> None:
+    """Have alpha seem to be out for a while: nothing is the matter with it."""
+    engine.drill("outage", "alpha", for_ms=60_000, actor="ann", reason="monthly drill")
+    await ask(engine, times=60, every_s=1, country="us", service="wa")
+    await asyncio.sleep(30)
+
+
 async def ping(engine: Engine, name: str, *, times: int) -> None:
     for _ in range(times):
         with suppress(ProviderError):
@@ -136,13 +143,15 @@ async def convert(engine: Engine, *, times: int) -> None:
 
 
 def healthy(path: Path) -> None:
-    """Three services that are well, four hours long, asked for all sorts of things."""
+    """Three services that are well, four hours long, asked for all sorts of things, with a drill now and then."""
 
     async def act(engine: Engine) -> None:
         for country in ("us", "de", "us", "de"):
             await ask(engine, times=30, every_s=110, country=country, service="wa")
             await convert(engine, times=6)
             await ping(engine, "beta", times=6)
+            if country == "us":
+                await drill(engine)
 
     policy = {"strategy": Strategy.ROUND_ROBIN}
     write(path, *(Quoting(name) for name in ("alpha", "beta", "gamma")), act=act, policy=policy)

@@ -2,12 +2,13 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from cli.command_line import answered, ended_at_last, program, refused, run, said
 from cli.engine_process import EngineProcess, running
 
+from understudy.adapters.cli.delivery import MOST_S
 from understudy.adapters.stores import SqliteReader
 from understudy.events.codec import decode
 from understudy.events.operations import OverrideSet
@@ -171,12 +173,51 @@ def test_control_c_takes_the_command_back(path: Path) -> None:
         engine.stop()
 
 
-OPERATOR = """
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """As an engine leaves the file that is stopped in the midst of a commit."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def test_where_the_inbox_cannot_be_reached_nothing_waits_and_nobody_waits_for_long(own_log: Path) -> None:
+    with locked(own_log):
+        began_s = time.monotonic()
+        told = refused("override", own_log, "alpha", "open", "--wait", "100ms", *WHY)
+        assert time.monotonic() - began_s < MOST_S
+        assert "another program holds the file in a transaction" in told
+    with SqliteReader.open(own_log) as reader:
+        assert reader.commands_waiting() == 0
+
+
+def test_control_c_is_heard_while_the_inbox_cannot_be_reached(own_log: Path) -> None:
+    wish = "SetOverride(provider='alpha', state='open', actor='ann', reason='x')"
+    script = f"{IMPORTS}\nprint('begun', flush=True)\ndeliver(Path(sys.argv[1]), {wish}, patience_s=60)"
+    with (
+        locked(own_log),
+        subprocess.Popen(
+            [sys.executable, "-c", LISTENING + script, str(own_log)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        process.send_signal(signal.SIGINT)
+        began_s = time.monotonic()
+        _, stderr = process.communicate(timeout=PATIENCE_S)
+        assert time.monotonic() - began_s < MOST_S / 2
+    assert b"KeyboardInterrupt" in stderr
+
+
+IMPORTS = """
 import sys
 from pathlib import Path
 from understudy.adapters.cli.delivery import Delivered, deliver
 from understudy.engine.commands import SetOverride
-
+"""
+OPERATOR = f"""{IMPORTS}
 for number in range(int(sys.argv[3])):
     wish = SetOverride(provider="alpha", state="drain", for_ms=1, actor=sys.argv[2], reason=str(number))
     done = deliver(Path(sys.argv[1]), wish, patience_s=30)

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli.command_line import answered, in_a_process, on_a_terminal, run, said
+from cli.command_line import answered, in_a_process, on_a_terminal, refused, run, said
 from providers_for_tests import Told
 
 from understudy.adapters import put_command
@@ -50,6 +50,30 @@ def test_a_log_in_good_health_is_fine_in_all_respects(short_log: Path) -> None:
     assert found["chain"][0][1].startswith("all 92 events are as they were written; it ends in ")
     assert found["engine"][0][1].startswith("nobody owns the file; the last one (Understudy simulated, ")
     assert answered("doctor", short_log)["ok"] is True
+
+
+def test_a_view_that_somebody_has_dropped_is_missed_until_the_next_start_lays_it_anew(own_log: Path) -> None:
+    change(own_log, "DROP VIEW provider_health")
+    ((verdict, says),) = findings(own_log, code=1)["views"]
+    assert verdict == "wrong"
+    assert says.startswith("provider_health, provider_health_insert, ")
+    assert "lacks provider_health, which somebody has dropped" in refused("report", "providers", own_log)
+    assert "lacks provider_health" in refused("report", "hourly", own_log), "the others may be told when all are there"
+    said("override", own_log, "beta", "drain", "--reason", "x")
+    assert "views" not in findings(own_log)
+    assert len(answered("report", "providers", own_log)["providers"]) == 2
+    with closing(sqlite3.connect(own_log)) as connection, pytest.raises(sqlite3.IntegrityError, match="is computed"):
+        connection.execute("DELETE FROM provider_health")
+
+
+def test_a_view_of_another_version_is_renewed_with_the_next_start(own_log: Path) -> None:
+    change(own_log, "DROP VIEW provider_requests")
+    change(own_log, "CREATE VIEW provider_requests AS SELECT 1 AS id")
+    ((first, _), (second, says)) = findings(own_log, code=1)["views"]
+    assert (first, second, says.partition(" ")[0]) == ("wrong", "advice", "provider_requests")
+    said("override", own_log, "beta", "drain", "--reason", "x")
+    assert "views" not in findings(own_log)
+    assert len(answered("report", "hourly", own_log, "--since", "2020-01-01")["hourly"]) == 2
 
 
 def test_it_is_said_in_lines_that_fit_and_summed_up(short_log: Path) -> None:

@@ -116,7 +116,7 @@ def test_it_is_said_whether_there_are_earlier_ones(eventful_log: Path) -> None:
 
 def test_what_is_misspelt_is_refused_with_what_was_meant(eventful_log: Path) -> None:
     assert "did you mean 'call_failed'?" in refused("events", eventful_log, "--kind", "call_faild")
-    assert "there are alert_cleared, " in refused("events", eventful_log, "--kind", "zzz")
+    assert "there are alert_channels_set, " in refused("events", eventful_log, "--kind", "zzz")
     assert "did you mean 'beta'?" in refused("events", eventful_log, "--provider", "betta")
     assert refused("events", eventful_log, "--request", "f00").startswith("no request has the id or the key 'f00'")
     assert "leave one out" in refused("events", eventful_log, "--follow", "--until", "2026-01-01")

@@ -2,6 +2,9 @@
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -43,15 +46,44 @@ def test_a_preferred_provider_can_be_taken_back(log: Path) -> None:
     [
         ("retry_attempts", "'retry_attempts' is no NAME=VALUE, such as retry_attempts=3"),
         ("retry_atempts=3", "there is no preference 'retry_atempts'; did you mean 'retry_attempts'?"),
-        ("retry_attempts=many", "retry_attempts: Input should be a valid integer"),
-        ("min_success_rate=101", "min_success_rate: Input should be less than or equal to 100, not '101'"),
-        ("preferred_provider=gamma", "preferred_provider 'gamma' is not configured; known: alpha, beta"),
+        ("retry_attempts=many", "retry_attempts must be a whole number from 0 to 20, not 'many'"),
+        (
+            "retry_delay_ms=-1",
+            "retry_delay_ms must be a whole number of milliseconds from 0 to 10,000,000,000, not '-1'",
+        ),
+        ("min_success_rate=101", "min_success_rate must be a percentage from 0 to 100, not '101'"),
+        ("fallback_enabled=maybe", "fallback_enabled must be true or false, not 'maybe'"),
+        ("preferred_provider=a b", "preferred_provider must be none or the name of a provider, not 'a b'"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(log: Path, change: str, told: str) -> None:
     before = answered("verify", log)
     assert told in refused("preferences", "set", log, change, "--reason", "x")
     assert answered("verify", log) == before
+
+
+def test_a_provider_that_is_not_configured_is_refused_with_those_that_are(log: Path) -> None:
+    told = refused("preferences", "set", log, "preferred_provider=gamma", "--reason", "x")
+    assert told == "preferred_provider 'gamma' is not configured; known: alpha, beta"
+
+
+def test_a_preference_given_twice_is_refused_rather_than_taken_once(log: Path) -> None:
+    told = refused("preferences", "set", log, "retry_attempts=1", "retry-attempts=2", "--reason", "x")
+    assert told == "retry_attempts is given twice; name each preference once"
+
+
+def test_the_answer_has_values_as_they_are_in_force(log: Path) -> None:
+    text = said("preferences", "set", log, "free_price_enabled=1", "min_success_rate=97.50", "--reason", "x")
+    assert text.startswith(f"{log}: free_price_enabled is true, min_success_rate is 97.5\n")
+
+
+@pytest.mark.parametrize("rate", ["97.123456789", "0.1", "33.3333333333333", "100", "1e-9"])
+def test_a_rate_typed_at_a_prompt_is_the_rate_that_is_asked_for(log: Path, rate: str) -> None:
+    with closing(sqlite3.connect(log)) as connection, connection:
+        connection.execute(f"UPDATE provider_preferences SET min_success_rate = {rate}")
+    said("preferences", "set", log, "retry_attempts=4", "--reason", "what waits is obeyed before")
+    found = answered("preferences", "get", log)["preferences"]["min_success_rate"]
+    assert (Decimal(found["value"]), found["set_by"]) == (Decimal(rate), "sql: UPDATE provider_preferences")
 
 
 async def test_a_set_in_json_tells_the_event(log: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.command_line import answered, refused, run, said
@@ -59,10 +60,51 @@ def test_a_failover_is_told_from_whom_to_whom_with_its_reason_and_its_share(shor
     )
 
 
+def at_a_prompt(path: Path, statement: str) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(one) for one in connection.execute(statement)]
+
+
+def test_a_simulated_log_says_at_a_prompt_what_status_says_of_its_end(own_log: Path) -> None:
+    standing = answered("status", own_log)["providers"]
+    found = at_a_prompt(own_log, "SELECT * FROM provider_health")
+    same = ("provider", "status", "success_rate", "circuit", "score", "verdict")
+    expected = [
+        {**one, "circuit": one["circuit"].replace("_", "-"), "score": round(one["score"], 2)} for one in standing
+    ]
+    assert [[one[name] for name in same] for one in found] == [[one[name] for name in same] for one in expected]
+    assert found[0]["verdict"] == "circuit_open"
+    assert [one["until"] for one in found] == [one["until"] and one["until"][:-1].replace("T", " ") for one in standing]
+    assert {one["last_checked_at"][:13] for one in found} == {"2026-01-01 00"}
+    assert len(answered("report", "providers", own_log)["providers"]) == len(standing)
+    at_a_prompt(own_log, "UPDATE provider_preferences SET preferred_provider = 'beta'")
+
+
+def test_a_simulated_log_that_is_written_to_is_judged_as_of_now(own_log: Path) -> None:
+    said("override", own_log, "beta", "drain", "--reason", "x", "--actor", "ann")
+    alpha, beta = at_a_prompt(own_log, "SELECT * FROM provider_health ORDER BY provider")
+    assert (beta["verdict"], beta["status"]) == ("drained", "unavailable")
+    assert (alpha["verdict"], alpha["success_rate"]) == ("probe", None), "its circuit has rested for long"
+
+
 def test_nothing_in_the_last_day_is_said_to_be_so(short_log: Path) -> None:
     result = run("report", "hourly", short_log)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "There were no such calls; --since goes further back." in result.stderr
+    assert f"The latest event of {short_log} is of 2026-01-01T00:00:0" in result.stderr
+    assert "--since 2026-01-01 shows that day." in result.stderr
+    assert said("report", "hourly", short_log, "--since", "2026-01-01") != ""
+
+
+def test_no_such_calls_in_a_log_that_is_young_enough_is_told_with_the_instant(short_log: Path) -> None:
+    result = run("report", "cost", short_log, "--since", "2026-01-01")
+    told = "There were no such calls since 2026-01-01T00:00:00.000Z; --since goes further back."
+    assert (result.exit_code, result.stdout, told in result.stderr) == (0, "", True)
+
+
+def test_a_report_that_is_as_of_now_says_that_since_changes_nothing(short_log: Path) -> None:
+    assert "providers is as of now, whatever --since says" in run("report", "providers", short_log, *EVER).stderr
+    assert run("report", "providers", short_log).stderr == ""
 
 
 @pytest.mark.parametrize(

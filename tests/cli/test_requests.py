@@ -91,6 +91,7 @@ def test_its_json_tells_of_each_request_what_a_script_may_want(eventful_log: Pat
         "provider": "beta",
         "called": ["alpha", "beta"],
         "calls": 2,
+        "drills": [],
         "failovers": 1,
         "took_ms": 300.0,
         "ended": "2026-01-01T00:00:01.400Z",

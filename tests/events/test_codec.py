@@ -76,7 +76,7 @@ def unreadable(row: Row) -> str:
 def test_an_unknown_kind_is_told_with_all_that_are_known() -> None:
     told = unreadable(STOPPED._replace(kind="engine_melted.v1"))
     assert told.startswith(
-        "event 7: unknown kind 'engine_melted.v1'; this version of Understudy knows alert_cleared.v1,"
+        "event 7: unknown kind 'engine_melted.v1'; this version of Understudy knows alert_channels_set.v1,"
     )
     assert "engine_stopped.v1" in told
 

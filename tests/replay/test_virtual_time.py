@@ -4,11 +4,15 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from providers_for_tests import Told
 
+from understudy.adapters import SqliteLog
+from understudy.engine import Engine
 from understudy.replay.virtual_system import START_US, VirtualSystem
 from understudy.replay.virtual_time import DeadlockError, VirtualLoop, run_virtual, virtually
 
@@ -188,3 +192,16 @@ async def test_dice_and_ids_follow_from_the_seed() -> None:
     ids = [one.new_id() for _ in range(100)]
     assert ids == sorted(set(ids))
     assert ids[0].startswith(f"{START_US:013x}")
+
+
+def test_the_clock_stands_still_while_an_engine_opens_its_file(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "calls.db")
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        far = loop.call_later(10**6, lambda: None)
+        async with Engine(providers=[Told("a")], log=log, system=VirtualSystem(), watch=False):
+            far.cancel()
+            return loop.time()
+
+    assert run_virtual(main(), busy=lambda: log.busy) < 1

@@ -172,6 +172,7 @@ FIRST: dict[str, Any] = {
         ({"body": {"plan": "A", "days": True, "pin": "1234"}}, "its body (days)"),
         ({"body": ["A"]}, "its body"),
         ({"amount": "2", "body": None}, "its amount, its body"),
+        ({"max_price": "0.50"}, "its max_price"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
@@ -199,6 +200,17 @@ def test_a_conflict_in_the_effect_names_both(stage: Any) -> None:
             await engine.call("pay", effect="once", idempotency_key="k")
             with pytest.raises(KeyConflict, match=r"differs in its effect \(once, now read\); a key"):
                 await engine.call("pay", effect="read", idempotency_key="k")
+
+    stage.play(act)
+
+
+def test_a_conflict_about_what_two_providers_have_given_says_so(stage: Any) -> None:
+    async def act() -> None:
+        operation = Operation(name="code", effect=Effect.IDEMPOTENT)
+        async with stage.engine(Told("a"), Told("b"), operations=(operation,)) as engine:
+            await engine.call("code", only="a", idempotency_key="k")
+            with pytest.raises(KeyConflict, match="differs in the provider that it is about; a key"):
+                await engine.call("code", only="b", idempotency_key="k")
 
     stage.play(act)
 

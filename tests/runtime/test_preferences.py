@@ -189,6 +189,27 @@ def test_a_preferred_provider_that_is_configured_no_more_is_none_any_more(stage:
     assert told[1:] == [("rules", {"preferred_provider": None})]
 
 
+def test_an_update_is_obeyed_as_a_whole_or_not_at_all_and_the_row_says_what_holds(stage: Any) -> None:
+    async def first(_: Engine, log: SqliteLog) -> None:
+        await log.close()
+        prompt(log.path, "UPDATE provider_preferences SET preferred_provider = 'b', retry_attempts = 4")
+        assert (row(log)["preferred_provider"], row(log)["retry_attempts"]) == ("b", 4)
+        await log.open("again")
+
+    played(stage, first)
+
+    async def then() -> None:
+        log = stage.file()
+        async with stage.engine(Told("a"), policy=IN_ORDER, log=log, watch=True) as engine:
+            await asyncio.sleep(1)
+            assert (engine.policy.preferred_provider, engine.policy.retry_attempts) == (None, 2)
+            assert (row(log)["preferred_provider"], row(log)["retry_attempts"]) == (None, 2)
+
+    stage.play(then)
+    (alert,) = events(stage.logs[-1], AlertRaised)
+    assert (alert.alert, alert.message) == ("command_refused", "preferred_provider 'b' is not configured; known: a")
+
+
 def test_a_command_that_makes_no_sense_is_an_alert_and_the_row_is_as_before(stage: Any) -> None:
     async def act(engine: Engine, log: SqliteLog) -> None:
         prompt(
@@ -205,7 +226,7 @@ def test_a_command_that_makes_no_sense_is_an_alert_and_the_row_is_as_before(stag
 
 def test_a_method_refuses_what_cannot_be(stage: Any) -> None:
     async def act(engine: Engine, _: SqliteLog) -> None:
-        with pytest.raises(InvalidRequest, match=r"retry_attempts: Input should be less than or equal to 20, not 99"):
+        with pytest.raises(InvalidRequest, match=r"retry_attempts must be a whole number from 0 to 20, not 99"):
             engine.change_preferences(retry_attempts=99, actor="ann", reason="more")
         with pytest.raises(InvalidRequest, match="preferred_provider 'z' is not configured; known: a, b"):
             engine.change_preferences(preferred_provider="z", actor="ann", reason="more")

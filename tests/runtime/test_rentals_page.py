@@ -40,9 +40,13 @@ async def test_bids_of_the_page_come_first_and_a_bid_too_low_rents_from_nobody(f
     await perform(made, names)
     await perform(bids, names)
     async with names["bidding"] as engine:
-        assert (await rent_number_with_failover("us", "wa", engine=engine)).provider == "alpha:free_price"
         for shop in ("alpha", "beta"):
             await engine.ask(shop, "sync")
+        won = await rent_number_with_failover("us", "wa", engine=engine)
+        assert (won.provider, won.price) == ("alpha:free_price", Decimal("0.20"))
+        names["alpha"].lowest = Decimal("0.60")
+        outbid = await rent_number_with_failover("us", "wa", engine=engine)
+        assert (outbid.provider, outbid.price, outbid.failovers) == ("beta", Decimal("0.42"), 1)
         with pytest.raises(Exception, match="outbid"):
             await rent_number_with_failover("us", "wa", engine=engine, max_price="0.10")
         engine.override("alpha:free_price", "open", actor="ann", reason="no bids today")

@@ -1,37 +1,28 @@
 """A number is rented from the best shop, and everything about it goes to that shop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from conversions_for_tests import events
-from shops import Shop
+from shops import Shop, played
 
 from understudy.adapters.rental import RENTALS, Rental, rent_number_with_failover
 from understudy.engine import (
-    AllProvidersFailed,
     Ambiguous,
     Engine,
     EngineClosed,
     InvalidRequest,
     NoProviderAvailable,
-    Policy,
     ProviderSettings,
     Strategy,
     Transient,
 )
 from understudy.events.calls import CallStarted
 from understudy.events.requests import RequestAccepted
-
-
-def played(stage: Any, *shops: Shop, act: Callable[[Engine], Awaitable[Any]], log: Any = None, **policy: Any) -> Any:
-    async def run() -> Any:
-        async with stage.engine(*shops, policy=Policy(**policy), operations=RENTALS, log=log) as engine:
-            return await act(engine)
-
-    return stage.play(run)
 
 
 def priced(*prices: tuple[str, str]) -> tuple[ProviderSettings, ...]:
@@ -161,7 +152,7 @@ def test_a_shop_whose_price_is_not_known_is_asked_and_told_the_limit(stage: Any)
     assert [one.max_price for one in events(stage.logs[0], RequestAccepted)] == [Decimal(1)]
 
 
-@pytest.mark.parametrize("wrong", [0, -1, "0.0", 0.5, "much"])
+@pytest.mark.parametrize("wrong", [0, -1, "0.0", 0.5, "much", True])
 def test_a_limit_that_is_no_sum_of_money_is_refused(stage: Any, wrong: Any) -> None:
     alpha = Shop("alpha")
 
@@ -197,15 +188,38 @@ def test_a_number_found_by_a_look_up_is_a_rental_like_any_other(stage: Any) -> N
     assert beta.calls == []
 
 
-def test_a_cancel_that_is_refused_is_an_error_and_the_number_stays(stage: Any) -> None:
-    alpha = Shop("alpha", cancels=[Transient("EARLY_CANCEL_DENIED")] * 3)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"poll_ms": 0},
+        {"poll_ms": -5},
+        {"poll_ms": 999},
+        {"wait_ms": -1},
+        {"wait_ms": "5"},
+        {"wait_ms": 1.5},
+        {"wait_ms": True},
+    ],
+)
+def test_a_time_to_wait_for_a_code_that_is_none_is_refused_before_the_shop_is_asked(stage: Any, wrong: Any) -> None:
+    alpha = Shop("alpha")
 
     async def act(engine: Engine) -> None:
         rental = await rent_number_with_failover("us", "wa", engine=engine)
-        with pytest.raises(AllProvidersFailed, match="EARLY_CANCEL_DENIED"):
-            await rental.cancel()
-        assert alpha.books == {"alpha-1": "open"}
-        await rental.cancel()
+        with pytest.raises(InvalidRequest, match=next(iter(wrong))):
+            await rental.code(**wrong)
 
     played(stage, alpha, act=act)
-    assert alpha.books == {"alpha-1": "cancelled"}
+    assert [operation for operation, _ in alpha.calls] == ["rent"]
+
+
+def test_the_sql_view_of_calls_names_the_rental_of_the_call_that_rented_it(stage: Any) -> None:
+    alpha = Shop("alpha", acts=[Transient("busy")])
+
+    async def act(engine: Engine) -> None:
+        await (await rent_number_with_failover("us", "wa", engine=engine)).cancel()
+
+    log = stage.file()
+    played(stage, alpha, act=act, log=log)
+    with closing(sqlite3.connect(log.path)) as connection:
+        told = connection.execute("SELECT request_type, success, rental_id FROM provider_requests ORDER BY id")
+        assert told.fetchall() == [("rent", 0, None), ("rent", 1, "alpha-1"), ("cancel", 1, "alpha-1")]

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Any
 
 import hypothesis
+import pytest
 from given import NOON
 from histories import MOVES, History, Move, policies
 from hypothesis import given as for_all
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from examples import tried_on
 from understudy.adapters.stores import read_models, schema
 from understudy.adapters.stores.provider_facts import line_of_all
+from understudy.engine import eligibility, wares
+from understudy.engine.eligibility import THROTTLED, UNFUNDED
 from understudy.engine.health import health
 from understudy.engine.health_facts import tell
 from understudy.events.calls import CallFailed, CallStarted, CallSucceeded
@@ -24,6 +27,8 @@ from understudy.events.vocabulary import FailureKind
 from understudy.projections.standing import Standing
 from understudy.projections.views import lane_view
 
+OF_THE_MOMENT = eligibility.PASSING - {eligibility.THROTTLED} | {wares.OUT_OF_STOCK}
+"""Verdicts that depend on what is asked for, or on calls under way: the view does not know of these."""
 LATER_US = (0, 1, 100_000, 4_999_999, 30_000_000, 3_600_000_000, 86_400_000_001, 90_000_000_000)
 
 
@@ -61,6 +66,16 @@ def compare(standing: Standing, now_us: int) -> None:
         assert row["success_rate"] == (None if said.success_bp is None else said.success_bp / 100)
         if said.average_us:
             assert row["avg_response_time_ms"] == (said.average_us + 500) // 1000
+        if said.verdict not in OF_THE_MOMENT:
+            assert (row["verdict"], row["until"]) == (said.verdict, in_utc(said.until_us))
+
+
+def in_utc(at_us: int | None) -> str | None:
+    """As SQLite has it, which knows milliseconds."""
+    if at_us is None:
+        return None
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return str(connection.execute(f"SELECT {read_models.utc('?')}", [at_us]).fetchone()[0])
 
 
 @for_all(policy=policies(), moves=MOVES)
@@ -101,3 +116,31 @@ def test_who_is_left_alone_for_as_long_as_a_circuit_rests_is_degraded_no_longer(
         standing.fold(Recorded(seq, NOON, event))
     statuses = [asked(standing, NOON + after_us)[0]["status"] for after_us in (0, 4_999_999, 5_000_000)]
     assert statuses == ["degraded", "degraded", "healthy"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "verdict"),
+    [
+        ({"outcome": FailureKind.INSUFFICIENT_FUNDS}, UNFUNDED),
+        ({"outcome": FailureKind.RATE_LIMITED, "retry_after_us": 5_000_000}, THROTTLED),
+    ],
+)
+def test_who_lacks_our_funds_or_asked_us_to_wait_is_healthy_and_says_why_it_is_not_asked_until_when(
+    failure: dict[str, Any], verdict: str
+) -> None:
+    policy = Policy.model_validate({"providers": [{"id": "p0"}], "recovery_time_ms": 5_000})
+    call: dict[str, Any] = {"provider": "p0", "operation": "x", "request_id": "r", "attempt": 1}
+    told: list[Any] = [
+        PolicyActivated(policy=policy, policy_hash=policy.content_hash),
+        CallStarted(key="k", deadline_at_us=NOON + 10**7, **call),
+        CallFailed(**call, started_seq=2, latency_us=1_000, **failure),
+    ]
+    standing = Standing()
+    for seq, event in enumerate(told, start=1):
+        standing.fold(Recorded(seq, NOON, event))
+    (resting,), (rested,) = asked(standing, NOON + 4_999_000), asked(standing, NOON + 5_000_000)
+    assert (resting["status"], resting["verdict"]) == ("healthy", verdict)
+    assert resting["until"] == in_utc(NOON + 5_000_000)
+    assert (rested["verdict"], rested["until"]) != (verdict, resting["until"])
+    (said,) = health(standing, NOON + 4_999_000)
+    assert (said.verdict, said.until_us) == (verdict, NOON + 5_000_000)

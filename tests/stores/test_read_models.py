@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from stores.samples import NOON
@@ -23,7 +23,7 @@ from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, Call
 from understudy.events.codec import decode
 from understudy.events.operations import EngineStarted, PolicyActivated
 from understudy.events.policy import Policy
-from understudy.events.vocabulary import AbandonReason, FailureKind
+from understudy.events.vocabulary import SIDE_OPERATIONS, AbandonReason, FailureKind
 from understudy.projections.standing import Standing
 
 PROVIDERS = ("sms-activate", "5sim", "textverified")
@@ -149,9 +149,12 @@ def test_every_report_counts_what_the_events_say(examples: int, tmp_path: Path) 
         ]
         assert line["cost"] == pytest.approx(float(sum(cost or 0 for cost in costs)))
         assert line["successes"] == len(costs)
-    assert Counter({(one["provider"], one["error_message"]): one["occurrences"] for one in said(path, "failures")}) == (
-        Counter((one.provider, message(one)) for _, one in calls if one.outcome != "success")
-    )
+    assert Counter(
+        {
+            (one["provider"], one["request_type"], one["error_message"]): one["occurrences"]
+            for one in said(path, "failures")
+        }
+    ) == Counter((one.provider, one.operation, message(one)) for _, one in calls if one.outcome != "success")
     health = {one["provider"]: one for one in rows(path, "SELECT * FROM provider_health")}
     for provider in PROVIDERS:
         own = [one for _, one in calls if one.provider == provider]
@@ -164,6 +167,74 @@ def message(one: Ended) -> str:
         return one.reason.value
     assert isinstance(one, CallFailed)
     return one.message or one.outcome.value
+
+
+class Call(NamedTuple):
+    """A call of request `r`, from one millisecond to another."""
+
+    provider: str
+    operation: str
+    began_ms: int
+    ended_ms: int
+    failed: FailureKind | AbandonReason | None = None
+
+
+async def called(path: Path, *calls: Call) -> None:
+    """A log of these calls, in the order in which they ended."""
+    log = SqliteLog(path)
+    await log.open("a test")
+    for call in calls:
+        about: dict[str, Any] = {
+            "request_id": "r",
+            "provider": call.provider,
+            "operation": call.operation,
+            "attempt": 1,
+            "started_seq": 1,
+            "latency_us": (call.ended_ms - call.began_ms) * 1000,
+        }
+        match call.failed:
+            case None:
+                ending: Ended = CallSucceeded(**about)
+            case AbandonReason():
+                ending = CallAbandoned(reason=call.failed, **about)
+            case FailureKind():
+                ending = CallFailed(outcome=call.failed, **about)
+        log.append(ending, at_us=NOON + call.ended_ms * 1000)
+    await log.close()
+
+
+DOWN = FailureKind.TRANSIENT
+
+
+def test_a_failover_takes_as_long_as_all_tries_at_the_one_before_and_the_pauses_between_them(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    tries = [Call("5sim", "rent", begin, begin + 3, DOWN) for begin in (0, 100, 250, 384)]
+    others = [Call("textverified", "rent", 400, 410, DOWN), Call("sms-activate", "rent", 430, 500)]
+    asyncio.run(called(path, *tries, *others, Call("5sim", "cancel", 700, 800)))
+    found = [
+        (one["from_provider"], one["to_provider"], one["failovers"], one["extra_ms"]) for one in said(path, "failovers")
+    ]
+    assert found == [("5sim", "textverified", 1, 400.0), ("textverified", "sms-activate", 1, 30.0)]
+
+
+@pytest.mark.parametrize("name", ["weekly", "time-of-day"])
+def test_how_well_a_provider_serves_is_told_by_what_was_to_serve_a_request(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    beside = [Call("5sim", one, 0, 9_000, DOWN) for one in sorted(SIDE_OPERATIONS)]
+    serving = [Call("5sim", "rent", 0, 100), Call("5sim", "renew", 0, 300, DOWN)]
+    asyncio.run(called(path, *beside, *serving))
+    (found,) = said(path, name)
+    assert (found["total"], found["success_rate"], found["avg_ms"]) == (2, 50.0, 200.0)
+
+
+def test_what_was_never_sent_is_no_failure_of_a_provider(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    unsent, cut_off = (Call("5sim", "rent", 0, 1, why) for why in (AbandonReason.NOT_SENT, AbandonReason.CRASHED))
+    asyncio.run(called(path, unsent, cut_off, Call("5sim", "code", 0, 1, DOWN)))
+    assert [(one["request_type"], one["error_message"]) for one in said(path, "failures")] == [
+        ("code", "transient"),
+        ("rent", "crashed"),
+    ]
 
 
 def rows(path: Path, statement: str) -> Sequence[sqlite3.Row]:

@@ -1,0 +1,207 @@
+"""Tells people of alerts: at once in the program's own logging, and by channels, each at its own pace.
+
+What a channel is owed is a fold of the log (`projections.alerting`), so that a crash loses nothing: it is told at the
+next start. It may be told twice, under the same id. Nobody waits for a channel, and an engine that stops waits for them
+no longer than `GRACE_S`.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+from understudy.engine.alert_channels import DAY_US, AlertDelivery, Notice
+from understudy.engine.alert_rules import next_overdue_us, overdue
+from understudy.engine.courier import Courier, delivery_id, read_event
+from understudy.engine.hooks import end_tasks, made_durable
+from understudy.engine.journal import Journal
+from understudy.engine.log_trouble import LogWatch
+from understudy.engine.news import of_alert
+from understudy.engine.notices import day_of
+from understudy.events.alerts import AlertChannelsSet, DigestDue, Severity, Told, severity
+from understudy.events.operations import AlertCleared, AlertRaised
+from understudy.events.row import Recorded
+
+logger = logging.getLogger("understudy.alerts")
+
+GRACE_S: Final = 2.0
+"""How long channels may take for what they are owed when the engine stops."""
+_LEVELS: Final = {
+    Severity.WARNING: logging.WARNING,
+    Severity.ERROR: logging.ERROR,
+    Severity.CRITICAL: logging.CRITICAL,
+}
+
+
+class Messenger:
+    """Everything that leaves one engine about its alerts. From when it is made it takes note of them."""
+
+    def __init__(self, journal: Journal, delivery: AlertDelivery) -> None:
+        self._journal = journal
+        self._delivery = delivery
+        self._couriers = [Courier(journal, one, delivery) for one in delivery.channels]
+        self._news: deque[Recorded] = deque()
+        self._quiet: dict[int, Recorded] = {}
+        """Alerts that were raised in silence since the start, by event."""
+        self._released: set[int] = set()
+        """Those whose silence is over, and that people have been told of since."""
+        self._wake, self._tell = asyncio.Event(), asyncio.Event()
+        self._keeping: list[asyncio.Task[None]] = []
+        self._telling: set[asyncio.Task[None]] = set()
+        self._watch = LogWatch(journal, self._tell_of_trouble)
+        journal.notices = self._take
+
+    def begin(self) -> None:
+        """Put on record by which channels people are told, tell what stands already, and go on."""
+        journal = self._journal
+        alerting = journal.ledger.standing.alerting
+        names = tuple(one.name for one in self._delivery.channels)
+        if names != tuple(alerting.owed):
+            journal.note(AlertChannelsSet(channels=names))
+        self._tell_what_stands()
+        loop = asyncio.get_running_loop()
+        self._keeping = [
+            loop.create_task(self._keep_time(), name="watch the time"),
+            loop.create_task(self._announce(), name="watch for alerts"),
+        ]
+        for one in self._couriers:
+            self._spawn(one.serve(), name=f"alert by {one.name}")
+
+    def look_at_the_log(self) -> None:
+        """See whether the log can be written; asked now and then."""
+        self._watch.look()
+
+    async def close(self) -> None:
+        """Let channels take what they are owed, for a while; then leave no task behind. Safe to repeat."""
+        for one in self._couriers:
+            one.finish()
+        try:
+            if self._telling:
+                await asyncio.wait(self._telling, timeout=GRACE_S)
+        finally:
+            self._journal.notices = None
+            for one in self._couriers:
+                one.leave()
+            tasks = [*self._keeping, *self._telling]
+            self._keeping, self._telling = [], set()
+            while self._news:
+                _log(self._news.popleft())
+            await end_tasks(tasks)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    def _tell_what_stands(self) -> None:
+        """An earlier run may have ended before people were told."""
+        alerting, now_us = self._journal.ledger.standing.alerting, self._journal.now_us()
+        for name, seq in alerting.seqs.items():
+            if alerting.silenced_until_us(name, now_us) or any(one.seq == seq for one in self._news):
+                continue
+            self._released.add(seq)
+            recorded = read_event(self._journal.log, seq)
+            if recorded is not None:
+                self._news.append(recorded)
+
+    def _take(self, recorded: Recorded) -> None:
+        """An event that says something to people has been folded."""
+        event, alerting = recorded.event, self._journal.ledger.standing.alerting
+        match event:
+            case AlertRaised(alert=alert, subject=subject) if f"{alert}|{subject}" in alerting.muted:
+                self._quiet[recorded.seq] = recorded
+            case AlertRaised() if self._watch.has_told(event):
+                for one in self._couriers:
+                    one.now_on_record(recorded.seq)
+            case AlertCleared() if alerting.hushed:
+                pass
+            case AlertRaised() | AlertCleared():
+                self._news.append(recorded)
+                self._tell.set()
+            case _:
+                pass
+        self._wake.set()
+
+    async def _keep_time(self) -> None:
+        """Raise what time alone makes due, tell what was silenced once that is over, and see to the page of the day."""
+        journal = self._journal
+        standing = journal.ledger.standing
+        while True:
+            self._wake.clear()
+            now_us = journal.now_us()
+            while (alert := overdue(standing, now_us)) is not None:
+                journal.note(alert, at_us=now_us)
+            self._release(now_us)
+            digest_us = self._delivery.digest_at_us(now_us, standing.alerting.digest_day_us)
+            if digest_us is not None and digest_us <= now_us:
+                day_us = digest_us - digest_us % DAY_US
+                journal.note(DigestDue(day=day_of(day_us), day_us=day_us, since_us=digest_us - DAY_US), at_us=now_us)
+                continue
+            for one in self._couriers:
+                one.look()
+            ends = (next_overdue_us(standing, now_us), standing.alerting.next_end_us(now_us), digest_us)
+            next_us = min((one for one in ends if one is not None), default=None)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if next_us is None else (next_us - journal.now_us()) / 1_000_000):
+                    await self._wake.wait()
+
+    def _release(self, now_us: int) -> None:
+        """Tell of alerts that were raised in a silence which is over."""
+        alerting = self._journal.ledger.standing.alerting
+        muted = set(alerting.muted.values())
+        self._released &= {*muted, *alerting.seqs.values()}
+        self._quiet = {seq: one for seq, one in self._quiet.items() if seq in muted}
+        for name, seq in alerting.muted.items():
+            if seq in self._released or alerting.silenced_until_us(name, now_us):
+                continue
+            self._released.add(seq)
+            recorded = self._quiet.get(seq) or read_event(self._journal.log, seq)
+            if recorded is None:
+                continue
+            self._news.append(recorded)
+            self._tell.set()
+            if self._journal.hooks is not None and isinstance(recorded.event, AlertRaised):
+                self._journal.hooks.tell(of_alert(recorded.event), recorded)
+
+    def _tell_of_trouble(self, event: AlertRaised, at_us: int) -> None:
+        """The log is in trouble, which cannot be put on record now."""
+        journal = self._journal
+        if journal.ledger.standing.alerting.silenced_until_us(f"{event.alert}|{event.subject}", at_us):
+            return
+        recorded = Recorded(journal.log.head.seq, at_us, event)
+        _log(recorded)
+        if journal.hooks is not None:
+            journal.hooks.tell_now(of_alert(event), recorded)
+        for one in self._couriers:
+            notice = Notice(
+                delivery_id=delivery_id(journal.log.stream, one.name, event.alert, at_us),
+                told=Told.RAISED,
+                alert=event.alert,
+                subject=event.subject,
+                severity=severity(event.alert),
+                message=event.message,
+                at_us=at_us,
+                stream=journal.log.stream,
+            )
+            self._spawn(one.hurry(notice), name=f"alert by {one.name} at once")
+
+    async def _announce(self) -> None:
+        """Log what is durable, in order."""
+        while True:
+            self._tell.clear()
+            while self._news:
+                await made_durable(self._journal.log, self._news[0].seq)
+                _log(self._news.popleft())
+            await self._tell.wait()
+
+
+def _log(recorded: Recorded) -> None:
+    match recorded.event:
+        case AlertRaised(alert=alert, subject=subject, message=message):
+            logger.log(_LEVELS[severity(alert)], "%s: %s", f"{alert} {subject}".rstrip(), message)
+        case AlertCleared(alert=alert, subject=subject, message=told):
+            logger.info("%s is over%s", f"{alert} {subject}".rstrip(), f": {told}" if told else "")
+        case _:
+            pass
