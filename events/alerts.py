@@ -47,6 +47,7 @@ ALERTS: Final[Mapping[str, tuple[Severity, str]]] = {
     "emergency": (Severity.CRITICAL, "nobody above the emergency tier is able to serve"),
     "misconfigured": (Severity.ERROR, "a provider does not accept our key or account"),
     "insufficient_funds": (Severity.ERROR, "our account at a provider lacks funds"),
+    "long_throttle": (Severity.WARNING, "a provider wants to be left alone for long"),
     "suspended": (Severity.ERROR, "a request may have been executed, and is held"),
     "late_success": (Severity.ERROR, "a provider has executed after all what it was believed not to have"),
     "contradiction": (Severity.ERROR, "an operator says one thing of a request, and its provider another"),

@@ -6,14 +6,7 @@ What a reader has made of a provider's record (`Lanes.kept`) is dropped here by 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from understudy.events.alerts import (
-    AlertChannelsSet,
-    AlertDelivered,
-    AlertDeliveryFailed,
-    AlertSilenced,
-    DigestDue,
-    SilenceLifted,
-)
+from understudy.events import alerts
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decided, Decision, DecisionMade, Event
 from understudy.events.desk import NoteAdded
@@ -134,12 +127,12 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(DrillSkipped, drill_skipped),
         _on(AlertRaised, alert_raised),
         _on(AlertCleared, alert_cleared),
-        _on(AlertSilenced, silenced),
-        _on(SilenceLifted, lifted),
-        _on(AlertChannelsSet, channels_set),
-        _on(AlertDelivered, delivered),
-        _on(AlertDeliveryFailed, delivered),
-        _on(DigestDue, digest_due),
+        _on(alerts.AlertSilenced, silenced),
+        _on(alerts.SilenceLifted, lifted),
+        _on(alerts.AlertChannelsSet, channels_set),
+        _on(alerts.AlertDelivered, delivered),
+        _on(alerts.AlertDeliveryFailed, delivered),
+        _on(alerts.DigestDue, digest_due),
         _on(ModeChanged, _mode_changed),
         _on(DecisionMade, _decision_made),
         _on(Decision, _decision_made),
