@@ -84,14 +84,12 @@ def check(
     """
     check_names(idempotency_key=key, principal=principal or None, subject=subject, undoes=undoes)
     _check_named(preferred, only, policy)
-    chosen = operation.effect if effect is None else _effect(effect, operation)
     _check_bound(operation, only)
-    check_undoing(operation, chosen, only=only, undoes=undoes)
     (columns, labels), sum_ = _split_for(operation, context), exact(amount)
     _check_quotable(operation, columns.get("pair"), sum_, policy)
     return Asked(
         operation=operation,
-        effect=chosen,
+        effect=_effect(effect, operation, only=only, undoes=undoes),
         columns=columns,
         labels=labels,
         body=plain(body),
@@ -289,8 +287,9 @@ def _accepted(
     )
 
 
-def _effect(wanted: Effect | str, operation: Operation) -> Effect:
-    effect = effect_named(wanted)
+def _effect(wanted: Effect | str | None, operation: Operation, *, only: str | None, undoes: str | None) -> Effect:
+    effect = operation.effect if wanted is None else effect_named(wanted)
+    check_undoing(operation, effect, only=only, undoes=undoes)
     if operation.declared and effect is not operation.effect:
         raise InvalidRequest(f"{operation.name} is declared as {operation.effect}; leave `effect` out or declare it so")
     return effect

@@ -16,6 +16,8 @@ from understudy.projections.unused import LATE_SUCCESS, UNCLAIMED, alert_on, owe
 LOCAL_FAULT = "local_fault"
 MISCONFIGURED = "misconfigured"
 INSUFFICIENT_FUNDS = "insufficient_funds"
+LONG_THROTTLE = "long_throttle"
+"""A provider wants to be left alone for so long that somebody should know: a ban, say."""
 SUSPENDED = "suspended"
 EMERGENCY = "emergency"
 PHANTOM_STOCK = "phantom_stock"
@@ -31,6 +33,7 @@ _AGAINST: Mapping[bool, Mapping[Finding | None, str]] = {
 }
 """What a look-up may say against an operator, who has said whether the request was executed."""
 
+_LONG_US = 300_000_000
 RAISING = frozenset({CallFailed, RequestSuspended})
 """The events that may raise an alert; others only clear one that stands."""
 
@@ -105,6 +108,11 @@ def _after_failure(standing: Standing, event: CallFailed) -> AlertRaised | Alert
             return _raise(standing, MISCONFIGURED, event.provider, message)
         case FailureKind.INSUFFICIENT_FUNDS:
             return _raise(standing, INSUFFICIENT_FUNDS, event.provider, f"our account at {event.provider} lacks funds")
+        case FailureKind.RATE_LIMITED if (event.retry_after_us or 0) >= _LONG_US:
+            minutes = (event.retry_after_us or 0) // 60_000_000
+            told = event.message or event.code or "no details"
+            message = f"{event.provider} wants to be left alone for {minutes} minutes: {told}"
+            return _raise(standing, LONG_THROTTLE, event.provider, message)
         case FailureKind.OUT_OF_STOCK:
             return _phantom(standing, event)
         case _:
@@ -167,6 +175,8 @@ def _accounted(standing: Standing, provider: str) -> AlertCleared | None:
     """What an answer says of an account there: the fold knows whether it was one that needs a key, or funds."""
     record = standing.providers[provider]
     if not record.misconfigured_us and (cleared := _clear(standing, MISCONFIGURED, provider)):
+        return cleared
+    if standing.at_us >= record.throttled_until_us and (cleared := _clear(standing, LONG_THROTTLE, provider)):
         return cleared
     return None if record.unfunded_us else _clear(standing, INSUFFICIENT_FUNDS, provider)
 

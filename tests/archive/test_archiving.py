@@ -46,7 +46,7 @@ def ends_at(path: Path) -> int:
         return max(row.at_us for row in reader.rows(after=reader.head().seq - 1))
 
 
-@tried_on(4, soak=400)
+@tried_on(4, soak=150)
 def test_any_history_cut_anywhere_is_kept_whole(examples: int) -> None:
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(

@@ -114,6 +114,23 @@ class _Table(list[list[int]]):
         return super().__getitem__(row)[column]
 
 
+@pytest.mark.parametrize("every", [2, 3, 100])
+def test_folding_blocks_keeps_what_drills_touch_apart(every: int) -> None:
+    telling = Telling(policy=policy(max_failures=2))
+    drill = telling.drill(at=1)
+    telling.call("transient", at=2, drill=drill)
+    telling.call("transient", at=3, drill=drill)
+    telling.call("transient", at=4)
+    held_back = telling.start(at=5, drill=drill)
+    lanes = replayed(sealed(telling.log, every=every), telling.log)
+    assert (lanes.state, undrilled(lanes)) == (telling.standing.lanes.state, undrilled(telling.standing.lanes))
+    telling.drill_over(at=6)
+    telling.end(held_back, "timed_out", at=7)
+    lanes = replayed(sealed(telling.log, every=every), telling.log)
+    assert lanes.state == telling.standing.lanes.state
+    assert telling.slot("FAILED") == 1
+
+
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
     compiled.kernel.cache_clear()

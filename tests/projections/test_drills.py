@@ -102,6 +102,16 @@ def test_a_touched_call_that_outlives_its_drill_counts_for_nothing_but_room() ->
     assert telling.standing.providers["alpha"].unreachable_us == 0
 
 
+def test_what_a_drill_has_touched_spares_no_later_try() -> None:
+    telling = Telling(policy=policy(max_failures=1))
+    drill = telling.drill(at=1)
+    telling.call("rate_limited", at=2, request_id="same", drill=drill)
+    telling.call("transient", at=3, request_id="same", retry=1)
+    telling.drill_over(at=4)
+    assert (telling.slot("FAILED"), telling.slot("STREAK")) == (1, 0)  # As of the try alone that was not touched.
+    assert by_lane(telling.standing.lanes) == by_lane(without_drills(telling.log).lanes)
+
+
 def test_a_second_drill_does_not_count_what_the_first_has_touched() -> None:
     telling = Telling(policy=policy(max_failures=1))
     held_back = telling.start(at=2, drill=telling.drill(at=1))

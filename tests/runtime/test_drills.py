@@ -12,14 +12,25 @@ from providers_for_tests import Pingable, Searchable, Told
 from quoters import CONVERT, Quoter
 
 from understudy.adapters import MemoryLog, put_command
-from understudy.engine import AllProvidersFailed, Ambiguous, Engine, Finding, Found, InvalidRequest, Policy, Strategy
+from understudy.engine import (
+    AllProvidersFailed,
+    Ambiguous,
+    Engine,
+    Finding,
+    Found,
+    InvalidRequest,
+    Policy,
+    ProviderSettings,
+    ServicePriority,
+    Strategy,
+)
 from understudy.engine.drill_commands import StartDrill
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.drill_schedule import scheduled
 from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillSkipped, DrillStarted
 from understudy.events.operations import AlertRaised
 from understudy.events.requests import RequestCompleted
-from understudy.events.vocabulary import FailureKind
+from understudy.events.vocabulary import FailureKind, Mode
 from understudy.projections import lane_step as lane
 
 WHO: Any = {"actor": "ann", "reason": "to see"}
@@ -286,6 +297,19 @@ def test_one_provider_has_one_drill_at_once(stage: Any) -> None:
             engine.stop_drill(**WHO)
 
     played(stage, Told("alpha"), Told("beta"), act=act)
+
+
+def test_the_mode_turns_with_a_drill_and_back_at_its_end(stage: Any) -> None:
+    backup = ProviderSettings(id="beta", priority=ServicePriority.BACKUP)
+
+    async def act(engine: Engine) -> None:
+        engine.drill("outage", "alpha", for_ms=MINUTE_MS, **WHO)
+        await ask(engine, 4)
+        modes = [engine.standing.mode]
+        engine.stop_drill(**WHO)
+        assert [*modes, engine.standing.mode] == [Mode.DEGRADED, Mode.NORMAL]
+
+    played(stage, Told("alpha"), Told("beta"), act=act, providers=(ProviderSettings(id="alpha"), backup))
 
 
 def test_a_drill_ends_when_its_engine_stops(stage: Any) -> None:

@@ -1,5 +1,6 @@
 """What shops of one's own may get wrong, and callers too: nothing is rented that could not be used."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -9,11 +10,15 @@ from shops import Shop, played
 
 from understudy.adapters.rental import RENTALS, rent_number_with_failover
 from understudy.engine import (
+    AllProvidersFailed,
     Engine,
     InvalidRequest,
+    RateLimited,
     Reply,
+    Strategy,
 )
 from understudy.events.calls import CallFailed
+from understudy.events.operations import AlertRaised
 from understudy.events.vocabulary import FailureKind
 
 
@@ -81,3 +86,24 @@ def test_spaces_around_a_name_are_refused_before_a_shop_is_asked(
 
     played(stage, alpha, act=act)
     assert alpha.calls == []
+
+
+def test_a_shop_that_wants_to_be_left_alone_for_long_is_an_alert_until_it_answers_after_that(stage: Any) -> None:
+    class Pinged(Shop):
+        async def ping(self) -> None:
+            pass
+
+    alpha = Pinged("alpha", acts=[RateLimited("BANNED", retry_after_ms=600_000)])
+    beta = Shop("beta", acts=[RateLimited("slower", retry_after_ms=299_000), None])
+
+    async def act(engine: Engine) -> None:
+        with pytest.raises(AllProvidersFailed):
+            await rent_number_with_failover("us", "wa", engine=engine)
+        await asyncio.sleep(590)  # It answers pings, and rests all the same.
+        assert list(engine.standing.alerts) == ["long_throttle|alpha"]
+        await asyncio.sleep(30)
+        assert engine.standing.alerts == {}
+
+    played(stage, alpha, beta, act=act, strategy=Strategy.IN_ORDER)
+    (raised,) = events(stage.logs[0], AlertRaised)
+    assert raised.message == "alpha wants to be left alone for 10 minutes: BANNED"
