@@ -59,6 +59,7 @@ from understudy.projections.end_reactions import (
     resumed,
     suspended,
 )
+from understudy.projections.notes import note_added
 from understudy.projections.operator_reactions import (
     engine_started,
     override_cleared,
@@ -98,10 +99,6 @@ def _accepted(standing: "Standing", _: Recorded, event: RequestAccepted) -> None
         standing.unused.accepted(event)
 
 
-def _note_added(standing: "Standing", recorded: Recorded, event: NoteAdded) -> None:
-    standing.notes.added(event, recorded.at_us)
-
-
 def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[Any, Reaction]:
     """A line of the table, typed so that a reaction cannot be put beside another kind of event than its own."""
     return kind, react
@@ -120,7 +117,7 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(OverrideCleared, override_cleared),
         _on(ProbeRequested, probe_requested),
         _on(SyncRequested, sync_requested),
-        _on(NoteAdded, _note_added),
+        _on(NoteAdded, note_added),
         _on(OffersListed, listed),
         _on(DrillStarted, drill_started),
         _on(DrillEnded, drill_ended),
