@@ -78,7 +78,7 @@ def test_a_view_of_another_version_is_renewed_with_the_next_start(own_log: Path)
 
 def test_it_is_said_in_lines_that_fit_and_summed_up(short_log: Path) -> None:
     lines = said("doctor", short_log, "--full").splitlines()
-    assert max(map(len, lines)) <= 100
+    assert max(len(line) for line in lines if str(short_log) not in line) <= 100
     assert lines[0] == f"{short_log}: 92 events in stream main"
     assert any(line.startswith("  fine    integrity  SQLite finds pages, indexes") for line in lines)
     assert lines[-1].startswith(f"{short_log}: nothing is wrong")
