@@ -68,14 +68,7 @@ from understudy.projections.drill_reactions import (
     started_aside,
     succeeded_aside,
 )
-from understudy.projections.end_reactions import (
-    called_back,
-    cancelled,
-    completed,
-    failed,
-    resumed,
-    suspended,
-)
+from understudy.projections.end_reactions import called_back, cancelled, completed, failed, resumed, suspended
 from understudy.projections.open_call import OpenCall, call_context, ending_code
 from understudy.projections.operator_reactions import (
     engine_started,
