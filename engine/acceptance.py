@@ -1,6 +1,6 @@
 """Taking a request on: its arguments are checked, its sensitive values put aside, and its acceptance noted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal
 from difflib import get_close_matches
 from functools import lru_cache
@@ -216,20 +216,10 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
     whose = None if asked.subject is None else token_of(log.salt, asked.subject)
     event = _accepted(asked, request_id, hidden, now_us=now_us, body_hash=body_hash, whose=whose)
     subject = event.subject or request_id
-    side: list[SideWrite] = []
-    for token, value in taken.items():
-        side.append(StoreSensitive(token=token, subject=subject, value=value))
-    if event.key is not None and event.body_hash is not None:
-        side.append(
-            ClaimKey(
-                principal=event.principal,
-                operation=event.operation,
-                key=event.key,
-                body_hash=event.body_hash,
-                request_id=request_id,
-                expires_at_us=now_us + KEY_LIFE_US,
-            )
-        )
+    side: list[SideWrite] = [
+        StoreSensitive(token=token, subject=subject, value=value) for token, value in taken.items()
+    ]
+    side += _claims(event, now_us)
     journal.note(event, at_us=now_us, side=side)
     request = Request(
         request_id=request_id,
@@ -241,6 +231,19 @@ def accept(journal: Journal, asked: Asked) -> Ticket:
         max_price=asked.max_price,
     )
     return Ticket(request, _discretion(asked, taken, log.salt), subject)
+
+
+def _claims(event: RequestAccepted, now_us: int) -> Iterator[ClaimKey]:
+    """The claim of the caller's idempotency key, if there is one."""
+    if event.key is not None and event.body_hash is not None:
+        yield ClaimKey(
+            principal=event.principal,
+            operation=event.operation,
+            key=event.key,
+            body_hash=event.body_hash,
+            request_id=event.request_id,
+            expires_at_us=now_us + KEY_LIFE_US,
+        )
 
 
 def discretion_of(journal: Journal, asked: Asked) -> Discretion:

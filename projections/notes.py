@@ -5,9 +5,13 @@ They are a part of the fold so that they outlive their events, which may be arch
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from understudy.events.desk import NoteAdded
+from understudy.events.row import Recorded
+
+if TYPE_CHECKING:
+    from understudy.projections.standing import Standing
 
 KEPT: Final = 20
 """Notes that are remembered of each provider; the older ones are in the log."""
@@ -45,3 +49,8 @@ class Notes:
     def of(self, provider: str) -> Sequence[Note]:
         """Those of one provider."""
         return tuple(self.by_provider.get(provider, ()))
+
+
+def note_added(standing: "Standing", recorded: Recorded, event: NoteAdded) -> None:
+    """An operator has noted something."""
+    standing.notes.added(event, recorded.at_us)

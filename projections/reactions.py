@@ -6,14 +6,7 @@ What a reader has made of a provider's record (`Lanes.kept`) is dropped here by 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from understudy.events.alerts import (
-    AlertChannelsSet,
-    AlertDelivered,
-    AlertDeliveryFailed,
-    AlertSilenced,
-    DigestDue,
-    SilenceLifted,
-)
+from understudy.events import alerts
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Decided, Decision, DecisionMade, Event
 from understudy.events.desk import NoteAdded
@@ -42,14 +35,8 @@ from understudy.events.requests import (
 from understudy.events.row import Recorded
 from understudy.events.stock import OffersListed
 from understudy.events.vocabulary import (
-    FREE_OF_FUNDS,
-    FREE_OF_KEY,
-    SIDE_OPERATIONS,
-    AbandonReason,
-    FailureKind,
     Strategy,
 )
-from understudy.projections import lane_step as lane
 from understudy.projections.alert_reactions import (
     alert_cleared,
     alert_raised,
@@ -59,17 +46,20 @@ from understudy.projections.alert_reactions import (
     lifted,
     silenced,
 )
+from understudy.projections.call_reactions import call_abandoned, call_failed, call_started, call_succeeded
 from understudy.projections.drill_reactions import (
     drill_ended,
     drill_skipped,
     drill_started,
-    ended_in_vain_aside,
-    outlives,
-    started_aside,
-    succeeded_aside,
 )
-from understudy.projections.end_reactions import called_back, cancelled, completed, failed, resumed, suspended
-from understudy.projections.open_call import OpenCall, call_context, ending_code
+from understudy.projections.end_reactions import (
+    cancelled,
+    completed,
+    failed,
+    resumed,
+    suspended,
+)
+from understudy.projections.notes import note_added
 from understudy.projections.operator_reactions import (
     engine_started,
     override_cleared,
@@ -78,11 +68,10 @@ from understudy.projections.operator_reactions import (
     preferences_changed,
     probe_requested,
 )
-from understudy.projections.quote_reactions import quarantine_released, quarantine_set, read_quotes
-from understudy.projections.stock_reactions import heard, listed, sold_out, sync_requested
+from understudy.projections.quote_reactions import quarantine_released, quarantine_set
+from understudy.projections.stock_reactions import listed, sync_requested
 
 if TYPE_CHECKING:
-    from understudy.projections.lanes import LaneKey
     from understudy.projections.standing import Standing
 
 F = TypeVar("F", bound=Event)
@@ -90,139 +79,6 @@ Reaction = Callable[["Standing", Recorded, Any], int | None]
 
 # An enum's member costs several times a global to look up, and this is asked at every decision.
 _ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
-_OUT_OF_TIME: Final = AbandonReason.OUT_OF_TIME
-
-
-def _call_started(standing: "Standing", recorded: Recorded, event: CallStarted) -> int:
-    seq, at_us, _ = recorded
-    provider = event.provider
-    lanes = standing.lanes
-    kind = SIDE_OPERATIONS.get(event.operation, "serve")
-    key: LaneKey = (provider, kind)
-    if standing.policy.lane_by:
-        key = standing.lane_key(provider, kind, call_context(event))
-    index = lanes.places.get(key)
-    if index is None:
-        index = lanes.index(key)
-        lanes.kept.pop(provider, None)
-    # Straight to `tuple`: a NamedTuple's own constructor takes twice as long.
-    standing.calls[seq] = tuple.__new__(OpenCall, (index, at_us, event))
-    record = standing.providers.get(provider) or standing.provider(provider)
-    if record.rate_interval_us:
-        record.spend(at_us)
-    if standing.rate_interval_us:
-        standing.rate_used_us = max(standing.rate_used_us, at_us) + standing.rate_interval_us
-    if kind == "serve":
-        record.in_flight += 1
-        if record.slow_start is not None:
-            record.begins_slowly(at_us)
-    if event.drill is not None:
-        if outlives(standing, event):
-            return 0
-    elif lanes.undrilled is not None:
-        started_aside(standing, event, index, at_us)
-    base = lane.GLOBAL_WORDS + index * lanes.words
-    return lane.start(lanes.state, base, lanes.params[index], at_us, event.retry)
-
-
-def _call_succeeded(standing: "Standing", recorded: Recorded, event: CallSucceeded) -> int:
-    call = standing.calls.pop(event.started_seq, None)
-    if call is None:
-        return 0  # It has been ended already; `verify` reports such a log.
-    index, started_us, started = call
-    _, at_us, _ = recorded
-    record = standing.providers[started.provider]
-    if started.operation not in FREE_OF_KEY:
-        record.misconfigured_us = 0
-    if started.operation not in FREE_OF_FUNDS:
-        record.unfunded_us = 0
-    serving = started.operation not in SIDE_OPERATIONS
-    if serving:
-        record.in_flight -= 1
-        if event.cost is not None:
-            standing.totals.charged(event.provider, event.cost)
-    if event.pair is not None:
-        read_quotes(standing, started, event, at_us)
-    if started.operation == "lookup" or standing.leftovers.doubts or standing.unused.open:
-        called_back(standing, started, event)
-    if event.stock is not None or event.operation == "sync" or standing.stock:
-        heard(standing, event, at_us, since_us=started_us)
-    lanes = standing.lanes
-    lanes.kept.pop(started.provider, None)
-    if started.drill is not None:
-        if outlives(standing, started):
-            return 0
-    elif lanes.undrilled is not None:
-        succeeded_aside(standing, call, event, at_us)
-    record.answered_us = at_us  # As `ProviderRecord.answers` has it: a call would cost more than what it does.
-    if serving:
-        record.unheard = 0
-        if record.slow_start is not None:
-            record.slow_start.end(started_us, gained=1)
-    base = lane.GLOBAL_WORDS + index * lanes.words
-    return lane.end(lanes.state, base, lanes.params[index], lane.SUCCESS, at_us, started_us, event.latency_us, 0)
-
-
-def _call_failed(standing: "Standing", recorded: Recorded, event: CallFailed) -> int:
-    call = standing.calls.pop(event.started_seq, None)
-    if call is None:
-        return 0
-    _, at_us, _ = recorded
-    record = standing.providers[call.started.provider]
-    match event.outcome:
-        case FailureKind.MISCONFIGURED:
-            record.misconfigured_us = at_us
-        case FailureKind.INSUFFICIENT_FUNDS:
-            record.unfunded_us = at_us
-        case FailureKind.OUT_OF_STOCK | FailureKind.NOT_OFFERED if event.operation not in SIDE_OPERATIONS:
-            sold_out(standing, event, at_us)
-        case _:
-            pass
-    if call.started.drill is None or not outlives(standing, call.started):
-        record.hears_of(event, at_us, throttle_us=standing.policy.throttle_ms * 1000)
-    return _end_in_vain(standing, recorded, event, call=call)
-
-
-def _call_abandoned(standing: "Standing", recorded: Recorded, event: CallAbandoned) -> int:
-    call = standing.calls.pop(event.started_seq, None)
-    if call is None:
-        return 0
-    if event.reason is _OUT_OF_TIME and (call.started.drill is None or not outlives(standing, call.started)):
-        standing.provider(event.provider).unheard += 1
-    return _end_in_vain(standing, recorded, event, call=call)
-
-
-def _end_in_vain(standing: "Standing", recorded: Recorded, event: CallFailed | CallAbandoned, *, call: OpenCall) -> int:
-    index, started_us, started = call
-    retry = standing.tries_that_count(event)
-    lanes = standing.lanes
-    lanes.kept.pop(started.provider, None)
-    record, serving = standing.providers[started.provider], started.operation not in SIDE_OPERATIONS
-    if serving:
-        record.in_flight -= 1
-    if started.drill is not None:
-        if outlives(standing, started):
-            return 0
-    elif lanes.undrilled is not None:
-        ended_in_vain_aside(standing, call, event, recorded.at_us, retry=retry)
-    base, params = lanes.base(index), lanes.params[index]
-    told = lane.end(lanes.state, base, params, ending_code(event), recorded.at_us, started_us, event.latency_us, retry)
-    if serving:
-        record.ends_in_vain(started_us, refused=ending_code(event) == lane.DECLINE)
-        if started.drill is None:  # What a drill has made up spares nobody, and condemns nobody.
-            _spare(standing, event, counted=told & lane.COUNTED_FAILURE != 0 or retry > 0)
-    return told
-
-
-def _spare(standing: "Standing", event: CallFailed | CallAbandoned, *, counted: bool) -> None:
-    """Remember, as long as the request is open, whether no try of it at this provider has counted so far."""
-    request_id = event.request_id
-    if request_id is None:
-        return
-    if not counted:
-        standing.spared.setdefault(request_id, set()).add(event.provider)
-    elif request_id in standing.spared:
-        standing.spared[request_id].discard(event.provider)
 
 
 def _mode_changed(standing: "Standing", _: Recorded, event: ModeChanged) -> None:
@@ -243,10 +99,6 @@ def _accepted(standing: "Standing", _: Recorded, event: RequestAccepted) -> None
         standing.unused.accepted(event)
 
 
-def _note_added(standing: "Standing", recorded: Recorded, event: NoteAdded) -> None:
-    standing.notes.added(event, recorded.at_us)
-
-
 def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -> tuple[Any, Reaction]:
     """A line of the table, typed so that a reaction cannot be put beside another kind of event than its own."""
     return kind, react
@@ -257,27 +109,27 @@ REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
         _on(EngineStarted, engine_started),
         _on(PolicyActivated, policy_activated),
         _on(PreferencesChanged, preferences_changed),
-        _on(CallStarted, _call_started),
-        _on(CallSucceeded, _call_succeeded),
-        _on(CallFailed, _call_failed),
-        _on(CallAbandoned, _call_abandoned),
+        _on(CallStarted, call_started),
+        _on(CallSucceeded, call_succeeded),
+        _on(CallFailed, call_failed),
+        _on(CallAbandoned, call_abandoned),
         _on(OverrideSet, override_set),
         _on(OverrideCleared, override_cleared),
         _on(ProbeRequested, probe_requested),
         _on(SyncRequested, sync_requested),
-        _on(NoteAdded, _note_added),
+        _on(NoteAdded, note_added),
         _on(OffersListed, listed),
         _on(DrillStarted, drill_started),
         _on(DrillEnded, drill_ended),
         _on(DrillSkipped, drill_skipped),
         _on(AlertRaised, alert_raised),
         _on(AlertCleared, alert_cleared),
-        _on(AlertSilenced, silenced),
-        _on(SilenceLifted, lifted),
-        _on(AlertChannelsSet, channels_set),
-        _on(AlertDelivered, delivered),
-        _on(AlertDeliveryFailed, delivered),
-        _on(DigestDue, digest_due),
+        _on(alerts.AlertSilenced, silenced),
+        _on(alerts.SilenceLifted, lifted),
+        _on(alerts.AlertChannelsSet, channels_set),
+        _on(alerts.AlertDelivered, delivered),
+        _on(alerts.AlertDeliveryFailed, delivered),
+        _on(alerts.DigestDue, digest_due),
         _on(ModeChanged, _mode_changed),
         _on(DecisionMade, _decision_made),
         _on(Decision, _decision_made),

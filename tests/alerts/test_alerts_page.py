@@ -8,6 +8,8 @@ from repository import ROOT
 
 from understudy.adapters.alerts.webhook import signature
 from understudy.adapters.config import load_policy
+from understudy.engine import alert_rules, alerts, commands, quarantine
+from understudy.engine.request_state import LOOKUP
 from understudy.events.alerts import ALERTS
 from understudy.events.policy import Policy
 
@@ -45,3 +47,9 @@ def test_it_names_every_alert_and_every_setting() -> None:
     named = set(re.findall(r"`(\w+)`", PAGE))
     assert ALERTS.keys() <= named
     assert {name for name in Policy.model_fields if name.startswith("alert_")} <= named
+
+
+def test_every_alert_that_rules_raise_has_a_place_in_the_list() -> None:
+    modules = (alerts, quarantine, commands, alert_rules)
+    named = {value for one in modules for name, value in vars(one).items() if name.isupper() and isinstance(value, str)}
+    assert named - {LOOKUP, quarantine.RULES} <= ALERTS.keys()
