@@ -128,6 +128,15 @@ class AlertRaised(Notice):
     message: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlertCleared(Notice):
+    """Something needs nobody any more; `message` tells how it went, if somebody or something did it."""
+
+    alert: str
+    subject: str
+    message: str | None
+
+
 NOTICES: Final[Mapping[str, type[Notice]]] = {
     signals.SERVICE_FAILURE: ServiceFailed,
     signals.SERVICE_RECOVERED: ServiceNotice,
@@ -144,6 +153,7 @@ NOTICES: Final[Mapping[str, type[Notice]]] = {
     signals.REQUEST_SUSPENDED: ConversionSuspended,
     signals.DECISION_MADE: ServiceChosen,
     signals.ALERT_RAISED: AlertRaised,
+    signals.ALERT_CLEARED: AlertCleared,
 }
 """The class of what each signal says."""
 
