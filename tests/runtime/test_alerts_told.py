@@ -298,6 +298,9 @@ def test_a_silence_stops_what_is_being_tried_and_what_was_told_is_ended_all_the_
             await calls(running, 100)
             assert pager.told == ["raised success_rate a", "cleared success_rate a"], "who was told must hear the end"
             assert len(pager.tried) == 2
+        with pytest.raises(InvalidRequest, match="no provider 'aa'; did you mean 'a'"):
+            async with engine(stage, pager, log=stage.logs[0]) as running:
+                running.silence("circuit_open", "aa", for_ms=1, **ANN)
         with pytest.raises(InvalidRequest, match="did you mean 'success_rate'"):
             async with engine(stage, pager, log=stage.logs[0]) as running:
                 running.silence("sucess_rate", for_ms=1, **ANN)
