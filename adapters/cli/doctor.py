@@ -19,6 +19,7 @@ from understudy.adapters.cli.output import answer, answer_json, painted, plain, 
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import stopped_well
 from understudy.adapters.cli.symptoms import CHECKS, SYMPTOMS, Case, examine_symptoms
+from understudy.adapters.cli.under_drill import end_drills
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.damage import file_damage
 from understudy.adapters.stores.lock import owner_of
@@ -26,6 +27,7 @@ from understudy.engine.ledger import Ledger
 from understudy.engine.restore import restore
 from understudy.events.counted import counted
 from understudy.events.errors import LogDamaged
+from understudy.projections.standing import Standing
 
 _COLOURS: Final = {Verdict.FINE: "green", Verdict.ADVICE: "yellow", Verdict.WRONG: "red"}
 _NAME_WIDTH: Final = 9
@@ -120,6 +122,14 @@ def _patient(db: Path, reader: SqliteReader, *, whole: bool, progress: Callable[
     )
 
 
+def _undrilled(patient: Patient) -> Standing:
+    """How things stand, but for what drills do that run."""
+    standing = patient.ledger().standing
+    if not standing.drills:
+        return standing
+    return end_drills(restore(patient.reader, through=patient.head.seq).standing)
+
+
 def _symptoms(patient: Patient, names: Collection[str], since_us: int | None) -> Iterator[Finding]:
     """What ails the providers, judged now, or as of the last event where no engine runs any more."""
     wanted = [name for name in names if name in CHECKS]
@@ -131,7 +141,7 @@ def _symptoms(patient: Patient, names: Collection[str], since_us: int | None) ->
     case = Case(
         patient.db,
         patient.reader,
-        lambda: patient.ledger().standing,
+        lambda: _undrilled(patient),
         now_us=max(now_us, last_us),
         since_us=since_us,
     )

@@ -105,7 +105,7 @@ async def test_a_silence_that_cannot_be_is_refused(tmp_path: Path) -> None:
     ]
     for words, why in said_no:
         assert why in await asyncio.to_thread(refused, "silence", path, *words, *WHY)
-    could_be = ["low_stock", "beta us:wa"], ["circuit_open", "beta us any"], ["suspended", "646f2a1c"], ["low_stock"]
+    could_be = (("low_stock", "beta us:wa"), ("circuit_open", "beta us any"), ("suspended", "646f2a1c"), ("low_stock",))
     for words in could_be:
         await asyncio.to_thread(said, "silence", path, *words, "--for", "1h", *WHY)
 

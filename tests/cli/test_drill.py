@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from cli.command_line import answered, refused, run, said
 from cli.engine_process import running
+from event_samples import EXAMPLES
 
+from understudy.adapters.cli.under_drill import alert_found
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.reports import REPORTS, ask
+from understudy.events.drills import DrillStarted
+from understudy.projections.standing import Standing
 from understudy.replay.verify import verify
 
 WHY = ("--reason", "to see", "--actor", "ann")
@@ -24,6 +28,7 @@ def test_a_drill_beside_an_engine_is_held_seen_stopped_told_and_left_out_of_figu
         assert engine.ask("call") == "beta"
         assert engine.ask("pay") == "beta"
         assert f"drill: {drill}, outage of alpha until " in said("status", path)
+        assert_no_symptom(path, drill)
         assert refused("drill", "flap", path, "alpha", "--for", "60s", *WHY).endswith("stop that first")
         assert "nobody but 'beta' can serve" in refused("drill", "outage", path, "beta", "--for", "60s", *WHY)
         assert said("drill", "stop", path, drill, "--actor", "ann").startswith(f"{path}: drill {drill} is over")
@@ -39,6 +44,14 @@ def test_a_drill_beside_an_engine_is_held_seen_stopped_told_and_left_out_of_figu
     with SqliteReader.open(path) as reader:
         assert verify(reader).ok
         assert reader.commands_waiting() == 0
+
+
+def assert_no_symptom(path: Path, drill: str) -> None:
+    """The doctor names the drill before all else, and calls nobody ill for it; when it is over there is no word of it."""
+    first, *others = answered("doctor", path)["checks"]
+    assert (first["check"], first["verdict"]) == ("drills", "advice")
+    assert first["says"].startswith(f"{drill}, outage of alpha, runs until ")
+    assert [one for one in others if one["verdict"] == "advice" and "alpha" in one["says"]] == []
 
 
 def assert_told(path: Path, drill: str) -> None:
@@ -85,3 +98,13 @@ def test_the_plan_of_a_chaos_follows_from_its_seed(short_log: Path) -> None:
 def test_a_log_without_drills_is_told_to_have_none(short_log: Path) -> None:
     assert run("drill", "list", short_log).stderr == "There was no drill.\n"
     assert refused("drill", "report", short_log).startswith("there was no drill")
+
+
+def test_an_alert_that_came_with_a_drill_is_no_advice_and_one_from_before_is() -> None:
+    standing = Standing()
+    drill = next(one for one in EXAMPLES[DrillStarted.kind] if isinstance(one, DrillStarted) and one.provider)
+    began_us, provider = drill.until_us - drill.for_us, str(drill.provider)
+    standing.drills[provider] = drill
+    ages = [(provider, began_us), (f"{provider} us any", began_us + 1), (provider, began_us - 1), ("other", began_us)]
+    found = [alert_found(standing, f"circuit_open|{who}", since_us=since_us) for who, since_us in ages]
+    assert [one.verdict.value for one in found] == ["fine", "fine", "advice", "advice"]
