@@ -179,7 +179,8 @@ def _tell(db: Path, patient: Patient | None, found: Sequence[Finding], *, show_a
 
 def _tell_symptoms(found: Sequence[Finding], *, show_all: bool) -> None:
     """What was found about each symptom, below its name; what was not, in a line."""
-    of_symptoms = [one for one in found if one.check in CHECKS]
+    every = [one for one in found if one.check in CHECKS]
+    of_symptoms = every if show_all else _told_once(every)
     for symptom in SYMPTOMS:
         its = [one for one in of_symptoms if CHECKS[one.check][0] is symptom]
         shown = [one for one in its if show_all or one.verdict is not Verdict.FINE]
@@ -187,10 +188,19 @@ def _tell_symptoms(found: Sequence[Finding], *, show_all: bool) -> None:
             answer(f"{symptom.title}:")
         for one in shown:
             _print(one, name_width=max(len(other.check) for other in shown))
+    if alike := len(every) - len(of_symptoms):
+        says = f"{counted(alike, 'more check')} cannot be looked into, for the same reason"
+        _print(Finding("symptoms", Verdict.ADVICE, says), name_width=_NAME_WIDTH)
     fine = sum(one.verdict is Verdict.FINE for one in of_symptoms)
     if fine and not show_all:
         says = f"{fine} of {len(CHECKS)} checks found nothing (--all shows each)"
         _print(Finding("symptoms", Verdict.FINE, says), name_width=_NAME_WIDTH)
+
+
+def _told_once(found: Sequence[Finding]) -> list[Finding]:
+    """Without those that say what another one has said already: many checks may lack the same file."""
+    first = {(one.says, one.do): one for one in reversed(found)}
+    return [one for one in found if one.verdict is Verdict.FINE or first[one.says, one.do] is one]
 
 
 def _print(one: Finding, *, name_width: int) -> None:
@@ -206,7 +216,7 @@ def _print(one: Finding, *, name_width: int) -> None:
 
 
 def _summary(found: Sequence[Finding]) -> str:
-    counts = Counter(one.verdict for one in found)
+    counts = Counter(one.verdict for one in _told_once(found))
     wrong, advice = counts[Verdict.WRONG], counts[Verdict.ADVICE]
     told = f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong" if wrong else "nothing is wrong"
     return f"{told}; {advice} to think about" if advice else told
