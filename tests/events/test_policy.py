@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from understudy.events.policy import Policy, ProviderSettings
-from understudy.events.vocabulary import operation_class
+from understudy.events.vocabulary import ServicePriority, operation_class
 
 A, B = ProviderSettings(id="a"), ProviderSettings(id="b", weight=Decimal("0.0000001"), price=Decimal(2))
 
@@ -61,6 +61,15 @@ def test_the_settings_of_a_provider_are_refused_alike() -> None:
         ProviderSettings.model_validate({"id": "a", "prioritty": 1})
     with pytest.raises(ValidationError, match=r"unknown setting max_failuers"):
         Policy(max_failuers=3)  # type: ignore[call-arg]  # As a user would write it.
+
+
+def test_a_tier_may_be_named_by_its_word_in_code_too() -> None:
+    policy = Policy(providers=[{"id": "delta", "priority": "backup"}, {"id": "eta", "priority": "Emergency"}])  # type: ignore[list-item]
+    assert [one.priority for one in policy.providers] == [ServicePriority.BACKUP, ServicePriority.EMERGENCY]
+    same = Policy(providers=[{"id": "delta", "priority": 3}, {"id": "eta", "priority": 4}])  # type: ignore[list-item]
+    assert policy.content_hash == same.content_hash
+    with pytest.raises(ValidationError, match="priority"):
+        Policy(providers=[{"id": "delta", "priority": "last"}])  # type: ignore[list-item]
 
 
 def test_two_providers_of_one_name_are_refused() -> None:

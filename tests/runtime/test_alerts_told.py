@@ -423,6 +423,8 @@ def test_the_first_page_of_all_waits_for_its_hour(stage: Stage) -> None:
 def test_delivery_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="same name"):
         AlertDelivery(channels=[Pager(), Pager()])
+    with pytest.raises(TypeError, match="object is no alert channel: it needs a name, and `async def deliver"):
+        AlertDelivery(channels=[object()])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="belong together"):
         AlertDelivery(daily_at_min=0)
     with pytest.raises(ValueError, match="from 0 to 1439"):
