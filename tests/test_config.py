@@ -375,7 +375,7 @@ def test_the_file_for_the_seven_best_practices_sets_what_its_table_says(tmp_path
     section = text.partition("## The seven best practices")[2].partition("\n## ")[0]
     loaded = load_policy(in_toml(tmp_path, section.partition("```toml\n")[2].partition("```")[0]))
     usual = Policy()
-    assert (loaded.policy.alert_success_rate, usual.alert_success_rate) == (90, 90)
+    assert loaded.policy.alert_success_rate == usual.alert_success_rate == Decimal(90)
     assert loaded.policy.sync_interval_ms == usual.sync_interval_ms == 6 * 3_600_000
     assert len(loaded.policy.drill_schedule) == 1
     assert loaded.alerts.daily_at_min == 7 * 60
