@@ -136,7 +136,7 @@ def test_the_errors_that_a_caller_may_be_told_are_all_in_the_table() -> None:
 
 
 async def test_the_blocks_on_configuration_say_the_same_and_can_be_loaded(folder: Path) -> None:
-    (toml,), (json,), (program,) = (blocks(CONFIGURATION, one) for one in ("toml", "json", "python"))
+    (toml, _), (json,), (program,) = (blocks(CONFIGURATION, one) for one in ("toml", "json", "python"))
     names: dict[str, Any] = {}
     loaded = []
     for ending, text in (("toml", toml), ("json", json)):
