@@ -198,6 +198,7 @@ def test_the_scenarios_of_the_page_can_be_played(folder: Path) -> None:
     assert played[1]["conversions"]["executed_twice"] == 0
 
 
+@pytest.mark.long
 def test_the_cascading_outage_is_told_as_the_page_shows_it() -> None:
     for command, expected in shown(SCENARIOS):
         assert is_like(expected, said(*command.split()[1:])), f"$ {command}"
