@@ -46,6 +46,11 @@ class ServicePriority(IntEnum):
     BACKUP = 3
     EMERGENCY = 4
 
+    @classmethod
+    def _missing_(cls, value: object) -> "ServicePriority | None":
+        """The tier that a word names: `backup`."""
+        return cls.__members__.get(value.upper()) if isinstance(value, str) else None
+
 
 class Strategy(StrEnum):
     """How providers are ordered within a tier."""
