@@ -90,6 +90,10 @@ class Book:
         for row in self.rows(after=after, through=through):
             yield Link(row.seq, self._chain[row.seq], to_json(row))
 
+    def row(self, seq: int) -> Row | None:
+        """The row of one event, None if there is none."""
+        return next(self.rows(after=seq - 1, through=seq), None)
+
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""
         return [row for row in self.rows() if row.request_id == request_id]

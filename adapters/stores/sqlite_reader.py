@@ -96,6 +96,11 @@ class SqliteReader(TableReader):
         yield from self._archived(Archive.links, after=after, through=through)
         yield from super().links(after=max(after, self.archived_through), through=through)
 
+    def row(self, seq: int) -> Row | None:
+        """The row of one event, None if there is none: many an archived one stands in the database, too."""
+        live = super().row(seq)
+        return live or next(self._archived(Archive.rows, after=seq - 1, through=seq), None)
+
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""
         live = super().request_rows(request_id)
