@@ -14,11 +14,13 @@ from providers_for_tests import Told
 from understudy.adapters.alerts import AlertDelivery, Notice
 from understudy.adapters.archive import archive
 from understudy.adapters.stores import SqliteLog, SqliteReader
-from understudy.engine import Engine, Policy, Transient
+from understudy.engine import Engine, Policy, Strategy, Transient
 from understudy.replay.virtual_system import VirtualSystem
 from understudy.replay.virtual_time import run_virtual
 
-POLICY = Policy(strategy="in_order", exploration=Decimal(0), retry_attempts=0, max_failures=10_000, alert_min_calls=4)
+POLICY = Policy(
+    strategy=Strategy.IN_ORDER, exploration=Decimal(0), retry_attempts=0, max_failures=10_000, alert_min_calls=4
+)
 HALF_AN_HOUR_MS = 1_800_000
 
 

@@ -7,7 +7,7 @@ from providers_for_tests import Pingable, Told
 from runtime.conftest import Stage
 from runtime.test_cut_off import beginning, rows_in
 
-from understudy.engine import Policy, ProviderSettings, RateLimited, ServicePriority, Transient
+from understudy.engine import Policy, ProviderSettings, RateLimited, ServicePriority, Strategy, Transient
 from understudy.events.operations import AlertRaised
 from understudy.events.row import Row
 
@@ -17,7 +17,7 @@ ANN = {"actor": "ann", "reason": "they migrate"}
 def policy(*providers: ProviderSettings, open_s: int) -> Policy:
     """In order, whose circuits open at the first failure and are told of after a while."""
     return Policy(
-        strategy="in_order",
+        strategy=Strategy.IN_ORDER,
         exploration=Decimal(0),
         retry_attempts=0,
         max_failures=1,
