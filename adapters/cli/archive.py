@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,8 @@ from understudy.events.counted import counted
 
 if TYPE_CHECKING:
     from understudy.adapters.archive import Archived
+
+_DAY_US: Final = 86_400_000_000
 
 
 @click.command()
@@ -101,7 +103,7 @@ def archive(
     if as_json:
         answer_json({"log": str(db), "dry_run": dry_run, **_as_json(found)})
     else:
-        _tell(db, found, age=span(age_us), dry_run=dry_run)
+        _tell(db, found, age=_age(age_us), dry_run=dry_run)
 
 
 def _as_json(found: "Archived") -> dict[str, object]:
@@ -109,8 +111,15 @@ def _as_json(found: "Archived") -> dict[str, object]:
         "events": found.events,
         "archived_through": found.through,
         "rows_removed": found.removed,
+        "rows_under_keys": found.under_keys,
         "files": [str(path) for path in found.files],
     }
+
+
+def _age(age_us: int) -> str:
+    """An age as people say it: whole days as such."""
+    days, rest = divmod(age_us, _DAY_US)
+    return span(age_us) if rest or not days else f"{days}d"
 
 
 def _tell(db: Path, found: "Archived", *, age: str, dry_run: bool) -> None:
@@ -125,5 +134,7 @@ def _tell(db: Path, found: "Archived", *, age: str, dry_run: bool) -> None:
     lines = [("file", plain(str(path))) for path in found.files]
     if found.removed or found.events:
         lines.append(("removed", f"{counted(found.removed, 'row')} from the database"))
+    if found.under_keys:
+        lines.append(("stay", f"{counted(found.under_keys, 'row')} of requests under an idempotency key in use"))
     if lines:
         facts(lines)
