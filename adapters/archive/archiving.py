@@ -86,8 +86,9 @@ def archive(
     Works beside a running engine, from another thread or process; without one, the events are dated `now_us`. Files go
     `to` a directory, `folder_of` the log by default, and have `most` events each. Earlier files are looked for in
     `files_in`, or where they were put; only a new version of the fold needs them.
-    Errors: ArchiveUnusable, LogUnavailable, LogDamaged, LogInUse, NotALog, OtherRules, UnreadableEvent. What was done
-            until then stays done; nothing is lost, and the next run goes on.
+    Errors: ArchiveUnusable, LogUnavailable, NotYetRecorded beside an engine that does not come to it, LogDamaged,
+            LogInUse, NotALog, OtherRules, UnreadableEvent. What was done until then stays done; nothing is lost, and
+            the next run goes on.
     """
     expect_parquet()
     path = Path(path).resolve()

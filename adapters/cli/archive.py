@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from understudy.adapters.cli.exits import Unanswered
 from understudy.adapters.cli.instants import Length, span
 from understudy.adapters.cli.logs import as_json, database
 from understudy.adapters.cli.output import answer, answer_json, facts, plain
@@ -80,26 +81,30 @@ def archive(
     \b
     Exit codes: 0 done, be it that nothing is so old;
                 2 wrong usage, pyarrow is missing, no file can be written there, or
-                DB is no log that can be written. What was done stays done.
+                DB is no log that can be written. What was done stays done;
+                3 the engine that owns DB has not come to it: it waits in the inbox.
     """
-    from understudy.adapters.archive import archive as archived  # noqa: PLC0415 - Who asks for help waits for nothing.
-    from understudy.adapters.archive import planned  # noqa: PLC0415 - As above.
+    from understudy.adapters.archive import NotYetRecorded, planned  # noqa: PLC0415 - Who asks for help waits for nothing.
+    from understudy.adapters.archive import archive as archived  # noqa: PLC0415 - As above.
 
     age_ms, now_us = age_us // 1000, time.time_ns() // 1000
     if dry_run:
         found = planned(db, older_than_ms=age_ms, now_us=now_us)
     else:
-        with Progress("archiving") as progress:
-            found = archived(
-                db,
-                older_than_ms=age_ms,
-                now_us=now_us,
-                to=to,
-                files_in=files_in,
-                actor=actor,
-                reason=reason,
-                progress=progress,
-            )
+        try:
+            with Progress("archiving") as progress:
+                found = archived(
+                    db,
+                    older_than_ms=age_ms,
+                    now_us=now_us,
+                    to=to,
+                    files_in=files_in,
+                    actor=actor,
+                    reason=reason,
+                    progress=progress,
+                )
+        except NotYetRecorded as error:
+            raise Unanswered(str(error)) from error
     if as_json:
         answer_json({"log": str(db), "dry_run": dry_run, **_as_json(found)})
     else:

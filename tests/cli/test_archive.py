@@ -1,5 +1,6 @@
 """`understudy archive`, and the commands that read an archive and its log as one."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 from cli.command_line import SHORT, answered, refused, run, said
+
+from understudy.adapters.archive import recording
+from understudy.adapters.stores import SqliteLog, SqliteReader
 
 SINCE = ("--since", "2025-12-01")
 LISTS = (
@@ -89,6 +93,28 @@ def test_a_file_that_was_altered_is_found_by_verify_and_doctor(db: Path) -> None
     assert found["broken"] is None
     checks = {one["check"]: one["verdict"] for one in answered("doctor", db, "--full", code=1)["checks"]}
     assert checks["archive"] == "wrong"
+
+
+def test_a_directory_that_is_not_there_is_a_slip_and_no_fault_of_the_log(db: Path, tmp_path: Path) -> None:
+    said("archive", db, "--older-than", "1s")
+    nowhere = tmp_path / "nowhere"
+    assert refused("verify", db, "--archive", nowhere).startswith(f"there is no directory {nowhere}: --archive names")
+
+
+async def test_beside_an_engine_that_does_not_answer_it_waits_in_the_inbox(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "PATIENCE_S", 0.1)
+    frozen = SqliteLog(db)
+    await frozen.open("frozen")
+    result = await asyncio.to_thread(run, "archive", db, "--older-than", "1s")
+    assert result.exit_code == 3, result.output
+    assert "'frozen' (process" in result.stderr
+    assert "that waits in the inbox" in result.stderr
+    await frozen.close()
+    await asyncio.to_thread(said, "note", db, "alpha", "they are back")
+    with SqliteReader.open(db) as reader:
+        assert reader.archived_through > 100, "whoever obeys the inbox puts it on record"
 
 
 def test_what_would_be_archived_is_shown_first(db: Path) -> None:
