@@ -2,12 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from understudy.adapters.cli.exits import Unanswered
-from understudy.adapters.cli.instants import Length, span
+from understudy.adapters.cli.instants import Length, written
 from understudy.adapters.cli.logs import as_json, database
 from understudy.adapters.cli.output import answer, answer_json, facts, plain
 from understudy.adapters.cli.progress import Progress
@@ -16,8 +16,6 @@ from understudy.events.counted import counted
 
 if TYPE_CHECKING:
     from understudy.adapters.archive import Archived
-
-_DAY_US: Final = 86_400_000_000
 
 
 @click.command()
@@ -108,7 +106,7 @@ def archive(
     if as_json:
         answer_json({"log": str(db), "dry_run": dry_run, **_as_json(found)})
     else:
-        _tell(db, found, age=_age(age_us), dry_run=dry_run)
+        _tell(db, found, age=written(age_us), dry_run=dry_run)
 
 
 def _as_json(found: "Archived") -> dict[str, object]:
@@ -119,12 +117,6 @@ def _as_json(found: "Archived") -> dict[str, object]:
         "rows_under_keys": found.under_keys,
         "files": [str(path) for path in found.files],
     }
-
-
-def _age(age_us: int) -> str:
-    """An age as people say it: whole days as such."""
-    days, rest = divmod(age_us, _DAY_US)
-    return span(age_us) if rest or not days else f"{days}d"
 
 
 def _tell(db: Path, found: "Archived", *, age: str, dry_run: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -115,6 +116,23 @@ async def test_beside_an_engine_that_does_not_answer_it_waits_in_the_inbox(
     await asyncio.to_thread(said, "note", db, "alpha", "they are back")
     with SqliteReader.open(db) as reader:
         assert reader.archived_through > 100, "whoever obeys the inbox puts it on record"
+
+
+def test_a_report_without_the_archive_says_since_when_it_needs_none_and_a_doctor_complains_once(
+    db: Path, tmp_path: Path
+) -> None:
+    said("archive", db, "--older-than", "1s", "--to", tmp_path / "put")
+    archive = (tmp_path / "put").rename(tmp_path / "elsewhere")
+    told = refused("report", "hourly", db, *SINCE)
+    assert f"{tmp_path / 'put'}" in told
+    since = re.search(r"without it: --since (\S+), for nothing later is archived", told)
+    assert since is not None
+    assert run("report", "hourly", db, "--since", since[1]).exit_code == 0
+    assert answered("report", "hourly", db, *SINCE, "--archive", str(archive))["hourly"] != []
+    lines = said("doctor", db, *SINCE)
+    assert lines.count("cannot be looked into:") == 1
+    missing = [one for one in answered("doctor", db, *SINCE)["checks"] if "cannot be looked into" in one["says"]]
+    assert f"{len(missing) - 1} more checks cannot be looked into, for the same reason" in lines
 
 
 def test_what_would_be_archived_is_shown_first(db: Path) -> None:
