@@ -86,9 +86,8 @@ def archive(
     Works beside a running engine, from another thread or process; without one, the events are dated `now_us`. Files go
     `to` a directory, `folder_of` the log by default, and have `most` events each. Earlier files are looked for in
     `files_in`, or where they were put; only a new version of the fold needs them.
-    Errors: ArchiveUnusable, LogUnavailable, NotYetRecorded beside an engine that does not come to it, LogDamaged,
-            LogInUse, NotALog, OtherRules, UnreadableEvent. What was done until then stays done; nothing is lost, and
-            the next run goes on.
+    Errors: ArchiveUnusable, LogUnavailable (NotYetRecorded), LogDamaged, LogInUse, NotALog, OtherRules,
+            UnreadableEvent. What was done until then stays done; nothing is lost, and the next run goes on.
     """
     expect_parquet()
     path = Path(path).resolve()
@@ -116,13 +115,8 @@ def archive(
             size = sealed.last.seq - sealed.first.seq + 1
             removed += remove_archived(path, told=partial(_tell, progress, done=3 * done + 2 * size, total=total))
             done += size
-        return Archived(
-            through=begun + done,
-            events=done,
-            removed=removed,
-            under_keys=kept_under_keys(path),
-            files=tuple(files),
-        )
+        stay = kept_under_keys(path)
+        return Archived(through=begun + done, events=done, removed=removed, under_keys=stay, files=tuple(files))
 
 
 def _seal(path: Path, folder: Path, files_in: Path | None, *, cut: int, most: int, told: Told) -> Sealed:

@@ -112,12 +112,9 @@ class Book:
 
     def snapshot(self, *, fold_version: int, through: int | None = None) -> Snapshot | None:
         """The newest snapshot of a fold at or before `through`."""
-        fitting = [
-            snapshot
-            for (version, seq), snapshot in self.snapshots.items()
-            if version == fold_version and (through is None or seq <= through)
-        ]
-        return max(fitting, key=lambda snapshot: snapshot.seq, default=None)
+        all_of_it = (one for (version, _), one in self.snapshots.items() if version == fold_version)
+        fitting = [one for one in all_of_it if through is None or one.seq <= through]
+        return max(fitting, key=lambda one: one.seq, default=None)
 
     def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
         """The sealed blocks with `after` < first_seq, in order."""
