@@ -107,6 +107,8 @@ def _open(standing: Standing, at_us: int) -> Iterator[tuple[int, int]]:
         base = lanes.base(index)
         if key[1] not in CIRCUITS or not state[base + lane.OPENED_US] or key[0] not in known:
             continue
+        if len(key) != _words(standing.policy, key):
+            continue  # Of another `lane_by`: no call falls into it any more, and nothing would clear its alert.
         if lane.circuit(state, base, lanes.params[index], at_us) != lane.IS_CLOSED:
             yield index, state[base + lane.OPEN_SINCE_US]
 

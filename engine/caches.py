@@ -90,9 +90,10 @@ def row_at(reader: LogReader, seq: int) -> Row:
 
     Errors: BrokenBlock if there is none.
     """
-    for row in reader.rows(after=seq - 1, through=seq):
-        return row
-    raise BrokenBlock(f"event {seq} is missing")
+    row = reader.row(seq)
+    if row is None:
+        raise BrokenBlock(f"event {seq} is missing")
+    return row
 
 
 def _from_snapshot(reader: LogReader, through: int) -> Ledger | None:

@@ -189,4 +189,5 @@ def delivery_id(*parts: object) -> str:
 def read_event(log: EventLog, seq: int) -> Recorded | None:
     """A durable event of a log; None if it is not there any more."""
     with log.reader() as reader:
-        return next((decoded(row) for row in reader.rows(after=seq - 1, through=seq)), None)
+        row = reader.row(seq)
+    return None if row is None else decoded(row)

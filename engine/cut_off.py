@@ -10,7 +10,7 @@ from understudy.engine.decide import RULES_VERSION
 from understudy.engine.follow_ups import due
 from understudy.engine.ledger import Ledger
 from understudy.engine.restore import restore
-from understudy.events.alerts import UNRULED
+from understudy.events.alerts import BY_TIME, UNRULED
 from understudy.events.calls import CallFact
 from understudy.events.codec import decode, recorded
 from understudy.events.decisions import Event
@@ -57,6 +57,8 @@ def _last_cause(reader: LogReader, end: int) -> Row | None:
     for row in reader.rows(after=max(0, end - _MOST), through=end):
         if row.kind not in _FOLLOW_UPS:
             found = row
+        elif row.kind == AlertRaised.kind and any(f'"alert":"{alert}"' in row.payload for alert in BY_TIME):
+            found = None  # It follows from no event, and whatever stands before it is settled.
         elif any(f'"alert":"{alert}"' in row.payload for alert in UNRULED):
             found = None  # It comes from outside, and nothing follows it.
     return found

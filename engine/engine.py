@@ -100,12 +100,15 @@ class Engine(Operated):
         """
         identity = self._system.identity()
         await self._log.open(identity.writer)
+        begun = False
         try:
             await self._begin(identity)
-        finally:
-            if self._at_work is None:
-                await self._hooks.close()
-                await self._log.close()  # A start that failed half-way leaves no lock and no thread behind.
+            begun = True
+        finally:  # A start that failed half-way leaves no lock, no thread and no task behind.
+            if not begun and self._at_work is not None:
+                await self.stop(grace_ms=0)
+            elif not begun:
+                await self._let_go()
 
     async def _begin(self, identity: Identity) -> None:
         ledger = await ledger_of(self._log)

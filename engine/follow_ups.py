@@ -4,7 +4,7 @@ from typing import Final
 
 from understudy.engine import alert_rules, alerts, modes, quarantine
 from understudy.engine.quarantine import RULES
-from understudy.events.alerts import AlertSilenced, DigestDue, SilenceLifted
+from understudy.events.alerts import BY_TIME, AlertSilenced, DigestDue, SilenceLifted
 from understudy.events.calls import CallSucceeded
 from understudy.events.decisions import Decision, DecisionMade, Event
 from understudy.events.operations import AlertCleared, AlertRaised, ClockStepped, ModeChanged, PolicyActivated
@@ -33,9 +33,14 @@ HEEDED: Final = alerts.RAISING | modes.TURNING | {QuarantineSet, QuarantineRelea
 
 
 def follows(event: Event) -> bool:
-    """Whether an event of the engine's own followed from another: quarantines may be an operator's, too."""
+    """Whether an event of the engine's own followed from another: quarantines may be an operator's, too.
+
+    What time alone has made due followed from nothing: to ask its predecessor again would be to ask it too late.
+    """
     if isinstance(event, QuarantineSet | QuarantineReleased):
         return event.actor == RULES
+    if isinstance(event, AlertRaised) and event.alert in BY_TIME:
+        return False
     return isinstance(event, AlertRaised | AlertCleared | ModeChanged)
 
 

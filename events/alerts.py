@@ -16,6 +16,8 @@ LOG_TROUBLE: Final = "log_trouble"
 MEASURED: Final = frozenset({SUCCESS_RATE, CIRCUIT_OPEN, FALLBACK_SHARE, LOW_STOCK})
 """Those that hold a figure against a mark. Nothing else that is decided depends on whether they stand."""
 
+BY_TIME: Final = frozenset({CIRCUIT_OPEN})
+"""Those that no event raises: nothing but time has passed since the one before."""
 
 UNRULED: Final = frozenset({"command_refused", LOG_TROUBLE})
 """Those that no rule raises: their cause lies outside of what a log tells."""

@@ -135,6 +135,9 @@ class LogReader(Protocol):
     def links(self, *, after: int = 0, through: int | None = None) -> Iterator[Link]:
         """The same rows as chain material, much faster than decoding them."""
 
+    def row(self, seq: int) -> Row | None:
+        """The row of one event, None if there is none; fetched from afar only if it is not at hand."""
+
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""
 

@@ -2,7 +2,8 @@
 
 from understudy.adapters.archive.archiving import Archived, archive, planned
 from understudy.adapters.archive.nightly import NightlyArchive
+from understudy.adapters.archive.recording import NotYetRecorded
 from understudy.adapters.archive.settings import ArchiveSettings
 from understudy.adapters.stores.archive_file import ArchiveUnusable
 
-__all__ = ["ArchiveSettings", "ArchiveUnusable", "Archived", "NightlyArchive", "archive", "planned"]
+__all__ = ["ArchiveSettings", "ArchiveUnusable", "Archived", "NightlyArchive", "NotYetRecorded", "archive", "planned"]

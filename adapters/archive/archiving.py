@@ -17,7 +17,7 @@ from typing import Final
 
 from understudy.adapters.archive import recording
 from understudy.adapters.archive.cut import cut_of, seam_up_to
-from understudy.adapters.archive.removing import remove_archived
+from understudy.adapters.archive.removing import kept_under_keys, remove_archived
 from understudy.adapters.archive.sealing import Sealed, Told, seal, segment_of
 from understudy.adapters.stores.archive_file import PARTIAL, ArchiveUnusable, expect_parquet, sync_folder
 from understudy.adapters.stores.faults import remedy
@@ -43,12 +43,14 @@ class Archived:
     """What a run has come to.
 
     Shape:  `files` were sealed by it, of `events` events; everything up to `through` is archived now; `removed` rows
-            have left the database.
+            have left the database; `under_keys` archived rows stay in it, as an idempotency key that is in use needs
+            them.
     """
 
     through: int
     events: int = 0
     removed: int = 0
+    under_keys: int = 0
     files: tuple[Path, ...] = ()
 
 
@@ -84,8 +86,8 @@ def archive(
     Works beside a running engine, from another thread or process; without one, the events are dated `now_us`. Files go
     `to` a directory, `folder_of` the log by default, and have `most` events each. Earlier files are looked for in
     `files_in`, or where they were put; only a new version of the fold needs them.
-    Errors: ArchiveUnusable, LogUnavailable, LogDamaged, LogInUse, NotALog, OtherRules, UnreadableEvent. What was done
-            until then stays done; nothing is lost, and the next run goes on.
+    Errors: ArchiveUnusable, LogUnavailable (NotYetRecorded), LogDamaged, LogInUse, NotALog, OtherRules,
+            UnreadableEvent. What was done until then stays done; nothing is lost, and the next run goes on.
     """
     expect_parquet()
     path = Path(path).resolve()
@@ -113,7 +115,8 @@ def archive(
             size = sealed.last.seq - sealed.first.seq + 1
             removed += remove_archived(path, told=partial(_tell, progress, done=3 * done + 2 * size, total=total))
             done += size
-        return Archived(through=begun + done, events=done, removed=removed, files=tuple(files))
+        stay = kept_under_keys(path)
+        return Archived(through=begun + done, events=done, removed=removed, under_keys=stay, files=tuple(files))
 
 
 def _seal(path: Path, folder: Path, files_in: Path | None, *, cut: int, most: int, told: Told) -> Sealed:

@@ -14,6 +14,11 @@ from understudy.adapters.stores.lock import owner_of
 from understudy.engine.commands import RecordSegment
 from understudy.events.errors import LogInUse, LogUnavailable
 
+
+class NotYetRecorded(LogUnavailable):
+    """The engine that owns the log has not come to it: the command waits in the inbox, and is obeyed later."""
+
+
 PATIENCE_S: Final = 30.0
 """How long an engine may take to turn a command into its event; it reads its inbox every half second."""
 _PAUSE_S: Final = 0.02
@@ -22,8 +27,8 @@ _PAUSE_S: Final = 0.02
 def record(path: Path, wish: RecordSegment, *, now_us: int | None) -> None:
     """Have a file put on record, by the engine that owns the log or, if there is none, here; durable in the end.
 
-    Errors: LogUnavailable if the engine does not come to it; OtherRules if no engine of these rules has been there
-            yet. The command then waits in the inbox.
+    Errors: NotYetRecorded if the engine does not come to it; LogUnavailable; OtherRules if no engine of these rules has
+            been there yet. The command then waits in the inbox.
     """
     until_taken(path, put_command(path, wish.model_dump_json()), now_us=now_us)
 
@@ -45,9 +50,9 @@ def until_taken(path: Path, command_id: int, *, now_us: int | None) -> None:
             with suppress(LogInUse):  # Somebody was faster, and will take it.
                 _obey(path, now_us=now_us)
         elif time.monotonic() > end_s:
-            raise LogUnavailable(
-                f"{owner} owns {path}, and has not put the archived file on record within {PATIENCE_S:g} s; nothing is"
-                " removed before that: run this again"
+            raise NotYetRecorded(
+                f"{owner} owns {path}, and has not put the archived file on record within {PATIENCE_S:g} s; that waits"
+                " in the inbox, and nothing is removed before it is done: run this again later"
             )
         else:
             time.sleep(_PAUSE_S)

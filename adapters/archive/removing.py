@@ -58,6 +58,13 @@ def remove_archived(path: Path, *, told: Callable[[int], None]) -> int:
     return count
 
 
+def kept_under_keys(path: Path) -> int:
+    """How many archived rows stay in the database because an idempotency key that is in use needs them."""
+    with SqliteReader.open(path) as reader:
+        sweeper = Sweeper.of(reader.connection, stream=reader.stream)
+        return 0 if sweeper is None else sweeper.under_keys()
+
+
 def _first_left(path: Path) -> int | None:
     """The position of the first archived row that has yet to go. A short look: who reads keeps the log long."""
     with SqliteReader.open(path) as reader:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from understudy.adapters.cli.instants import Length, span
+from understudy.adapters.cli.exits import Unanswered
+from understudy.adapters.cli.instants import Length, written
 from understudy.adapters.cli.logs import as_json, database
 from understudy.adapters.cli.output import answer, answer_json, facts, plain
 from understudy.adapters.cli.progress import Progress
@@ -78,30 +79,34 @@ def archive(
     \b
     Exit codes: 0 done, be it that nothing is so old;
                 2 wrong usage, pyarrow is missing, no file can be written there, or
-                DB is no log that can be written. What was done stays done.
+                DB is no log that can be written. What was done stays done;
+                3 the engine that owns DB has not come to it: it waits in the inbox.
     """
-    from understudy.adapters.archive import archive as archived  # noqa: PLC0415 - Who asks for help waits for nothing.
-    from understudy.adapters.archive import planned  # noqa: PLC0415 - As above.
+    from understudy.adapters.archive import NotYetRecorded, planned  # noqa: PLC0415 - Who asks for help waits for nothing.
+    from understudy.adapters.archive import archive as archived  # noqa: PLC0415 - As above.
 
     age_ms, now_us = age_us // 1000, time.time_ns() // 1000
     if dry_run:
         found = planned(db, older_than_ms=age_ms, now_us=now_us)
     else:
-        with Progress("archiving") as progress:
-            found = archived(
-                db,
-                older_than_ms=age_ms,
-                now_us=now_us,
-                to=to,
-                files_in=files_in,
-                actor=actor,
-                reason=reason,
-                progress=progress,
-            )
+        try:
+            with Progress("archiving") as progress:
+                found = archived(
+                    db,
+                    older_than_ms=age_ms,
+                    now_us=now_us,
+                    to=to,
+                    files_in=files_in,
+                    actor=actor,
+                    reason=reason,
+                    progress=progress,
+                )
+        except NotYetRecorded as error:
+            raise Unanswered(str(error)) from error
     if as_json:
         answer_json({"log": str(db), "dry_run": dry_run, **_as_json(found)})
     else:
-        _tell(db, found, age=span(age_us), dry_run=dry_run)
+        _tell(db, found, age=written(age_us), dry_run=dry_run)
 
 
 def _as_json(found: "Archived") -> dict[str, object]:
@@ -109,6 +114,7 @@ def _as_json(found: "Archived") -> dict[str, object]:
         "events": found.events,
         "archived_through": found.through,
         "rows_removed": found.removed,
+        "rows_under_keys": found.under_keys,
         "files": [str(path) for path in found.files],
     }
 
@@ -125,5 +131,7 @@ def _tell(db: Path, found: "Archived", *, age: str, dry_run: bool) -> None:
     lines = [("file", plain(str(path))) for path in found.files]
     if found.removed or found.events:
         lines.append(("removed", f"{counted(found.removed, 'row')} from the database"))
+    if found.under_keys:
+        lines.append(("stay", f"{counted(found.under_keys, 'row')} of requests under an idempotency key in use"))
     if lines:
         facts(lines)

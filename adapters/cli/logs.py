@@ -31,9 +31,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 database: Final = click.argument("db", type=click.Path(path_type=Path))
 """The file of the log."""
 
+
+def _there(_: click.Context, __: click.Parameter, folder: Path | None) -> Path | None:
+    if folder is not None and not folder.is_dir():
+        raise Refused(
+            f"there is no directory {plain(str(folder))}: --archive names the one in which the archived files are"
+        )
+    return folder
+
+
 archive_option: Final = click.option(
     "--archive",
     type=click.Path(path_type=Path, file_okay=False),
+    callback=_there,
     metavar="DIR",
     help="Where the files of the log's archive are, if not where they were put.",
 )

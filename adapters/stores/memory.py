@@ -90,6 +90,10 @@ class Book:
         for row in self.rows(after=after, through=through):
             yield Link(row.seq, self._chain[row.seq], to_json(row))
 
+    def row(self, seq: int) -> Row | None:
+        """The row of one event, None if there is none."""
+        return next(self.rows(after=seq - 1, through=seq), None)
+
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""
         return [row for row in self.rows() if row.request_id == request_id]
@@ -108,12 +112,9 @@ class Book:
 
     def snapshot(self, *, fold_version: int, through: int | None = None) -> Snapshot | None:
         """The newest snapshot of a fold at or before `through`."""
-        fitting = [
-            snapshot
-            for (version, seq), snapshot in self.snapshots.items()
-            if version == fold_version and (through is None or seq <= through)
-        ]
-        return max(fitting, key=lambda snapshot: snapshot.seq, default=None)
+        all_of_it = (one for (version, _), one in self.snapshots.items() if version == fold_version)
+        fitting = [one for one in all_of_it if through is None or one.seq <= through]
+        return max(fitting, key=lambda one: one.seq, default=None)
 
     def blocks(self, *, fold_version: int, after: int = 0) -> Iterator[SealedBlock]:
         """The sealed blocks with `after` < first_seq, in order."""

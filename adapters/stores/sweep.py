@@ -36,6 +36,9 @@ _NEXT: Final = (
     "SELECT max(position) FROM (SELECT position FROM events WHERE position > ? AND position < ? ORDER BY position"
     " LIMIT ?)"
 )
+_UNDER_A_KEY: Final = (
+    "SELECT count(*) FROM events WHERE request_id IN (SELECT request_id FROM claims) AND +position < ? AND +stream = ?"
+)
 _MAY_GO: Final = (
     "position > ? AND position <= ? AND +stream = ?"  # noqa: S608 - Our own names.
     f" AND NOT (request_id IS NULL AND kind IN ({', '.join(map(repr, _KEPT_KINDS))}))"
@@ -75,6 +78,10 @@ class Sweeper:
         """How many rows may still go."""
         query = f"SELECT count(*) FROM events WHERE {_MAY_GO}"  # noqa: S608 - Our own names.
         return int(self._connection.execute(query, (self._done, self._seam - 1, self._stream)).fetchone()[0])
+
+    def under_keys(self) -> int:
+        """How many rows before the cut stay because their request's idempotency key is in use."""
+        return int(self._connection.execute(_UNDER_A_KEY, (self._seam, self._stream)).fetchone()[0])
 
     def first_left(self) -> int | None:
         """The position of the first row that may still go; None if all have gone."""

@@ -131,6 +131,10 @@ class TableReader:
         """The same rows with their positions and chain values, as an archive keeps them. Errors: as of `rows`."""
         return self._range(_ENTRIES, _entry, after=after, through=through)
 
+    def row(self, seq: int) -> Row | None:
+        """The row of one event, None if there is none. Errors: UnreadableEvent."""
+        return next(TableReader.rows(self, after=seq - 1, through=seq), None)
+
     def request_rows(self, request_id: str) -> Sequence[Row]:
         """All rows of one request, in order."""
         return self._ask(lambda: request_rows(self._connection, request_id, stream=self._stream))

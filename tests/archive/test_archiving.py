@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from archive.conftest import REQUESTS
 from archive.stretches import Original, in_the_database, write
+from cli.command_line import answered, said
 from histories import MOVES, History, Move, policies
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -155,6 +156,16 @@ def test_what_somebody_else_says_is_archived_is_not_removed(old_log: Path) -> No
     asyncio.run(obey_inbox(old_log))
     assert remove_archived(old_log, told=lambda _: None) == 0
     assert in_the_database(old_log) == [*before, before[-1] + 1]
+
+
+def test_rows_that_stay_for_a_key_are_told(old_log: Path) -> None:
+    with SqliteReader.open(old_log) as reader:
+        (request_id,) = [row[0] for row in reader.connection.execute("SELECT request_id FROM claims")]
+        kept = len(reader.request_rows(request_id))
+    assert "under an idempotency key" not in said("archive", old_log, "--older-than", "9999d")
+    told = said("archive", old_log, "--older-than", "1s")
+    assert f"stay     {kept} rows of requests under an idempotency key in use" in told
+    assert answered("archive", old_log, "--older-than", "1s")["rows_under_keys"] == kept
 
 
 async def test_a_repeat_under_an_archived_requests_key_is_answered_as_before(old_log: Path) -> None:

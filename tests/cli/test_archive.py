@@ -1,5 +1,6 @@
 """`understudy archive`, and the commands that read an archive and its log as one."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -10,6 +11,9 @@ from typing import Any
 
 import pytest
 from cli.command_line import SHORT, answered, refused, run, said
+
+from understudy.adapters.archive import recording
+from understudy.adapters.stores import SqliteLog, SqliteReader
 
 SINCE = ("--since", "2025-12-01")
 LISTS = (
@@ -92,6 +96,28 @@ def test_a_file_that_was_altered_is_found_by_verify_and_doctor(db: Path) -> None
     assert checks["archive"] == "wrong"
 
 
+def test_a_directory_that_is_not_there_is_a_slip_and_no_fault_of_the_log(db: Path, tmp_path: Path) -> None:
+    said("archive", db, "--older-than", "1s")
+    nowhere = tmp_path / "nowhere"
+    assert refused("verify", db, "--archive", nowhere).startswith(f"there is no directory {nowhere}: --archive names")
+
+
+async def test_beside_an_engine_that_does_not_answer_it_waits_in_the_inbox(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "PATIENCE_S", 0.1)
+    frozen = SqliteLog(db)
+    await frozen.open("frozen")
+    result = await asyncio.to_thread(run, "archive", db, "--older-than", "1s")
+    assert result.exit_code == 3, result.output
+    assert "'frozen' (process" in result.stderr
+    assert "that waits in the inbox" in result.stderr
+    await frozen.close()
+    await asyncio.to_thread(said, "note", db, "alpha", "they are back")
+    with SqliteReader.open(db) as reader:
+        assert reader.archived_through > 100, "whoever obeys the inbox puts it on record"
+
+
 def test_a_report_without_the_archive_says_since_when_it_needs_none_and_a_doctor_complains_once(
     db: Path, tmp_path: Path
 ) -> None:
@@ -113,7 +139,7 @@ def test_what_would_be_archived_is_shown_first(db: Path) -> None:
     told = answered("archive", db, "--older-than", "1s", "--dry-run")
     assert told["events"] > 100
     assert not db.with_name("calls.db.archive").exists()
-    assert "nothing to archive is older than" in said("archive", db, "--older-than", "9999d")
+    assert "nothing to archive is older than 9999d" in said("archive", db, "--older-than", "9999d")
     assert answered("archive", db, "--older-than", "1s")["events"] == told["events"]
     assert "nothing to archive" in said("archive", db, "--older-than", "1s")
 

@@ -107,6 +107,17 @@ def test_a_circuit_is_told_of_when_it_has_not_been_closed_for_long_however_often
     assert told(story, "circuit_open") == ["raised a", "cleared a"]
 
 
+def test_a_circuit_that_no_call_falls_into_any_more_is_not_told_of() -> None:
+    story = plays(given(policy_for("a", "b", max_failures=3, alert_circuit_open_ms=MINUTE_MS)), "---")
+    assert next_overdue_us(story.standing, story.now_us) is not None, "or the test shows nothing"
+    story.adopts(policy_for("a", "b", max_failures=3, alert_circuit_open_ms=MINUTE_MS, lane_by=("country",)))
+    assert next_overdue_us(story.standing, story.now_us) is None
+    story.later(ms=60 * MINUTE_MS)
+    assert overdue(story.standing, story.now_us) is None, "no call could ever clear it"
+    plays(story, "---", country="us")
+    assert next_overdue_us(story.standing, story.now_us) is not None, "one into which calls fall is told of"
+
+
 def test_a_trusted_ping_ends_it_too() -> None:
     alpha = ProviderSettings(id="a", has_ping=True, trust_ping=True)
     story = plays(given(policy_for(alpha, max_failures=1, alert_circuit_open_ms=MINUTE_MS)), "-").later(ms=MINUTE_MS)
