@@ -130,6 +130,12 @@ class Courier:
             notice = await notice_of(recorded, delivery_id, stream=stream, digest=self._delivery.digest)
         except UnderstudyError as error:
             return _Brought(1, str(error)[:ERROR_LIMIT])
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            return _Brought(1, "the page of the day was cancelled by itself")
+        except Exception as error:  # noqa: BLE001 - A page that somebody else makes ends no channel; nor does it tell.
+            return _Brought(1, f"{type(error).__name__} from the page of the day")
         return await self._bring(notice, is_wanted=is_wanted)
 
     async def _bring(self, notice: Notice, *, is_wanted: Callable[[], bool]) -> _Brought | None:

@@ -51,6 +51,7 @@ class Messenger:
         self._keeping: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[None]] = set()
         self._watch = LogWatch(journal, self._tell_of_trouble)
+        self._begun_us = journal.now_us()
         journal.notices = self._take
 
     def begin(self) -> None:
@@ -134,7 +135,9 @@ class Messenger:
             while (alert := overdue(standing, now_us)) is not None:
                 journal.note(alert, at_us=now_us)
             self._release(now_us)
-            digest_us = self._delivery.digest_at_us(now_us, standing.alerting.digest_day_us)
+            digest_us = self._delivery.digest_at_us(
+                now_us, standing.alerting.digest_day_us, begun_us=self._begun_us
+            )
             if digest_us is not None and digest_us <= now_us:
                 day_us = digest_us - digest_us % DAY_US
                 journal.note(DigestDue(day=day_of(day_us), day_us=day_us, since_us=digest_us - DAY_US), at_us=now_us)
@@ -165,11 +168,12 @@ class Messenger:
             if self._journal.hooks is not None and isinstance(recorded.event, AlertRaised):
                 self._journal.hooks.tell(of_alert(recorded.event), recorded)
 
-    def _tell_of_trouble(self, event: AlertRaised, at_us: int) -> None:
-        """The log is in trouble, which cannot be put on record now."""
+    def _tell_of_trouble(self, event: AlertRaised, at_us: int) -> bool:
+        """The log is in trouble, which cannot be put on record now; tells whether people have been told."""
         journal = self._journal
-        if journal.ledger.standing.alerting.silenced_until_us(f"{event.alert}|{event.subject}", at_us):
-            return
+        name = f"{event.alert}|{event.subject}"
+        if journal.ledger.standing.alerting.silenced_until_us(name, journal.now_us()):
+            return False
         recorded = Recorded(journal.log.head.seq, at_us, event)
         _log(recorded)
         if journal.hooks is not None:
@@ -186,6 +190,7 @@ class Messenger:
                 stream=journal.log.stream,
             )
             self._spawn(one.hurry(notice), name=f"alert by {one.name} at once")
+        return True
 
     async def _announce(self) -> None:
         """Log what is durable, in order."""

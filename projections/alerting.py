@@ -94,6 +94,7 @@ class Alerting:
 
     def silence(self, event: AlertSilenced, *, at_us: int) -> None:
         """Nobody is to hear of it; what was over before anybody heard of it is owed no more."""
+        self.muted = {name: seq for name, seq in self.muted.items() if self.silenced_until_us(name, at_us)}
         self.silences = {key: one for key, one in self.silences.items() if one.until_us > at_us}
         key = silence_key(event.alert, event.subject)
         self.silences[key] = event

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from hearing import Ear
+from moving_clock import MovingClock
 from providers_for_tests import Told as TellingProvider
 from runtime.conftest import Stage
 
 from understudy.adapters import MemoryLog
 from understudy.adapters.alerts import AlertDelivery, Digest, NotDelivered, Notice
 from understudy.engine import Engine, InvalidRequest, Policy, Strategy, Transient
+from understudy.engine.alert_channels import DAY_US, MINUTE_US
 from understudy.events.alerts import AlertDelivered, AlertDeliveryFailed, AlertSilenced, DigestDue
 from understudy.events.codec import decode
 from understudy.events.errors import LogUnavailable
@@ -356,6 +358,45 @@ def test_a_page_that_cannot_be_made_is_told_on_record(stage: Stage) -> None:
     assert pager.got == []
 
 
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()], ids=["fails", "is cancelled"])
+def test_a_page_with_a_bug_ends_no_channel(stage: Stage, error: BaseException) -> None:
+    pager = Pager()
+
+    async def page(_: int) -> Digest:
+        raise error
+
+    async def act() -> None:
+        async with engine(stage, pager, failures=4, daily_at_min=1, digest=page, watch=False) as running:
+            await asyncio.sleep(100)
+            await calls(running, 4)
+
+    stage.play(act)
+    (failed,) = facts(stage.logs[0], AlertDeliveryFailed)
+    assert failed.told == "digest"
+    assert "a bug" not in failed.error
+    assert pager.told == ["raised success_rate a"]
+
+
+def test_who_heard_of_it_between_two_silences_hears_of_its_end(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="understudy.alerts")
+    pager = Pager()
+
+    async def act() -> None:
+        async with engine(stage, pager) as running:
+            running.silence("success_rate", for_ms=5_000, **ANN)
+            await calls(running, 4)
+            assert pager.told == []
+            await asyncio.sleep(10)
+            assert pager.told == ["raised success_rate a"]
+            running.silence("success_rate", for_ms=60_000, **ANN)
+            await calls(running, 60)
+            assert not running.standing.alerts
+
+    stage.play(act)
+    assert [one.levelname for one in caplog.records if one.name == "understudy.alerts"] == ["ERROR", "INFO"]
+    assert pager.told == ["raised success_rate a", "cleared success_rate a"]
+
+
 def test_nothing_can_be_lifted_that_is_not_silenced(stage: Stage) -> None:
     async def act() -> None:
         async with engine(stage, Pager()) as running:
@@ -415,6 +456,25 @@ def test_the_first_page_of_all_waits_for_its_hour(stage: Stage) -> None:
             assert pager.got == []
 
     stage.play(act)
+
+
+async def test_the_first_page_of_all_comes_on_a_clock_that_wakes_too_late() -> None:
+    pager, clock = Pager(), MovingClock()
+    hour_us = (clock.now_us() // MINUTE_US + 2) * MINUTE_US
+
+    async def page(_: int) -> Digest:
+        return Digest(text="all is well")
+
+    delivery = AlertDelivery(channels=[pager], daily_at_min=hour_us % DAY_US // MINUTE_US, digest=page)
+    running = Engine(providers=[TellingProvider("a")], log=MemoryLog(), system=clock, watch=False, alerts=delivery)
+    async with running, asyncio.timeout(20):
+        running.silence("circuit_open", for_ms=1, **ANN)
+        await asyncio.sleep(0)
+        clock.start_after(hour_us + 3_000)  # No timer ever wakes at the very microsecond.
+        running.silence("circuit_open", for_ms=1, **ANN)
+        while not pager.got:
+            await asyncio.sleep(0.005)
+    assert [one.told for one in pager.got] == ["digest"]
 
 
 def test_delivery_that_cannot_be_is_refused() -> None:
