@@ -22,7 +22,8 @@ class Notice:
 
     Shape:  `delivery_id` is the same at every attempt, also after a restart. `seq` is the event that it is about, None
             for trouble of the log itself, which is told before it can be put on record. `details` are there with the
-            page of the day: each of its tables by name, as records.
+            page of the day: each of its tables by name, as records. `drill` is the drill that ran at the provider when
+            an alert was raised that it may have brought about; the message names it, too.
     Units:  `at_us` is when that happened.
     """
 
@@ -36,6 +37,7 @@ class Notice:
     stream: str
     seq: int | None = None
     details: Mapping[str, Any] | None = None
+    drill: str | None = None
 
 
 class AlertChannel(Protocol):

@@ -94,7 +94,7 @@ class Courier:
         if recorded is None:
             brought = _Brought(0, "its event is not in the log any more")
         elif not attempts:
-            brought = await self._tell(recorded, delivery_id, is_wanted=lambda: self._is_due(seq, one))
+            brought = await self._tell(recorded, delivery_id, one.drill, is_wanted=lambda: self._is_due(seq, one))
         if brought is None or self._left:
             return not self._finishing
         told, (alert, _, subject) = Told(one.told), one.name.partition("|")
@@ -124,10 +124,12 @@ class Courier:
         self._journal.note(failed)
         return True
 
-    async def _tell(self, recorded: Recorded, delivery_id: str, *, is_wanted: Callable[[], bool]) -> _Brought | None:
+    async def _tell(
+        self, recorded: Recorded, delivery_id: str, drill: str | None, *, is_wanted: Callable[[], bool]
+    ) -> _Brought | None:
         try:
             stream = self._journal.log.stream
-            notice = await notice_of(recorded, delivery_id, stream=stream, digest=self._delivery.digest)
+            notice = await notice_of(recorded, delivery_id, stream=stream, digest=self._delivery.digest, drill=drill)
         except UnderstudyError as error:
             return _Brought(1, str(error)[:ERROR_LIMIT])
         except asyncio.CancelledError:

@@ -53,7 +53,12 @@ class LogWatch:
 
     def has_told(self, event: Event) -> bool:
         """Whether people have been told of an event before it was put on record."""
-        return self._trouble is not None and self._has_told and isinstance(event, AlertRaised) and event.alert == LOG_TROUBLE
+        return (
+            self._trouble is not None
+            and self._has_told
+            and isinstance(event, AlertRaised)
+            and event.alert == LOG_TROUBLE
+        )
 
     def _what_is_wrong(self, now_us: int) -> str | None:
         log = self._journal.log
