@@ -9,6 +9,8 @@ from cli.engine_process import running
 
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.reports import REPORTS, ask
+from understudy.events.desk import CommandRefused
+from understudy.events.operations import AlertRaised
 from understudy.replay.verify import verify
 
 WHY = ("--reason", "to see", "--actor", "ann")
@@ -27,6 +29,10 @@ def test_a_drill_beside_an_engine_is_held_seen_stopped_told_and_left_out_of_figu
         assert refused("drill", "flap", path, "alpha", "--for", "60s", *WHY).endswith("stop that first")
         assert "nobody but 'beta' can serve" in refused("drill", "outage", path, "beta", "--for", "60s", *WHY)
         assert said("drill", "stop", path, drill, "--actor", "ann").startswith(f"{path}: drill {drill} is over")
+        assert refused("drill", "stop", path, "--actor", "ann").endswith("no drill is running")
+        with SqliteReader.open(path) as reader:  # Who typed it has been told: nobody is paged.
+            assert len(reader.operations(CommandRefused.kind)) == 3
+            assert "command_refused" not in "".join(row.payload for row in reader.operations(AlertRaised.kind))
         assert engine.ask("call") == "alpha"
         engine.freeze()
         late = refused("drill", "outage", path, "alpha", "--for", "60s", "--wait", "200ms", *WHY)
