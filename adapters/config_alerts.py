@@ -28,11 +28,26 @@ class AlertSettings:
     webhook_secret: str | None = None
     daily_at_min: int | None = None
 
+    def told(self) -> dict[str, str | None]:
+        """What a file says of each, but for a URL that stands in it: that may be a secret."""
+        minutes = self.daily_at_min
+        is_named = self.webhook_url is None or self.webhook_url.startswith("$")
+        return {
+            "webhook_url": self.webhook_url if is_named else "(a URL)",
+            "webhook_secret": self.webhook_secret,
+            "daily_at": None if minutes is None else clock(minutes),
+        }
+
     @property
     def variables(self) -> tuple[str, ...]:
         """The variables of the environment that they name."""
         url = self.webhook_url or ""
         return tuple(one for one in (url[1:] if url.startswith("$") else "", self.webhook_secret or "") if one)
+
+
+def clock(minutes: int) -> str:
+    """A time of day by its minutes after midnight."""
+    return f"{minutes // _HOUR_MIN:02}:{minutes % _HOUR_MIN:02}"
 
 
 def alert_settings(told: object, *, source: str) -> AlertSettings:
@@ -89,6 +104,6 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[str], object], str]]] = {
         "an http or https URL, or $NAME for a variable of the environment that has it",
     ),
     "webhook_secret": ("webhook_secret", _name, "the name of the variable of the environment with the secret"),
-    "daily_at": ("daily_at_min", _minutes, "a time of day in UTC, like 07:00"),
+    "daily_at": ("daily_at_min", _minutes, 'a time of day in UTC in quotes, like "07:00"'),
 }
 """Each setting: the field, what reads it, and what it may be."""

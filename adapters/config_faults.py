@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from decimal import Decimal
 from typing import Final
 
@@ -58,6 +59,8 @@ def shown(value: object) -> str:
             text = "a table"
         case None:
             text = "null"
+        case time() | date():
+            text = value.isoformat()
         case _:
             text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

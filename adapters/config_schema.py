@@ -95,6 +95,8 @@ def _allowed(name: str, kind: Spec, shared: Mapping[str, Spec]) -> str:
             return "a list of providers, or a table of them by id"
         case "array" if name == "drill_schedule":
             return "a list of lines like 'monthly on 1 at 03:00: outage alpha for 60s'"
+        case "array" if name == "alert_stock_of":
+            return "a list, each country:service, like us:wa"
         case "array":
             return f"a list, each {_allowed(name, _resolved(kind['items'], shared), shared)}"
         case _:

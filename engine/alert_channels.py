@@ -69,7 +69,7 @@ class AlertDelivery:
     Shape:  `daily_at_min` are minutes after midnight UTC at which the page of the day is due, None for never; `digest`
             makes it, of the time since an instant.
     Units:  `retry_ms` is the pause after the first attempt, which doubles up to `retry_cap_ms`.
-    Errors: ValueError for channels of one name, and for figures that cannot be.
+    Errors: TypeError for what is no channel; ValueError for channels of one name, and for figures that cannot be.
     """
 
     channels: Sequence[AlertChannel] = ()
@@ -82,6 +82,11 @@ class AlertDelivery:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
+        for one in self.channels:
+            if not isinstance(getattr(one, "name", None), str) or not callable(getattr(one, "deliver", None)):
+                raise TypeError(
+                    f"{type(one).__name__} is no alert channel: it needs a name, and `async def deliver(notice)`"
+                )
         names = [one.name for one in self.channels]
         if len(set(names)) < len(names):
             raise ValueError(f"two alert channels have the same name; there are {', '.join(names)}")

@@ -100,9 +100,9 @@ def _stop(journal: Journal, wish: StopDrill, side: Sequence[SideWrite]) -> None:
     every = list(running(journal.ledger.standing))
     wanted = [one for one in every if wish.drill in {None, one.drill, one.part_of}]
     if not wanted:
-        known = ", ".join(one.drill for one in every)
+        known = f"; there are {', '.join(one.drill for one in every)}" if every else ", nor is any other"
         raise InvalidRequest(
-            f"no drill {wish.drill!r} is running; there are {known}" if every else "no drill is running"
+            "no drill is running" if wish.drill is None else f"no drill {wish.drill!r} is running{known}"
         )
     for one in wanted:
         journal.note(ended(one, DrillEnd.STOPPED, actor=wish.actor, reason=wish.reason), side=side)
@@ -163,7 +163,8 @@ def expect_possible(standing: Standing, wish: StartDrill) -> None:
         raise InvalidRequest(f"{there.drill} is running already, {_told(there)}: stop that first")
     if not wish.even_the_last and not others_serve(standing, {wish.provider}):
         raise InvalidRequest(
-            f"nobody but {wish.provider!r} can serve now, so that requests would be lost; say so if that is wanted"
+            f"nobody but {wish.provider!r} can serve now, so that requests would be lost; if that is wanted,"
+            " say `--even-the-last` (`even_the_last=True`)"
         )
 
 

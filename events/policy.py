@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -89,6 +90,11 @@ class Fees(Settings):
     withdrawal: dict[str, Annotated[Decimal, Field(ge=0)]] = Field(default_factory=dict)
 
 
+def _tier(told: object) -> object:
+    """The tier that a word names, `backup`; all else is left for pydantic to judge."""
+    return ServicePriority.__members__.get(told.upper(), told) if isinstance(told, str) else told
+
+
 class ProviderSettings(Settings):
     """One provider as decisions see it. Fields left None take the policy's value.
 
@@ -97,7 +103,9 @@ class ProviderSettings(Settings):
     """
 
     id: ProviderId
-    priority: ServicePriority = Field(default=ServicePriority.PRIMARY, description="The tier, 1 to 4.")
+    priority: Annotated[ServicePriority, BeforeValidator(_tier)] = Field(
+        default=ServicePriority.PRIMARY, description="The tier, 1 to 4."
+    )
     weight: Decimal = Field(default=Decimal(1), ge=0, le=10**6, description="Share of traffic within the tier.")
     price: Decimal | None = Field(default=None, ge=0, description="Usual price of one call; breaks ties of score.")
     free_price: bool = Field(default=False, description="Sells to the highest bid: a first step, if that is enabled.")

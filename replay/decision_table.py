@@ -98,7 +98,7 @@ def _cells(one: Candidate) -> Sequence[str]:
         _BRIEFLY.get(verdict, verdict.replace("_", " ")),
         points(0 if is_out_of_stock(one) else one.score),
         "unknown" if one.success_bp is None else f"{Decimal(one.success_bp) / 100:.2f} %",
-        "unknown" if one.average_us is None else ms(one.average_us),
+        ms(one.average_us) if one.average_us else "unknown",  # 0 where no call was timed: all failed at once.
         " ".join(f"{term / 1000:+.0f}" for term in terms),
         f"{Decimal(one.propensity_ppm) / 10_000:.2f} %",
     )

@@ -150,7 +150,7 @@ def _price(one: Candidate, policy: Policy) -> str:
 
 
 def _average(one: Candidate) -> str:
-    return "unknown" if one.average_us is None else ms(one.average_us)
+    return ms(one.average_us) if one.average_us else "unknown"
 
 
 def _expected(us: int) -> str:

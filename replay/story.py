@@ -99,7 +99,7 @@ def veto(one: Candidate, *, left_us: int) -> str:
     """Why a candidate was out, with its end where there is one. So much of the request's time was left."""
     name = one.verdict.replace("_", " ")
     if one.verdict == eligibility.TOO_LATE:
-        usual = "" if one.average_us is None else f", and its calls take {ms(one.average_us)} on average"
+        usual = f", and its calls take {ms(one.average_us)} on average" if one.average_us else ""
         return f"{name}: {ms(left_us)} were left{usual}"
     ends = one.until_us is not None and one.verdict not in eligibility.OPEN_ENDED
     return f"{name} until {instant(one.until_us)}" if ends and one.until_us is not None else name

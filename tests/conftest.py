@@ -1,6 +1,7 @@
 """Which tests run: what is slow only when asked for, what needs ../shared/data only where that is.
 
-A property that names no number is tried on fifty examples with every change, and on a thousand in a soak.
+A property that names no number is tried on 35 examples with every change, and on a thousand in a soak. Tests marked
+`long` are for CI=true (`.ci/run`), so that `make test` stays quick.
 """
 
 import os
@@ -8,6 +9,8 @@ import os
 import hypothesis
 import pytest
 from repository import SHARED_DATA
+
+IN_CI = os.environ.get("CI") == "true"
 
 # A property's time says how busy the machine is, not whether the law holds.
 hypothesis.settings.register_profile(
@@ -38,10 +41,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
                 item.add_marker(pytest.mark.soak)
         return
-    soaking = [item for item in items if item.get_closest_marker("soak")]
-    if soaking:
-        config.hook.pytest_deselected(items=soaking)
-        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    later = {"soak"} if IN_CI else {"soak", "long"}
+    left_out = [item for item in items if any(mark.name in later for mark in item.iter_markers())]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -49,6 +53,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("shared_data") is None or SHARED_DATA.is_dir():
         return
     reason = "needs the recorded data in ../shared/data"
-    if os.environ.get("CI") == "true":
+    if IN_CI:
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

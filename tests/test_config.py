@@ -2,18 +2,21 @@
 
 import contextlib
 import json
+import re
 import runpy
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import click
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 from pydantic_core import to_json
 from repository import ROOT
 
+from understudy.adapters.cli.main import main
 from understudy.adapters.config import DEFAULT, PolicyFileError, load_policy
 from understudy.events.names import ALIASES, snake_case
 from understudy.events.policy import Policy, ProviderSettings
@@ -365,6 +368,22 @@ def test_the_examples_in_the_documentation_are_one_policy(tmp_path: Path) -> Non
     policy = load_policy(in_toml(tmp_path, toml)).policy
     assert policy == load_policy(in_json(tmp_path, json_text)).policy
     assert len(policy.providers) == 2
+
+
+def test_the_file_for_the_seven_best_practices_sets_what_its_table_says(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    section = text.partition("## The seven best practices")[2].partition("\n## ")[0]
+    loaded = load_policy(in_toml(tmp_path, section.partition("```toml\n")[2].partition("```")[0]))
+    usual = Policy()
+    assert loaded.policy.alert_success_rate == usual.alert_success_rate == Decimal(90)
+    assert loaded.policy.sync_interval_ms == usual.sync_interval_ms == 6 * 3_600_000
+    assert len(loaded.policy.drill_schedule) == 1
+    assert loaded.alerts.daily_at_min == 7 * 60
+    assert loaded.archive is not None
+    assert loaded.archive.older_than_ms == 30 * 86_400_000
+    commands = set(re.findall(r"`understudy (\w+)", section))
+    assert commands == {"report", "sync", "doctor", "drill", "preferences", "archive"}
+    assert commands <= set(main.list_commands(click.Context(main)))
 
 
 @pytest.mark.parametrize("name", Policy.model_fields)

@@ -136,7 +136,7 @@ def test_the_errors_that_a_caller_may_be_told_are_all_in_the_table() -> None:
 
 
 async def test_the_blocks_on_configuration_say_the_same_and_can_be_loaded(folder: Path) -> None:
-    (toml,), (json,), (program,) = (blocks(CONFIGURATION, one) for one in ("toml", "json", "python"))
+    (toml, _), (json,), (program,) = (blocks(CONFIGURATION, one) for one in ("toml", "json", "python"))
     names: dict[str, Any] = {}
     loaded = []
     for ending, text in (("toml", toml), ("json", json)):
@@ -198,6 +198,7 @@ def test_the_scenarios_of_the_page_can_be_played(folder: Path) -> None:
     assert played[1]["conversions"]["executed_twice"] == 0
 
 
+@pytest.mark.long
 def test_the_cascading_outage_is_told_as_the_page_shows_it() -> None:
     for command, expected in shown(SCENARIOS):
         assert is_like(expected, said(*command.split()[1:])), f"$ {command}"

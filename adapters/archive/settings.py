@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from understudy.adapters.cli.instants import length_us
+from understudy.adapters.cli.instants import length_us, written
 from understudy.adapters.config_faults import Fault, PolicyFileError, shown
 from understudy.events.names import did_you_mean_setting, snake_case
 
@@ -27,6 +27,15 @@ class ArchiveSettings:
     older_than_ms: int
     at_minute: int = 3 * 60
     to: Path | None = None
+
+    def told(self) -> dict[str, str | None]:
+        """What a file says of each."""
+        hour, minute = divmod(self.at_minute, 60)
+        return {
+            "older_than": written(self.older_than_ms * 1000),
+            "at": f"{hour:02}:{minute:02}",
+            "to": None if self.to is None else str(self.to),
+        }
 
     def next_us(self, now_us: int) -> int:
         """The next instant at which it is time, later than `now_us`."""
@@ -54,7 +63,11 @@ def archive_settings(table: object, *, source: str) -> ArchiveSettings:
     at = _CLOCK.fullmatch(str(given.get("at", "03:00")))
     if at is None:
         faults.append(
-            _fault(source, "archive: at", f"is {shown(given['at'])}; it must be a time of day like 03:00, UTC")
+            _fault(
+                source,
+                "archive: at",
+                f'is {shown(given["at"])}; it must be a time of day in UTC in quotes, like "03:00"',
+            )
         )
     to = given.get("to")
     if to is not None and (not isinstance(to, str) or not to):

@@ -11,6 +11,7 @@ from understudy.adapters.cli.finding import Finding, Verdict
 from understudy.adapters.cli.instants import iso, span
 from understudy.adapters.cli.request_summary import summarized
 from understudy.adapters.cli.standings import stopped_well
+from understudy.adapters.cli.under_drill import alert_found, drills_found
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.faults import DAMAGED
 from understudy.adapters.stores.sqlite_defects import defects
@@ -59,6 +60,7 @@ class Patient:
 def check_ups(*, whole: bool) -> Mapping[str, Callable[[Patient], Iterator[Finding]]]:
     """The check-ups of the log itself by name, in the order in which a person would want to hear of them."""
     return {
+        "drills": _drills,
         "file": _file,
         "chain": _chain,
         **({"integrity": _integrity} if whole else {}),
@@ -88,6 +90,11 @@ def _checked(check: str, look: Callable[[Patient], Iterator[Finding]], patient: 
         yield from look(patient)
     except UnderstudyError as error:
         yield Finding(check, Verdict.WRONG, str(error))
+
+
+def _drills(patient: Patient) -> Iterator[Finding]:
+    """Drills that run; nothing is said if none does."""
+    return drills_found(patient.ledger().standing, owner=patient.owner)
 
 
 def _file(patient: Patient) -> Iterator[Finding]:
@@ -220,9 +227,7 @@ def _alerts(patient: Patient) -> Iterator[Finding]:
     """Alerts that stand."""
     standing = patient.ledger().standing
     for name, since_us in standing.alerts.items():
-        alert, _, subject = name.partition("|")
-        about = f" about {subject}" if subject else ""
-        yield Finding("alerts", Verdict.ADVICE, f"{alert}{about}, since {iso(since_us)}")
+        yield alert_found(standing, name, since_us=since_us)
     if not standing.alerts:
         yield Finding("alerts", Verdict.FINE, "none stands")
 

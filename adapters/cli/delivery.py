@@ -191,9 +191,8 @@ def _until_taken(db: Path, number: int, *, patience_s: float, alone: bool) -> st
             spent_s = time.monotonic() - began_s
             if spent_s >= patience_s:
                 why = f"{owner} owns the log, and has not taken it within {patience_s:g} s"
-                return Waiting(
-                    number=number, why=f"{why}; it is obeyed when that one comes to it, or at the next start"
-                )
+                later = "; it is obeyed when that one comes to it, or at the next start" if alone else ""
+                return Waiting(number=number, why=why + later)
             progress(round(spent_s * 1000), round(patience_s * 1000))
             time.sleep(PAUSE_S)
     return owner

@@ -19,6 +19,7 @@ from understudy.adapters.cli.output import answer, answer_json, painted, plain, 
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.standings import stopped_well
 from understudy.adapters.cli.symptoms import CHECKS, SYMPTOMS, Case, examine_symptoms
+from understudy.adapters.cli.under_drill import end_drills
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.damage import file_damage
 from understudy.adapters.stores.lock import owner_of
@@ -26,6 +27,7 @@ from understudy.engine.ledger import Ledger
 from understudy.engine.restore import restore
 from understudy.events.counted import counted
 from understudy.events.errors import LogDamaged
+from understudy.projections.standing import Standing
 
 _COLOURS: Final = {Verdict.FINE: "green", Verdict.ADVICE: "yellow", Verdict.WRONG: "red"}
 _NAME_WIDTH: Final = 9
@@ -120,6 +122,14 @@ def _patient(db: Path, reader: SqliteReader, *, whole: bool, progress: Callable[
     )
 
 
+def _undrilled(patient: Patient) -> Standing:
+    """How things stand, but for what drills do that run."""
+    standing = patient.ledger().standing
+    if not standing.drills:
+        return standing
+    return end_drills(restore(patient.reader, through=patient.head.seq).standing)
+
+
 def _symptoms(patient: Patient, names: Collection[str], since_us: int | None) -> Iterator[Finding]:
     """What ails the providers, judged now, or as of the last event where no engine runs any more."""
     wanted = [name for name in names if name in CHECKS]
@@ -131,7 +141,7 @@ def _symptoms(patient: Patient, names: Collection[str], since_us: int | None) ->
     case = Case(
         patient.db,
         patient.reader,
-        lambda: patient.ledger().standing,
+        lambda: _undrilled(patient),
         now_us=max(now_us, last_us),
         since_us=since_us,
     )
@@ -169,7 +179,8 @@ def _tell(db: Path, patient: Patient | None, found: Sequence[Finding], *, show_a
 
 def _tell_symptoms(found: Sequence[Finding], *, show_all: bool) -> None:
     """What was found about each symptom, below its name; what was not, in a line."""
-    of_symptoms = [one for one in found if one.check in CHECKS]
+    every = [one for one in found if one.check in CHECKS]
+    of_symptoms = every if show_all else _told_once(every)
     for symptom in SYMPTOMS:
         its = [one for one in of_symptoms if CHECKS[one.check][0] is symptom]
         shown = [one for one in its if show_all or one.verdict is not Verdict.FINE]
@@ -177,10 +188,19 @@ def _tell_symptoms(found: Sequence[Finding], *, show_all: bool) -> None:
             answer(f"{symptom.title}:")
         for one in shown:
             _print(one, name_width=max(len(other.check) for other in shown))
+    if alike := len(every) - len(of_symptoms):
+        says = f"{counted(alike, 'more check')} cannot be looked into, for the same reason"
+        _print(Finding("symptoms", Verdict.ADVICE, says), name_width=_NAME_WIDTH)
     fine = sum(one.verdict is Verdict.FINE for one in of_symptoms)
     if fine and not show_all:
         says = f"{fine} of {len(CHECKS)} checks found nothing (--all shows each)"
         _print(Finding("symptoms", Verdict.FINE, says), name_width=_NAME_WIDTH)
+
+
+def _told_once(found: Sequence[Finding]) -> list[Finding]:
+    """Without those that say what another one has said already: many checks may lack the same file."""
+    first = {(one.says, one.do): one for one in reversed(found)}
+    return [one for one in found if one.verdict is Verdict.FINE or first[one.says, one.do] is one]
 
 
 def _print(one: Finding, *, name_width: int) -> None:
@@ -196,7 +216,7 @@ def _print(one: Finding, *, name_width: int) -> None:
 
 
 def _summary(found: Sequence[Finding]) -> str:
-    counts = Counter(one.verdict for one in found)
+    counts = Counter(one.verdict for one in _told_once(found))
     wrong, advice = counts[Verdict.WRONG], counts[Verdict.ADVICE]
     told = f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong" if wrong else "nothing is wrong"
     return f"{told}; {advice} to think about" if advice else told

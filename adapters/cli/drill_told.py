@@ -15,7 +15,7 @@ from understudy.adapters.cli.drill_words import (
 )
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.instants import iso
-from understudy.adapters.cli.logs import as_json, database
+from understudy.adapters.cli.logs import archive_option, as_json, database
 from understudy.adapters.cli.output import answer, answer_json, note, table
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
@@ -54,8 +54,9 @@ def list_(db: Path, *, as_json: bool) -> None:
 @click.command()
 @database
 @click.argument("drill_id", metavar="[DRILL]", required=False)
+@archive_option
 @as_json
-def report(db: Path, drill_id: str | None, *, as_json: bool) -> None:
+def report(db: Path, drill_id: str | None, *, archive: Path | None, as_json: bool) -> None:
     """Tell what came of DRILL in the log DB, or of the latest: how soon it was noticed, what it cost, who stood in.
 
     \b
@@ -67,7 +68,7 @@ def report(db: Path, drill_id: str | None, *, as_json: bool) -> None:
     Exit codes: 0 done; 2 wrong usage, no such drill, or DB is no log that can be
                 read.
     """
-    with SqliteReader.open(db) as reader, Progress("folding the log"):
+    with SqliteReader.open(db, archive=archive) as reader, Progress("folding the log"):
         held = _wanted(drills_of(reader), drill_id)
         reports = [report_on(reader, one) for one in held if one.started.form in FAULTS]
         loaded = load_report_on(reader, held[0]) if held[0].started.form is DrillForm.LOAD else None

@@ -17,13 +17,14 @@ from understudy.replay.load_report import LoadReport
 from understudy.replay.story import ms
 
 _ALL_BP: Final = 10_000
+_SECOND_US: Final = 1_000_000
 DRILL_COLUMNS: Final = ("drill", "what", "provider", "began", "for", "ended", "by", "why")
 
 
 def drill_row(held: Held) -> tuple[str, ...]:
     """A drill as a line of a list."""
     drill = held.started
-    lasted = "" if held.ended_us is None else span(held.ended_us - held.at_us)
+    lasted = "" if held.ended_us is None else span(_to_the_second(held.ended_us - held.at_us))
     return (
         drill.drill if drill.part_of is None else f"{drill.drill} of {drill.part_of}",
         drill.form.value,
@@ -34,6 +35,11 @@ def drill_row(held: Held) -> tuple[str, ...]:
         plain(drill.actor),
         plain(drill.reason),
     )
+
+
+def _to_the_second(length_us: int) -> int:
+    """A length to the nearest second: a drill ends some milliseconds late, and is none the longer for it."""
+    return max(1, (length_us + _SECOND_US // 2) // _SECOND_US) * _SECOND_US
 
 
 def drill_json(held: Held) -> dict[str, object]:

@@ -24,6 +24,7 @@ from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.lock import owner_of
 from understudy.engine.desk import MOST_VALUES, Forget
 from understudy.events.counted import counted
+from understudy.events.desk import SubjectForgotten
 from understudy.events.errors import LogInUse
 from understudy.events.requests import RequestAccepted
 from understudy.events.sensitive import token_of, tokens_in
@@ -81,7 +82,7 @@ def forget(
       understudy forget calls.db --request 0646f2a1c --reason "wrong number"
 
     \b
-    Exit codes: 0 nothing is left; 2 wrong usage, a request that still needs it,
+    Exit codes: 0 nothing is left, or ever was; 2 wrong usage, a request that still needs it,
                 or DB is no log that can be written; 3 not done yet: it waits in
                 the inbox, or somebody keeps the write-ahead log from being emptied.
     """
@@ -93,9 +94,13 @@ def forget(
     count = sum(int(_told(one)["values"]) for one in done)
     if as_json:
         events = [event_json(one.row) for one in done]
-        answer_json({"log": str(db), "forgotten": count, "events": events, "waits": waits})
+        told = {"log": str(db), "forgotten": count, "known": _is_known(db, meant), "events": events, "waits": waits}
+        answer_json(told)
         ctx.exit(WAITS if waits else FINE)
-    _tell(db, done, count=count, signed=f"{actor}: {reason}")
+    if done:
+        _tell(db, done, count=count, signed=f"{actor}: {reason}")
+    else:
+        answer(f"{db}: {'not yet' if waits else _why_nothing(db, meant)}")
     if waits is not None:
         raise Unanswered(waits)
 
@@ -162,6 +167,21 @@ def _left(db: Path, meant: _Meant) -> Sequence[tuple[str, str]]:
         return reader.kept_of(meant.names, only=meant.only, most=MOST_VALUES)
 
 
+def _is_known(db: Path, meant: _Meant) -> bool:
+    with SqliteReader.open(db) as reader:
+        return reader.ever_kept(meant.names, only=meant.only)
+
+
+def _why_nothing(db: Path, meant: _Meant) -> str:
+    """Why there was nothing to do: all is forgotten already, or nothing of it was ever there (a slip in typing?)."""
+    if not _is_known(db, meant):
+        return "nothing is known of this name" if meant.only is None else "this request has nothing that is sensitive"
+    with SqliteReader.open(db) as reader:
+        rows = reader.operations(SubjectForgotten.kind)
+    seqs = [row.seq for row in rows if from_json(row.payload)["subject"] == meant.subject]
+    return f"already forgotten, by event {seqs[-1]:,}" if seqs else "nothing is left to forget"
+
+
 def _expect_discreet(typed: str, *words: str) -> None:
     """Refuse words that would put on record for ever what is to be forgotten."""
     if len(typed) >= _TELLTALE and any(typed.casefold() in one.casefold() for one in words):
@@ -184,9 +204,6 @@ def _is_cleaned(db: Path, *, patience_s: float) -> bool:
 
 
 def _tell(db: Path, done: Collection[Delivered], *, count: int, signed: str) -> None:
-    if not done:
-        answer(f"{db}: nothing is left to forget")
-        return
     answer(f"{db}: {counted(count, 'value is', 'values are')} forgotten")
     facts([("by", plain(signed)), *(("event", plain(_where(one))) for one in done)])
 

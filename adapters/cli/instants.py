@@ -61,6 +61,13 @@ def length_us(text: str) -> int | None:
     return int(match[1]) * _UNITS_US[match[2]] if match else None
 
 
+def written(length_us: int) -> str:
+    """A length of time as `length_us` reads it, in the largest unit that tells it exactly: `30d`, not `720h`."""
+    exact = [(name, unit) for name, unit in _UNITS_US.items() if length_us % unit == 0]
+    name, unit = exact[-1] if exact else ("ms", _UNITS_US["ms"])
+    return f"{length_us // unit}{name}"
+
+
 def iso(at_us: int) -> str:
     """An instant to the millisecond, in UTC; beyond the calendar (who tampers with a log can do that) a number."""
     try:

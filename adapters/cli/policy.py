@@ -54,7 +54,7 @@ def check(ctx: click.Context, file: Path, *, as_json: bool) -> None:
     if as_json:
         answer_json(_as_json(file, loaded, odd, better))
         ctx.exit(FINE)
-    _print(loaded)
+    _print(file, loaded)
     for one in odd:
         note(f"{painted('warning:', 'yellow')} {one}")
     for one in better:
@@ -92,13 +92,14 @@ def _as_json(file: Path, loaded: LoadedPolicy, odd: list[str], better: list[str]
         "advice": better,
         "policy": to_jsonable_python(loaded.policy),
         "provenance": dict(loaded.provenance),
+        **_tables(loaded),
         "policy_hash": loaded.policy.content_hash,
     }
 
 
-def _print(loaded: LoadedPolicy) -> None:
+def _print(file: Path, loaded: LoadedPolicy) -> None:
     """Every setting and where it comes from; of providers what is set."""
-    table(("setting", "value", "from"), list(_rows(loaded)))
+    table(("setting", "value", "from"), [*_rows(loaded), *_rows_of_tables(file, loaded)])
     answer()
 
 
@@ -113,6 +114,22 @@ def _rows(loaded: LoadedPolicy) -> Iterator[list[str]]:
                 yield [key, _shown(getattr(one, name)), loaded.provenance[key]]
         if not any(key.startswith(f"providers.{one.id}.") and not key.endswith(".id") for key in loaded.provenance):
             yield [f"providers.{one.id}", "", DEFAULT]
+
+
+def _rows_of_tables(file: Path, loaded: LoadedPolicy) -> Iterator[list[str]]:
+    """What the file says besides the policy: how people are told, and what is archived."""
+    for name, told in _tables(loaded).items():
+        for key, value in (told or {}).items():
+            if value is not None:
+                yield [f"{name}.{key}", value, str(file)]
+
+
+def _tables(loaded: LoadedPolicy) -> dict[str, dict[str, str | None] | None]:
+    alerts, archive = loaded.alerts.told(), loaded.archive
+    return {
+        "alerts": alerts if any(alerts.values()) else None,
+        "archive": None if archive is None else archive.told(),
+    }
 
 
 def _shown(value: object) -> str:

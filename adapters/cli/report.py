@@ -9,14 +9,18 @@ from typing import Any, Final
 
 import click
 
+from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.instants import Instant, iso
 from understudy.adapters.cli.logs import archive_option, as_json, database
 from understudy.adapters.cli.output import answer, answer_json, note, plain, table
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.stores import SqliteReader
-from understudy.adapters.stores.reports import NEVER_US, PAGE, REPORTS, ask_since
+from understudy.adapters.stores.archive_file import ArchiveUnusable
+from understudy.adapters.stores.reports import NEVER_US, PAGE, REPORTS, Answer, ask_since
 
 _DAY_US: Final = 86_400_000_000
+_NEXT_US: Final = 1_000
+"""A step that an instant as people write it can tell."""
 DAILY: Final = "daily"
 _LINES: Final = 5
 """How many lines of each it has."""
@@ -82,9 +86,8 @@ def report(
         answer(";\n\n".join(statements.values()) + ";")
         _note_archived(db, min(_since(one, since_us) for one in names))
         return
-    with Progress("unpacking the archive") as unpacking:
-        begin_us = min([_since(one, since_us) for one in names if REPORTS[one].looks_back], default=NEVER_US)
-        answers = ask_since(db, list(statements.values()), since_us=begin_us, archive=archive, unpacking=unpacking)
+    begin_us = min([_since(one, since_us) for one in names if REPORTS[one].looks_back], default=NEVER_US)
+    answers = _asked(db, list(statements.values()), since_us=begin_us, archive=archive)
     found = dict(zip(statements, answers, strict=True))
     if as_json:
         answer_json({"log": str(db), **{one: _records(*rows) for one, rows in found.items()}})
@@ -94,6 +97,22 @@ def report(
         _print(found, since_us=None if name != DAILY else _since(DAILY, since_us))
     if not as_json and not any(rows for one, (_, rows) in found.items() if name != DAILY or REPORTS[one].looks_back):
         _note_nothing(db, name, since_us=_since(name, since_us))
+
+
+def _asked(db: Path, sqls: Sequence[str], *, since_us: int, archive: Path | None) -> list[Answer]:
+    """What the statements answer.
+
+    Errors: Refused where that needs archived files that are not at hand: figures of half the calls would be wrong ones.
+    """
+    try:
+        with Progress("unpacking the archive") as unpacking:
+            return ask_since(db, sqls, since_us=since_us, archive=archive, unpacking=unpacking)
+    except ArchiveUnusable as error:
+        with SqliteReader.open(db) as reader:
+            last_us = 0 if reader.archive is None else reader.archive.segments[-1].archived.last_at_us
+        raise Refused(
+            f"{error}; without it: --since {iso(last_us + _NEXT_US)}, for nothing later is archived"
+        ) from error
 
 
 def _note_nothing(db: Path, name: str, *, since_us: int) -> None:

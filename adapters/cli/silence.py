@@ -13,9 +13,10 @@ from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_o
 from understudy.adapters.stores import SqliteReader
 from understudy.engine.commands import LiftSilence, Silence
 from understudy.engine.restore import restore
-from understudy.engine.silencing import not_silenced
+from understudy.engine.silencing import no_such_subject, not_silenced
 from understudy.events.alerts import ALERTS
 from understudy.events.codec import decode
+from understudy.projections.standing import Standing
 
 _LONGEST_US = 366 * 86_400_000_000
 
@@ -68,6 +69,7 @@ def silence(
     what = alert if subject is None else f"{alert} {subject}"
     wish: Silence | LiftSilence
     if for_us is not None:
+        _expect_possible(db, alert, subject)
         wish = Silence(alert=alert, subject=subject, for_ms=for_us // 1_000, actor=actor, reason=reason)
     else:
         _expect_silenced(db, alert, subject)
@@ -83,9 +85,18 @@ def silence(
         say(db, wish, done, lead, more=[])
 
 
-def _expect_silenced(db: Path, alert: str, subject: str | None) -> None:
+def _expect_possible(db: Path, alert: str, subject: str | None) -> None:
+    """Refuse a slip in typing here: an engine that refused it would alert people to what one of them has read."""
+    if subject is not None and (why_not := no_such_subject(_standing(db), alert, subject)) is not None:
+        raise Refused(why_not)
+
+
+def _standing(db: Path) -> Standing:
     with SqliteReader.open(db) as reader:
-        standing = restore(reader).standing
-    why_not = not_silenced(standing, alert, subject, now_us=0)
+        return restore(reader).standing
+
+
+def _expect_silenced(db: Path, alert: str, subject: str | None) -> None:
+    why_not = not_silenced(_standing(db), alert, subject, now_us=0)
     if why_not is not None:
         raise Refused(why_not)

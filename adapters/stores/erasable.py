@@ -50,6 +50,7 @@ _WHOSE: Final = (
     "SELECT token, subject FROM sensitive WHERE typeof(value) = 'text' AND (token = ?1 OR subject = ?1)"
     " AND (?2 IS NULL OR subject = ?2) ORDER BY token, subject LIMIT ?3"
 )
+_EVER: Final = "SELECT 1 FROM sensitive WHERE (token = ?1 OR subject = ?1) AND (?2 IS NULL OR subject = ?2) LIMIT 1"
 _FORGOTTEN: Final = (
     "INSERT INTO meta (name, value) VALUES ('forgotten', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 )
@@ -91,6 +92,11 @@ def kept_of(
     for name in names:
         found.update(dict.fromkeys(connection.execute(_WHOSE, (name, only, most)).fetchall()))
     return list(found)[:most]
+
+
+def ever_kept(connection: sqlite3.Connection, names: Collection[str], *, only: str | None) -> bool:
+    """Whether a value of these tokens and subjects has ever been there, be it forgotten since."""
+    return any(connection.execute(_EVER, (name, only)).fetchone() is not None for name in names)
 
 
 def clean(connection: sqlite3.Connection, *, patience_ms: int) -> bool:

@@ -190,6 +190,10 @@ class SqliteReader(TableReader):
         """The sensitive values that are still there of these tokens and subjects: each by its token and whose it is."""
         return self._ask(lambda: erasable.kept_of(self._connection, names, only=only, most=most))
 
+    def ever_kept(self, names: Collection[str], *, only: str | None) -> bool:
+        """Whether a sensitive value of these tokens and subjects has ever been there, be it forgotten since."""
+        return self._ask(lambda: erasable.ever_kept(self._connection, names, only=only))
+
     def is_clean(self) -> bool:
         """Whether nothing is left in the file, and beside it, of what has been forgotten."""
         return self._ask(lambda: erasable.is_clean(self._connection))

@@ -219,7 +219,10 @@ def test_the_table_of_a_settings_file_says_how_people_are_told(tmp_path: Path) -
         ('[alerts]\nwebhook_url = "http://x"', "has only one of webhook_url and webhook_secret"),
         ('[alerts]\nwebhook_url = "ftp://x"\nwebhook_secret = "S"', "it must be an http or https URL"),
         ('[alerts]\nwebhook_url = "http://x"\nwebhook_secret = "a secret itself"', "the name of the variable"),
-        ('[alerts]\ndaily_at = "24:00"', "alerts: daily_at is '24:00'; it must be a time of day in UTC, like 07:00"),
+        (
+            '[alerts]\ndaily_at = "24:00"',
+            "alerts: daily_at is '24:00'; it must be a time of day in UTC in quotes, like \"07:00\"",
+        ),
         ("[alerts]\ndaily_at = 7", "daily_at is 7"),
         ("alerts = 7", "alerts is 7; it must be a table"),
     ],

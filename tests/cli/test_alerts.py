@@ -95,12 +95,19 @@ async def test_a_silence_that_cannot_be_is_refused(tmp_path: Path) -> None:
     await failing(path, Pager())
     said_no = [
         (("succes_rate", "--for", "1h"), "did you mean 'success_rate'"),
+        (("circuit_open", "alfa", "--for", "1h"), "there is no provider 'alfa'; did you mean 'alpha'?"),
+        (("low_stock", "alfa us:wa", "--for", "1h"), "there is no provider 'alfa'; did you mean 'alpha'?"),
+        (("phantom_stock", "alfa|us|wa", "--for", "1h"), "there is no provider 'alfa'; did you mean 'alpha'?"),
+        (("circuit_open", "nobody", "--for", "1h"), "there is no provider 'nobody'; there are alpha, beta"),
         (("success_rate",), "say either for how long, with --for, or --lift"),
         (("success_rate", "--for", "1h", "--lift"), "say either for how long, with --for, or --lift"),
         (("success_rate", "alpha", "--lift"), "success_rate alpha is not silenced"),
     ]
     for words, why in said_no:
         assert why in await asyncio.to_thread(refused, "silence", path, *words, *WHY)
+    could_be = (("low_stock", "beta us:wa"), ("circuit_open", "beta us any"), ("suspended", "646f2a1c"), ("low_stock",))
+    for words in could_be:
+        await asyncio.to_thread(said, "silence", path, *words, "--for", "1h", *WHY)
 
 
 @pytest.mark.parametrize("kind", sorted(one.kind for one in OF_ALERTS))

@@ -1,6 +1,7 @@
 """`understudy archive`, and the commands that read an archive and its log as one."""
 
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -89,6 +90,23 @@ def test_a_file_that_was_altered_is_found_by_verify_and_doctor(db: Path) -> None
     assert found["broken"] is None
     checks = {one["check"]: one["verdict"] for one in answered("doctor", db, "--full", code=1)["checks"]}
     assert checks["archive"] == "wrong"
+
+
+def test_a_report_without_the_archive_says_since_when_it_needs_none_and_a_doctor_complains_once(
+    db: Path, tmp_path: Path
+) -> None:
+    said("archive", db, "--older-than", "1s", "--to", tmp_path / "put")
+    archive = (tmp_path / "put").rename(tmp_path / "elsewhere")
+    told = refused("report", "hourly", db, *SINCE)
+    assert f"{tmp_path / 'put'}" in told
+    since = re.search(r"without it: --since (\S+), for nothing later is archived", told)
+    assert since is not None
+    assert run("report", "hourly", db, "--since", since[1]).exit_code == 0
+    assert answered("report", "hourly", db, *SINCE, "--archive", str(archive))["hourly"] != []
+    lines = said("doctor", db, *SINCE)
+    assert lines.count("cannot be looked into:") == 1
+    missing = [one for one in answered("doctor", db, *SINCE)["checks"] if "cannot be looked into" in one["says"]]
+    assert f"{len(missing) - 1} more checks cannot be looked into, for the same reason" in lines
 
 
 def test_what_would_be_archived_is_shown_first(db: Path) -> None:

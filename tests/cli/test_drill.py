@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 from cli.command_line import answered, refused, run, said
 from cli.engine_process import running
+from event_samples import EXAMPLES
+from telling import NOON
 
+from understudy.adapters.cli.drill_words import drill_row
+from understudy.adapters.cli.under_drill import alert_found
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.reports import REPORTS, ask
+from understudy.engine.drill_commands import ended
 from understudy.events.desk import CommandRefused
+from understudy.events.drills import DrillEnd, DrillStarted
 from understudy.events.operations import AlertRaised
+from understudy.projections.standing import Standing
+from understudy.replay.drill_report import Held
 from understudy.replay.verify import verify
 
 WHY = ("--reason", "to see", "--actor", "ann")
@@ -26,17 +34,22 @@ def test_a_drill_beside_an_engine_is_held_seen_stopped_told_and_left_out_of_figu
         assert engine.ask("call") == "beta"
         assert engine.ask("pay") == "beta"
         assert f"drill: {drill}, outage of alpha until " in said("status", path)
+        assert_no_symptom(path, drill)
         assert refused("drill", "flap", path, "alpha", "--for", "60s", *WHY).endswith("stop that first")
-        assert "nobody but 'beta' can serve" in refused("drill", "outage", path, "beta", "--for", "60s", *WHY)
+        last = refused("drill", "outage", path, "beta", "--for", "60s", *WHY)
+        assert "nobody but 'beta' can serve" in last
+        assert "say `--even-the-last`" in last
         assert said("drill", "stop", path, drill, "--actor", "ann").startswith(f"{path}: drill {drill} is over")
         assert refused("drill", "stop", path, "--actor", "ann").endswith("no drill is running")
         with SqliteReader.open(path) as reader:  # Who typed it has been told: nobody is paged.
             assert len(reader.operations(CommandRefused.kind)) == 3
             assert "command_refused" not in "".join(row.payload for row in reader.operations(AlertRaised.kind))
         assert engine.ask("call") == "alpha"
+        assert "drills" not in {one["check"] for one in answered("doctor", path)["checks"]}
         engine.freeze()
         late = refused("drill", "outage", path, "alpha", "--for", "60s", "--wait", "200ms", *WHY)
         assert late.startswith("the command has been taken back: ")
+        assert late.endswith("has not taken it within 0.2 s")
         engine.thaw()
         assert engine.ask("call") == "alpha"
         engine.stop()
@@ -45,6 +58,14 @@ def test_a_drill_beside_an_engine_is_held_seen_stopped_told_and_left_out_of_figu
     with SqliteReader.open(path) as reader:
         assert verify(reader).ok
         assert reader.commands_waiting() == 0
+
+
+def assert_no_symptom(path: Path, drill: str) -> None:
+    """The doctor names the drill before all else, and calls nobody ill for it."""
+    first, *others = answered("doctor", path)["checks"]
+    assert (first["check"], first["verdict"]) == ("drills", "advice")
+    assert first["says"].startswith(f"{drill}, outage of alpha, runs until ")
+    assert [one for one in others if one["verdict"] == "advice" and "alpha" in one["says"]] == []
 
 
 def assert_told(path: Path, drill: str) -> None:
@@ -91,3 +112,21 @@ def test_the_plan_of_a_chaos_follows_from_its_seed(short_log: Path) -> None:
 def test_a_log_without_drills_is_told_to_have_none(short_log: Path) -> None:
     assert run("drill", "list", short_log).stderr == "There was no drill.\n"
     assert refused("drill", "report", short_log).startswith("there was no drill")
+
+
+def test_an_alert_that_came_with_a_drill_is_no_advice_and_one_from_before_is() -> None:
+    standing = Standing()
+    drill = next(one for one in EXAMPLES[DrillStarted.kind] if isinstance(one, DrillStarted) and one.provider)
+    began_us, provider = drill.until_us - drill.for_us, str(drill.provider)
+    standing.drills[provider] = drill
+    ages = [(provider, began_us), (f"{provider} us any", began_us + 1), (provider, began_us - 1), ("other", began_us)]
+    found = [alert_found(standing, f"circuit_open|{who}", since_us=since_us) for who, since_us in ages]
+    assert [one.verdict.value for one in found] == ["fine", "fine", "advice", "advice"]
+
+
+@pytest.mark.parametrize(("lasted_us", "told"), [(20_004_000, "20s"), (19_996_000, "20s"), (90_600_000, "1m 31s")])
+def test_a_drill_that_ended_some_milliseconds_late_is_listed_with_its_length(lasted_us: int, told: str) -> None:
+    drill = next(one for one in EXAMPLES[DrillStarted.kind] if isinstance(one, DrillStarted))
+    over = ended(drill, DrillEnd.OVER)
+    held = Held(seq=1, at_us=NOON, started=drill, end_seq=2, ended_us=NOON + lasted_us, ended=over)
+    assert drill_row(held)[4] == told

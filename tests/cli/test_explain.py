@@ -3,13 +3,17 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli.command_line import RESTING, SHORT, answered, on_a_terminal, plans, refused, run, said
 from cli.eventful import KEY
+from event_samples import EXAMPLES
 
 from understudy.adapters.stores import SqliteReader
+from understudy.events.decisions import DecisionMade
+from understudy.replay.decision_table import table
 
 
 def ids(path: Path) -> list[str]:
@@ -23,6 +27,15 @@ def test_the_story_of_a_request_is_told(short_log: Path) -> None:
     text = said("explain", short_log, request)
     assert text.startswith(f"Request {request}\n")
     assert "served by alpha" in text
+
+
+def test_an_average_of_no_timed_call_is_unknown_and_not_nothing() -> None:
+    made = next(one for one in EXAMPLES[DecisionMade.kind] if isinstance(one, DecisionMade) and one.consensus is None)
+    chosen = replace(made.candidates[0], success_bp=0, average_us=0)
+    row = table(replace(made, candidates=(chosen,)), width=100)[1]
+    assert "0.00 % unknown" in " ".join(row.split())
+    timed = replace(chosen, average_us=1_500)
+    assert "1.5 ms" in table(replace(made, candidates=(timed,)), width=100)[1]
 
 
 def test_the_beginning_of_an_id_is_enough_where_no_other_begins_so(short_log: Path) -> None:

@@ -134,8 +134,29 @@ def test_a_second_time_nothing_is_left_and_nothing_is_written(log: Path) -> None
     forget(log, ANN)
     before = answered("doctor", log)["head"]["seq"]
     words = ("forget", log, ANN, "--reason", "again", "--actor", "eve")
-    assert said(*words) == f"{log}: nothing is left to forget\n"
+    assert said(*words) == f"{log}: already forgotten, by event {before:,}\n"
     assert answered("doctor", log)["head"]["seq"] == before
+
+
+def test_a_mistyped_name_is_told_apart_from_one_that_is_forgotten_already(log: Path) -> None:
+    why = ("--reason", "asked to", "--actor", "eve")
+    assert said("forget", log, "custommer-1", *why) == f"{log}: nothing is known of this name\n"
+    assert (forget(log, "custommer-1")["known"], forget(log, "customer-1")["known"]) == (False, True)
+    assert said("forget", log, "customer-1", *why).startswith(f"{log}: already forgotten, by event ")
+    assert said("forget", log, ANN, *why) == f"{log}: nothing is left to forget\n"  # It went with the customer.
+
+
+async def test_while_an_engine_does_not_come_to_it_nothing_is_said_to_be_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    log = SqliteLog(path)
+    alpha = Told("alpha", default={"number": NUMBER})
+    async with Engine(providers=[alpha], log=log, operations=[RENT], watch=False) as engine:
+        await engine.call("rent", body={"mail": ANN})
+        await log.durable(log.head.seq)
+        words = ("forget", path, ANN, "--reason", "asked to", "--wait", "100ms")
+        result = await asyncio.to_thread(run, *words)
+    assert (result.exit_code, result.stdout) == (WAITS, f"{path}: not yet\n")
+    assert "waits in the inbox" in result.stderr
 
 
 def test_what_comes_again_is_kept_again(log: Path) -> None:

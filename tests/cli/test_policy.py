@@ -40,6 +40,46 @@ def test_a_good_policy_is_shown_whole_with_the_origin_of_each_setting(good: Path
     ]
 
 
+def test_what_a_file_says_besides_the_policy_is_shown_too_but_for_a_url_that_may_be_a_secret(good: Path) -> None:
+    assert (answered("policy", "check", good)["alerts"], answered("policy", "check", good)["archive"]) == (None, None)
+    with good.open("a") as file:
+        file.write('[alerts]\nwebhook_url = "https://pager.example/s3cret"\nwebhook_secret = "PAGER"\n')
+        file.write('daily_at = "07:05"\n[archive]\nolder_than = "720h"\nat = "3:00"\n')
+    result = run("policy", "check", good)
+    assert result.exit_code == 0, result.output
+    lines = [
+        line.removesuffix(str(good)).split() for line in result.stdout.splitlines() if "al" in line or "ar" in line
+    ]
+    told = {name: " ".join(value) for name, *value in lines if name.startswith(("alerts.", "archive."))}
+    assert told == {
+        "alerts.webhook_url": "(a URL)",
+        "alerts.webhook_secret": "PAGER",
+        "alerts.daily_at": "07:05",
+        "archive.older_than": "30d",
+        "archive.at": "03:00",
+    }
+    found = answered("policy", "check", good)
+    assert found["archive"] == {"older_than": "30d", "at": "03:00", "to": None}
+    assert found["alerts"] == {"webhook_url": "(a URL)", "webhook_secret": "PAGER", "daily_at": "07:05"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('alert_stock_of = ["us-wa"]', "it must be a list, each country:service, like us:wa"),
+        ("[alerts]\ndaily_at = 07:00:00", 'is 07:00:00; it must be a time of day in UTC in quotes, like "07:00"'),
+        (
+            '[archive]\nolder_than = "30d"\nat = 03:00:00',
+            'is 03:00:00; it must be a time of day in UTC in quotes, like "03:00"',
+        ),
+    ],
+)
+def test_a_setting_of_the_wrong_form_is_told_the_form_that_it_must_have(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    assert told in run("policy", "check", path).stderr
+
+
 def test_amounts_and_fees_are_shown_as_a_file_has_them(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from understudy.events.policy import Policy, ProviderSettings
-from understudy.events.vocabulary import operation_class
+from understudy.events.vocabulary import ServicePriority, operation_class
 
 A, B = ProviderSettings(id="a"), ProviderSettings(id="b", weight=Decimal("0.0000001"), price=Decimal(2))
 
@@ -61,6 +61,16 @@ def test_the_settings_of_a_provider_are_refused_alike() -> None:
         ProviderSettings.model_validate({"id": "a", "prioritty": 1})
     with pytest.raises(ValidationError, match=r"unknown setting max_failuers"):
         Policy(max_failuers=3)  # type: ignore[call-arg]  # As a user would write it.
+
+
+def test_a_tier_may_be_named_by_its_word_in_code_too() -> None:
+    words = Policy.model_validate(
+        {"providers": [{"id": "a", "priority": "backup"}, {"id": "b", "priority": "Emergency"}]}
+    )
+    assert [one.priority for one in words.providers] == [ServicePriority.BACKUP, ServicePriority.EMERGENCY]
+    numbers = Policy.model_validate({"providers": [{"id": "a", "priority": 3}, {"id": "b", "priority": 4}]})
+    assert words.content_hash == numbers.content_hash
+    assert "priority" in refused(providers=[{"id": "a", "priority": "last"}])
 
 
 def test_two_providers_of_one_name_are_refused() -> None:

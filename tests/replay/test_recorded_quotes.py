@@ -25,7 +25,7 @@ FILE = SHARED_DATA / "btc_quotes_2023_03" / "quotes_1min.csv.gz"
 PAIRS = ("BTC/USD", "BTC/USDT", "BTC/USDC")
 MINUTE_US = 60_000_000
 
-pytestmark = pytest.mark.shared_data
+pytestmark = [pytest.mark.shared_data, pytest.mark.long]
 
 
 @cache

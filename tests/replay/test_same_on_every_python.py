@@ -22,7 +22,7 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 CONSTRAINTS = ROOT / "constraints.txt"
 CACHE = ROOT / "build" / "pythons"
 
-pytestmark = [pytest.mark.cross_version, pytest.mark.xdist_group("cross_version")]
+pytestmark = [pytest.mark.cross_version, pytest.mark.long, pytest.mark.xdist_group("cross_version")]
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -224,6 +224,7 @@ def of_recorded_traffic(path: Path, *, lines: int | None = None) -> int:
 
 
 @pytest.mark.shared_data
+@pytest.mark.long
 def test_recorded_traffic_becomes_a_trace(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv.gz"
     assert of_recorded_traffic(path, lines=5_000) == 500
@@ -233,6 +234,7 @@ def test_recorded_traffic_becomes_a_trace(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.shared_data
+@pytest.mark.long
 def test_the_recorded_traffic_becomes_a_trace_of_all_complete_slots(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv.gz"
     assert of_recorded_traffic(path) == 11_433

@@ -303,6 +303,9 @@ def test_a_silence_stops_what_is_being_tried_and_what_was_told_is_ended_all_the_
             await calls(running, 100)
             assert pager.told == ["raised success_rate a", "cleared success_rate a"], "who was told must hear the end"
             assert len(pager.tried) == 2
+        with pytest.raises(InvalidRequest, match="no provider 'aa'; did you mean 'a'"):
+            async with engine(stage, pager, log=stage.logs[0]) as running:
+                running.silence("circuit_open", "aa", for_ms=1, **ANN)
         with pytest.raises(InvalidRequest, match="did you mean 'success_rate'"):
             async with engine(stage, pager, log=stage.logs[0]) as running:
                 running.silence("sucess_rate", for_ms=1, **ANN)
@@ -516,6 +519,8 @@ async def test_the_first_page_of_all_comes_on_a_clock_that_wakes_too_late() -> N
 def test_delivery_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="same name"):
         AlertDelivery(channels=[Pager(), Pager()])
+    with pytest.raises(TypeError, match="object is no alert channel: it needs a name, and `async def deliver"):
+        AlertDelivery(channels=[object()])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="belong together"):
         AlertDelivery(daily_at_min=0)
     with pytest.raises(ValueError, match="from 0 to 1439"):

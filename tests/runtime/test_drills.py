@@ -310,6 +310,8 @@ def test_one_provider_has_one_drill_at_once(stage: Any) -> None:
         with pytest.raises(InvalidRequest, match=f"no drill 'd1' is running; there are {drill}"):
             engine.stop_drill("d1", **WHO)
         engine.stop_drill(drill, **WHO)
+        with pytest.raises(InvalidRequest, match="no drill 'd99' is running, nor is any other"):
+            engine.stop_drill("d99", **WHO)
         with pytest.raises(InvalidRequest, match="no drill is running"):
             engine.stop_drill(**WHO)
 
