@@ -32,7 +32,6 @@ Alert = AlertRaised | AlertCleared
 
 _SOLD_OUT: Final = frozenset({FailureKind.OUT_OF_STOCK, FailureKind.NOT_OFFERED})
 _WHOLE_BP: Final = 10_000
-_DRILL_OVER: Final = "the drill is over"
 
 
 def may_raise(standing: Standing, event: Event) -> bool:
@@ -188,12 +187,16 @@ def _drilled_no_more(standing: Standing, provider: str) -> AlertCleared | None:
         is_closed = lane.circuit(lanes.state, base, lanes.params[index], standing.at_us) == lane.IS_CLOSED
         for alert, over in ((SUCCESS_RATE, is_well), (CIRCUIT_OPEN, is_closed)):
             if over and f"{alert}|{name}" in standing.alerts:
-                return AlertCleared(alert=alert, subject=name, message=_DRILL_OVER)
+                return _over_with_the_drill(alert, name)
     record = standing.providers.get(provider)
     is_free = record is None or record.throttled_until_us <= standing.at_us
     if is_free and f"{LONG_THROTTLE}|{provider}" in standing.alerts:
-        return AlertCleared(alert=LONG_THROTTLE, subject=provider, message=_DRILL_OVER)
+        return _over_with_the_drill(LONG_THROTTLE, provider)
     return None if standing.drills else _shares_drilled_no_more(standing)
+
+
+def _over_with_the_drill(alert: str, subject: str) -> AlertCleared:
+    return AlertCleared(alert=alert, subject=subject, message="the drill is over")
 
 
 def _shares_drilled_no_more(standing: Standing) -> AlertCleared | None:
@@ -203,7 +206,7 @@ def _shares_drilled_no_more(standing: Standing) -> AlertCleared | None:
         alert, _, operation = name.partition("|")
         share = standing.alerting.shares.get(operation)
         if alert == FALLBACK_SHARE and (share is None or share.failed_over * _WHOLE_BP <= mark_bp * share.requests):
-            return AlertCleared(alert=alert, subject=operation, message=_DRILL_OVER)
+            return _over_with_the_drill(alert, operation)
     return None
 
 
