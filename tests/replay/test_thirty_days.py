@@ -50,7 +50,7 @@ def scenario() -> Scenario:
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The log in a file, on which an engine has been started once more; beside it how it was on the twenty-sixth day."""
+    """The log in a file, on which an engine has been started once more; beside it how it was on day 26."""
     path = tmp_path_factory.mktemp("month") / "calls.db"
     memory = MemoryLog(salt=bytes(32))
     played = play(scenario(), log=memory, attend=at_the_desk)
