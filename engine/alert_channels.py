@@ -22,7 +22,8 @@ class Notice:
 
     Shape:  `delivery_id` is the same at every attempt, also after a restart. `seq` is the event that it is about, None
             for trouble of the log itself, which is told before it can be put on record. `details` are there with the
-            page of the day: each of its tables by name, as records.
+            page of the day: each of its tables by name, as records. `drill` is the drill that ran at the provider when
+            an alert was raised that it may have brought about; the message names it, too.
     Units:  `at_us` is when that happened.
     """
 
@@ -36,6 +37,7 @@ class Notice:
     stream: str
     seq: int | None = None
     details: Mapping[str, Any] | None = None
+    drill: str | None = None
 
 
 class AlertChannel(Protocol):
@@ -100,15 +102,16 @@ class AlertDelivery:
         """How long to wait after so many attempts."""
         return min(self.retry_ms << min(attempts - 1, 30), self.retry_cap_ms) * 1000
 
-    def digest_at_us(self, now_us: int, last_day_us: int) -> int | None:
+    def digest_at_us(self, now_us: int, last_day_us: int, *, begun_us: int) -> int | None:
         """When the next page of a day is due: today's, unless it is on record already; None for never.
 
-        `last_day_us` is the midnight of the day that the last one was about, 0 for none: then today's waits for its
-        hour, for nobody wants one at the very first start.
+        `last_day_us` is the midnight of the day that the last one was about, 0 for none: then the first is due at its
+        next hour after `begun_us`, when the engine began, for nobody wants one at the very first start.
         """
         if self.daily_at_min is None:
             return None
+        hour_us = self.daily_at_min * MINUTE_US
         midnight_us = now_us - now_us % DAY_US
-        today_us = midnight_us + self.daily_at_min * MINUTE_US
-        had = last_day_us >= midnight_us or (not last_day_us and now_us > today_us)
-        return today_us + DAY_US if had else today_us
+        had_its_hour_before = not last_day_us and begun_us > midnight_us + hour_us
+        had = last_day_us >= midnight_us or had_its_hour_before
+        return midnight_us + hour_us + (DAY_US if had else 0)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from understudy.engine.stock_alerts import listed_no_more, of_offers, of_ware
-from understudy.events.alerts import CIRCUIT_OPEN, FALLBACK_SHARE, LOW_STOCK, MEASURED, SUCCESS_RATE
+from understudy.events.alerts import CIRCUIT_OPEN, FALLBACK_SHARE, LONG_THROTTLE, LOW_STOCK, MEASURED, SUCCESS_RATE
 from understudy.events.calls import CallAbandoned, CallFact, CallFailed, CallStarted, CallSucceeded
 from understudy.events.decisions import Event
 from understudy.events.drills import DrillEnded
@@ -58,7 +58,7 @@ def due(standing: Standing, event: Event, changed: int) -> Alert | None:
             return _of_failovers(standing, event)
         case OffersListed():
             return next(of_offers(standing, event), None)
-        case DrillEnded(provider=str() as provider) if standing.alerting.measured:
+        case DrillEnded(provider=str() as provider) if standing.alerts:
             return _drilled_no_more(standing, provider)
         case PolicyActivated() if standing.alerting.measured:
             return _pointless(standing)
@@ -189,7 +189,26 @@ def _drilled_no_more(standing: Standing, provider: str) -> AlertCleared | None:
         is_closed = lane.circuit(lanes.state, base, lanes.params[index], standing.at_us) == lane.IS_CLOSED
         for alert, over in ((SUCCESS_RATE, is_well), (CIRCUIT_OPEN, is_closed)):
             if over and f"{alert}|{name}" in standing.alerts:
-                return AlertCleared(alert=alert, subject=name, message="the drill is over")
+                return _over_with_the_drill(alert, name)
+    record = standing.providers.get(provider)
+    is_free = record is None or record.throttled_until_us <= standing.at_us
+    if is_free and f"{LONG_THROTTLE}|{provider}" in standing.alerts:
+        return _over_with_the_drill(LONG_THROTTLE, provider)
+    return None if standing.drills else _shares_drilled_no_more(standing)
+
+
+def _over_with_the_drill(alert: str, subject: str) -> AlertCleared:
+    return AlertCleared(alert=alert, subject=subject, message="the drill is over")
+
+
+def _shares_drilled_no_more(standing: Standing) -> AlertCleared | None:
+    """The last drill is over, and shares are what they were before the first."""
+    mark_bp = _share_bp(standing.policy.alert_fallback_share, Decimal(0))
+    for name in standing.alerts:
+        alert, _, operation = name.partition("|")
+        share = standing.alerting.shares.get(operation)
+        if alert == FALLBACK_SHARE and (share is None or share.failed_over * _WHOLE_BP <= mark_bp * share.requests):
+            return _over_with_the_drill(alert, operation)
     return None
 
 

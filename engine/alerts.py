@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from understudy.engine.request_state import LOOKUP
+from understudy.events.alerts import LONG_THROTTLE
 from understudy.events.calls import CallFailed, CallSucceeded
 from understudy.events.decisions import Event
 from understudy.events.exact import EXACT
@@ -16,8 +17,6 @@ from understudy.projections.unused import LATE_SUCCESS, UNCLAIMED, alert_on, owe
 LOCAL_FAULT = "local_fault"
 MISCONFIGURED = "misconfigured"
 INSUFFICIENT_FUNDS = "insufficient_funds"
-LONG_THROTTLE = "long_throttle"
-"""A provider wants to be left alone for so long that somebody should know: a ban, say."""
 SUSPENDED = "suspended"
 EMERGENCY = "emergency"
 PHANTOM_STOCK = "phantom_stock"
@@ -73,11 +72,13 @@ def of_the_mode(standing: Standing) -> AlertRaised | AlertCleared | None:
 def local_fault_suspected(standing: Standing) -> bool:
     """Whether nearly all providers in use have failed on the network within seconds, so that we suspect ourselves.
 
-    Whoever answers after the failures began speaks for our own connection: then it is the others who are ill.
+    Whoever answers after the failures began speaks for our own connection: then it is the others who are ill. What a
+    drill makes up says nothing of it.
     """
     policy = standing.policy
     since_us = standing.at_us - policy.local_fault_window_ms * 1000
-    in_use = [one for one in standing.providers.values() if max(one.unreachable_us, one.answered_us) >= since_us]
+    records = [standing.undrilled.get(name, one) for name, one in standing.providers.items()]
+    in_use = [one for one in records if max(one.unreachable_us, one.answered_us) >= since_us]
     failing = [one for one in in_use if one.unreachable_us >= since_us and one.answered_us < one.unreachable_us]
     nearly_all = EXACT.multiply(policy.local_fault_share, len(in_use))
     if len(in_use) < policy.local_fault_min_providers or len(failing) < nearly_all:

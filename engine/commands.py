@@ -16,8 +16,9 @@ from understudy.engine.next_step import next_step
 from understudy.engine.preferences import change_preferences, shown
 from understudy.engine.silencing import silencing
 from understudy.engine.steps import Fail, Finish
-from understudy.engine.wish_form import LONGEST
+from understudy.engine.wish_form import LONGEST, first_fault
 from understudy.engine.wish_form import WishForm as _Wish
+from understudy.events.desk import CommandRefused
 from understudy.events.fact import Fact
 from understudy.events.log import Command, SideWrite, TakeCommand
 from understudy.events.operations import (
@@ -143,22 +144,29 @@ _READER: Final[TypeAdapter[Wish]] = TypeAdapter(AnyCommand)
 
 
 def obey(journal: Journal, command: Command) -> Wish | None:
-    """Turn a command into its event; one that makes no sense becomes an alert. Either takes it out of the inbox.
+    """Turn a command into its event; one that makes no sense becomes an alert, or tells whoever waits for it.
 
-    Returns what was wished, so that whoever can may do the rest; None if it made no sense.
+    Either takes it out of the inbox. Returns what was wished, so that whoever can may do the rest; None if it made no
+    sense.
     """
     taken = [TakeCommand(command_id=command.command_id)]
+    wish = None
     try:
         wish = _READER.validate_json(command.body)
         carry_out(journal, wish, side=taken)
     except (ValidationError, InvalidRequest) as error:
-        message = _first_fault(error) if isinstance(error, ValidationError) else str(error)
+        message = first_fault(error) if isinstance(error, ValidationError) else str(error)
         subject = str(command.command_id)
         side: list[SideWrite] = [
             *taken,
             shown(journal.ledger.standing.policy),
         ]  # An UPDATE in SQL has shown already what it wanted.
-        journal.note(AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:LONGEST]), side=side)
+        now_us = journal.now_us()
+        refusal: Fact = AlertRaised(alert=COMMAND_REFUSED, subject=subject, message=message[:LONGEST])
+        if wish is not None and wish.awaited_until_us is not None and now_us < wish.awaited_until_us:
+            told = {"message": message[:LONGEST], "actor": wish.actor}
+            refusal = CommandRefused(command_id=command.command_id, **told)
+        journal.note(refusal, at_us=now_us, side=side)
         return None
     for name in list(journal.ledger.standing.alerts):
         alert, _, subject = name.partition("|")
@@ -203,7 +211,7 @@ def wished(kind: type[W], **fields: Any) -> W:
     try:
         return kind(**fields)
     except ValidationError as error:
-        raise InvalidRequest(_first_fault(error)) from error
+        raise InvalidRequest(first_fault(error)) from error
 
 
 def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
@@ -285,14 +293,3 @@ def expect_probeable(standing: Standing, provider: str, *, now_us: int) -> None:
         raise InvalidRequest(
             f"the circuit of {provider!r} is closed, and it cannot be pinged: there is nothing to probe"
         )
-
-
-def _first_fault(error: ValidationError) -> str:
-    """What is wrong with the first field that is, and where."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return (
-        f"{where}: {first['msg']}, not {first['input']!r}"
-        if where
-        else f"a command that makes no sense: {first['msg']}"
-    )

@@ -94,7 +94,7 @@ class Courier:
         if recorded is None:
             brought = _Brought(0, "its event is not in the log any more")
         elif not attempts:
-            brought = await self._tell(recorded, delivery_id, is_wanted=lambda: self._is_due(seq, one))
+            brought = await self._tell(recorded, delivery_id, one.drill, is_wanted=lambda: self._is_due(seq, one))
         if brought is None or self._left:
             return not self._finishing
         told, (alert, _, subject) = Told(one.told), one.name.partition("|")
@@ -124,12 +124,20 @@ class Courier:
         self._journal.note(failed)
         return True
 
-    async def _tell(self, recorded: Recorded, delivery_id: str, *, is_wanted: Callable[[], bool]) -> _Brought | None:
+    async def _tell(
+        self, recorded: Recorded, delivery_id: str, drill: str | None, *, is_wanted: Callable[[], bool]
+    ) -> _Brought | None:
         try:
             stream = self._journal.log.stream
-            notice = await notice_of(recorded, delivery_id, stream=stream, digest=self._delivery.digest)
+            notice = await notice_of(recorded, delivery_id, stream=stream, digest=self._delivery.digest, drill=drill)
         except UnderstudyError as error:
             return _Brought(1, str(error)[:ERROR_LIMIT])
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            return _Brought(1, "the page of the day was cancelled by itself")
+        except Exception as error:  # noqa: BLE001 - A page that somebody else makes ends no channel; nor does it tell.
+            return _Brought(1, f"{type(error).__name__} from the page of the day")
         return await self._bring(notice, is_wanted=is_wanted)
 
     async def _bring(self, notice: Notice, *, is_wanted: Callable[[], bool]) -> _Brought | None:

@@ -22,11 +22,15 @@ class _Trouble(NamedTuple):
 class LogWatch:
     """Asks a log now and then how it is."""
 
-    def __init__(self, journal: Journal, tell: Callable[[AlertRaised, int], object]) -> None:
-        """`tell` is told of trouble, and since when there is any, as soon as it is noticed."""
+    def __init__(self, journal: Journal, tell: Callable[[AlertRaised, int], bool]) -> None:
+        """`tell` is told of trouble, and since when there is any, as soon as it is noticed.
+
+        It answers whether people have been told: while they are not, because of a silence, it is asked again.
+        """
         self._journal = journal
         self._tell = tell
         self._trouble: _Trouble | None = None
+        self._has_told = False
         self._moved = (0, 0)
 
     def look(self) -> None:
@@ -35,18 +39,26 @@ class LogWatch:
         message = self._what_is_wrong(now_us)
         if message is not None and self._trouble is None:
             self._trouble = _Trouble(now_us, message[:_LONGEST])
-            self._tell(AlertRaised(alert=LOG_TROUBLE, subject="", message=self._trouble.message), now_us)
-        elif message is None and self._trouble is not None:
+            self._has_told = False
+        if message is None and self._trouble is not None:
             trouble = self._trouble
             self._journal.note(AlertRaised(alert=LOG_TROUBLE, subject="", message=trouble.message))
             self._trouble = None
             lasted_s = (now_us - trouble.since_us) / 1_000_000
             message = f"the log can be written again, after {lasted_s:,.1f} s"
             self._journal.note(AlertCleared(alert=LOG_TROUBLE, subject="", message=message))
+        elif self._trouble is not None and not self._has_told:
+            told = AlertRaised(alert=LOG_TROUBLE, subject="", message=self._trouble.message)
+            self._has_told = self._tell(told, self._trouble.since_us)
 
     def has_told(self, event: Event) -> bool:
         """Whether people have been told of an event before it was put on record."""
-        return self._trouble is not None and isinstance(event, AlertRaised) and event.alert == LOG_TROUBLE
+        return (
+            self._trouble is not None
+            and self._has_told
+            and isinstance(event, AlertRaised)
+            and event.alert == LOG_TROUBLE
+        )
 
     def _what_is_wrong(self, now_us: int) -> str | None:
         log = self._journal.log

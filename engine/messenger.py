@@ -19,7 +19,7 @@ from understudy.engine.hooks import end_tasks, made_durable
 from understudy.engine.journal import Journal
 from understudy.engine.log_trouble import LogWatch
 from understudy.engine.news import of_alert
-from understudy.engine.notices import day_of
+from understudy.engine.notices import day_of, naming
 from understudy.events.alerts import AlertChannelsSet, DigestDue, Severity, Told, severity
 from understudy.events.operations import AlertCleared, AlertRaised
 from understudy.events.row import Recorded
@@ -51,6 +51,7 @@ class Messenger:
         self._keeping: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[None]] = set()
         self._watch = LogWatch(journal, self._tell_of_trouble)
+        self._begun_us = journal.now_us()
         journal.notices = self._take
 
     def begin(self) -> None:
@@ -87,7 +88,7 @@ class Messenger:
             tasks = [*self._keeping, *self._telling]
             self._keeping, self._telling = [], set()
             while self._news:
-                _log(self._news.popleft())
+                self._log(self._news.popleft())
             await end_tasks(tasks)
 
     def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
@@ -134,7 +135,7 @@ class Messenger:
             while (alert := overdue(standing, now_us)) is not None:
                 journal.note(alert, at_us=now_us)
             self._release(now_us)
-            digest_us = self._delivery.digest_at_us(now_us, standing.alerting.digest_day_us)
+            digest_us = self._delivery.digest_at_us(now_us, standing.alerting.digest_day_us, begun_us=self._begun_us)
             if digest_us is not None and digest_us <= now_us:
                 day_us = digest_us - digest_us % DAY_US
                 journal.note(DigestDue(day=day_of(day_us), day_us=day_us, since_us=digest_us - DAY_US), at_us=now_us)
@@ -165,13 +166,14 @@ class Messenger:
             if self._journal.hooks is not None and isinstance(recorded.event, AlertRaised):
                 self._journal.hooks.tell(of_alert(recorded.event), recorded)
 
-    def _tell_of_trouble(self, event: AlertRaised, at_us: int) -> None:
-        """The log is in trouble, which cannot be put on record now."""
+    def _tell_of_trouble(self, event: AlertRaised, at_us: int) -> bool:
+        """The log is in trouble, which cannot be put on record now; tells whether people have been told."""
         journal = self._journal
-        if journal.ledger.standing.alerting.silenced_until_us(f"{event.alert}|{event.subject}", at_us):
-            return
+        name = f"{event.alert}|{event.subject}"
+        if journal.ledger.standing.alerting.silenced_until_us(name, journal.now_us()):
+            return False
         recorded = Recorded(journal.log.head.seq, at_us, event)
-        _log(recorded)
+        self._log(recorded)
         if journal.hooks is not None:
             journal.hooks.tell_now(of_alert(event), recorded)
         for one in self._couriers:
@@ -186,6 +188,7 @@ class Messenger:
                 stream=journal.log.stream,
             )
             self._spawn(one.hurry(notice), name=f"alert by {one.name} at once")
+        return True
 
     async def _announce(self) -> None:
         """Log what is durable, in order."""
@@ -193,15 +196,16 @@ class Messenger:
             self._tell.clear()
             while self._news:
                 await made_durable(self._journal.log, self._news[0].seq)
-                _log(self._news.popleft())
+                self._log(self._news.popleft())
             await self._tell.wait()
 
-
-def _log(recorded: Recorded) -> None:
-    match recorded.event:
-        case AlertRaised(alert=alert, subject=subject, message=message):
-            logger.log(_LEVELS[severity(alert)], "%s: %s", f"{alert} {subject}".rstrip(), message)
-        case AlertCleared(alert=alert, subject=subject, message=told):
-            logger.info("%s is over%s", f"{alert} {subject}".rstrip(), f": {told}" if told else "")
-        case _:
-            pass
+    def _log(self, recorded: Recorded) -> None:
+        match recorded.event:
+            case AlertRaised(alert=alert, subject=subject, message=message):
+                drill = self._journal.ledger.standing.alerting.drilled.get(f"{alert}|{subject}")
+                told = naming(drill, message)
+                logger.log(_LEVELS[severity(alert)], "%s: %s", f"{alert} {subject}".rstrip(), told)
+            case AlertCleared(alert=alert, subject=subject, message=told):
+                logger.info("%s is over%s", f"{alert} {subject}".rstrip(), f": {told}" if told else "")
+            case _:
+                pass

@@ -202,7 +202,10 @@ def _again_here(state: LetDown, standing: Standing, now_us: int) -> int | None:
     elif state.kind is FailureKind.RATE_LIMITED:
         if policy.fallback_enabled and not _in_doubt_here(state):
             return None  # Somebody else is asked first; if nobody is left, the request waits for this one's time.
-        until_us = standing.provider(turn.provider).throttled_until_us
+        record = standing.provider(turn.provider)
+        # What has begun there must not wait for a pause that a drill has made up.
+        heard = standing.undrilled.get(turn.provider, record) if progress.accepted.only is not None else record
+        until_us = heard.throttled_until_us
     elif state.kind in RETRIED_HERE:
         veto = _veto_here(standing, progress, turn.provider, now_us)
         passes = veto is None or (veto[0] in eligibility.PASSING and not policy.fallback_enabled)

@@ -12,8 +12,10 @@ from understudy.events.row import Recorded
 MakeDigest = Callable[[int], Awaitable[Digest]]
 
 
-async def notice_of(recorded: Recorded, delivery_id: str, *, stream: str, digest: MakeDigest | None) -> Notice:
-    """The notice of an event that a channel is owed.
+async def notice_of(
+    recorded: Recorded, delivery_id: str, *, stream: str, digest: MakeDigest | None, drill: str | None = None
+) -> Notice:
+    """The notice of an event that a channel is owed; `drill` is what may have brought an alert about.
 
     Errors: UnderstudyError if the page of a day cannot be made.
     """
@@ -23,14 +25,16 @@ async def notice_of(recorded: Recorded, delivery_id: str, *, stream: str, digest
         "at_us": recorded.at_us,
         "stream": stream,
         "seq": recorded.seq,
+        "drill": drill,
     }
     match event:
-        case AlertRaised(alert=alert, subject=subject, message=message):
+        case AlertRaised(alert=alert, subject=subject, message=told):
+            message = naming(drill, told)
             return Notice(
                 told=Told.RAISED, alert=alert, subject=subject, severity=severity(alert), message=message, **shared
             )
         case AlertCleared(alert=alert, subject=subject, message=told):
-            message = told or "it is over"
+            message = naming(drill, told or "it is over")
             return Notice(
                 told=Told.CLEARED, alert=alert, subject=subject, severity=severity(alert), message=message, **shared
             )
@@ -49,6 +53,11 @@ async def notice_of(recorded: Recorded, delivery_id: str, *, stream: str, digest
             )
         case _:
             raise TypeError(f"event {recorded.seq} is no notice")
+
+
+def naming(drill: str | None, message: str) -> str:
+    """What is said of an alert, with the drill that may have brought it about."""
+    return message if drill is None else f"{message} (drill {drill})"
 
 
 def day_of(at_us: int) -> str:

@@ -11,6 +11,8 @@ SUCCESS_RATE: Final = "success_rate"
 CIRCUIT_OPEN: Final = "circuit_open"
 FALLBACK_SHARE: Final = "fallback_share"
 LOW_STOCK: Final = "low_stock"
+LONG_THROTTLE: Final = "long_throttle"
+"""A provider wants to be left alone for so long that somebody should know: a ban, say."""
 LOG_TROUBLE: Final = "log_trouble"
 
 MEASURED: Final = frozenset({SUCCESS_RATE, CIRCUIT_OPEN, FALLBACK_SHARE, LOW_STOCK})
@@ -18,6 +20,9 @@ MEASURED: Final = frozenset({SUCCESS_RATE, CIRCUIT_OPEN, FALLBACK_SHARE, LOW_STO
 
 BY_TIME: Final = frozenset({CIRCUIT_OPEN})
 """Those that no event raises: nothing but time has passed since the one before."""
+
+DRILLED: Final = frozenset({SUCCESS_RATE, CIRCUIT_OPEN, LONG_THROTTLE})
+"""Those about a provider that a drill there may bring about."""
 
 UNRULED: Final = frozenset({"command_refused", LOG_TROUBLE})
 """Those that no rule raises: their cause lies outside of what a log tells."""
@@ -49,7 +54,7 @@ ALERTS: Final[Mapping[str, tuple[Severity, str]]] = {
     "emergency": (Severity.CRITICAL, "nobody above the emergency tier is able to serve"),
     "misconfigured": (Severity.ERROR, "a provider does not accept our key or account"),
     "insufficient_funds": (Severity.ERROR, "our account at a provider lacks funds"),
-    "long_throttle": (Severity.WARNING, "a provider wants to be left alone for five minutes or more"),
+    LONG_THROTTLE: (Severity.WARNING, "a provider wants to be left alone for five minutes or more"),
     "suspended": (Severity.ERROR, "a request may have been executed, and is held"),
     "late_success": (Severity.ERROR, "a provider has executed after all what it was believed not to have"),
     "contradiction": (Severity.ERROR, "an operator says one thing of a request, and its provider another"),

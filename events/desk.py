@@ -1,4 +1,4 @@
-"""What operators put on record beside what they want done: notes on providers, and what was erased for somebody."""
+"""What is put on record beside what operators want done: notes on providers, what was erased, what made no sense."""
 
 from typing import ClassVar
 
@@ -30,3 +30,16 @@ class SubjectForgotten(Fact):
     values: int
     actor: str
     reason: str
+
+
+@record(kw_only=True)
+class CommandRefused(Fact):
+    """A command of the inbox made no sense, and whoever put it there waits for the answer: nobody else is told.
+
+    Shape:  `command_id` is its number in the inbox, `message` says in a sentence why not.
+    """
+
+    kind: ClassVar[str] = "command_refused.v1"
+    command_id: int
+    message: str
+    actor: str

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from understudy.events.alerts import (
+    DRILLED,
     AlertChannelsSet,
     AlertDelivered,
     AlertDeliveryFailed,
@@ -23,7 +24,8 @@ def alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -
     """Something needs a person."""
     name = f"{event.alert}|{event.subject}"
     standing.alerts[name] = recorded.at_us
-    standing.alerting.raised(name, recorded.seq, at_us=recorded.at_us)
+    drill = standing.drills.get(event.subject.partition(" ")[0]) if event.alert in DRILLED else None
+    standing.alerting.raised(name, recorded.seq, at_us=recorded.at_us, drill=None if drill is None else drill.drill)
     standing.leftovers.told(event.subject)
     standing.lanes.kept.clear()
     turn(standing.lanes, recorded)

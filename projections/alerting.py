@@ -1,7 +1,7 @@
 """What is known of alerts beyond that they stand: silences, what each channel is owed, and shares of failovers."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, Self
 
 from understudy.events.alerts import DIGEST, MEASURED, AlertSilenced, DigestDue, Told
@@ -11,10 +11,14 @@ MOST_OWED: Final = 1_000
 
 
 class Owed(NamedTuple):
-    """What a channel has not taken yet: what is told, and of which alert (`alert|subject`)."""
+    """What a channel has not taken yet: what is told, and of which alert (`alert|subject`).
+
+    `drill` is the drill that ran at its provider when it was raised, where a drill may bring such an alert about.
+    """
 
     told: str
     name: str
+    drill: str | None = None
 
 
 @dataclass(slots=True)
@@ -48,6 +52,8 @@ class Alerting:
     """How many alerts stand that hold a figure against a mark."""
     seqs: dict[str, int] = field(default_factory=dict)
     """The event that raised each alert that stands."""
+    drilled: dict[str, str] = field(default_factory=dict)
+    """Alerts that stand and were raised while a drill ran that may bring them about, with its id."""
     silences: dict[str, AlertSilenced] = field(default_factory=dict)
     muted: dict[str, int] = field(default_factory=dict)
     """Alerts that stand and were raised in silence, with the event that raised each."""
@@ -59,6 +65,17 @@ class Alerting:
     """The first instant of the day whose page was due last; 0 if there was none."""
     shares: dict[str, FailoverShare] = field(default_factory=dict)
     """By operation how its latest requests were served."""
+    shares_before: dict[str, FailoverShare] | None = None
+    """The same as it was when the first of the drills that run began."""
+
+    def drills_begin(self) -> None:
+        """A drill begins, and none ran: what requests fail over for from here on may be made up."""
+        self.shares_before = {operation: replace(share) for operation, share in self.shares.items()}
+
+    def drills_are_over(self) -> None:
+        """The last drill is over: requests that were served meanwhile count in no share."""
+        if self.shares_before is not None:
+            self.shares, self.shares_before = self.shares_before, None
 
     def share(self, operation: str) -> FailoverShare:
         """How the latest requests of an operation were served; made if it is new."""
@@ -69,17 +86,19 @@ class Alerting:
         found = (self.silences.get(name), self.silences.get(name.partition("|")[0]))
         return max((one.until_us for one in found if one is not None and one.until_us > at_us), default=0)
 
-    def raised(self, name: str, seq: int, *, at_us: int) -> None:
-        """An alert has been raised."""
+    def raised(self, name: str, seq: int, *, at_us: int, drill: str | None = None) -> None:
+        """An alert has been raised, maybe by what a drill makes up."""
+        if drill is not None:
+            self.drilled[name] = drill
         self.measured += name.partition("|")[0] in MEASURED and name not in self.seqs
         self.seqs[name] = seq
         if self.silenced_until_us(name, at_us):
             self.muted[name] = seq
-        self._owe(seq, Owed(Told.RAISED, name))
+        self._owe(seq, Owed(Told.RAISED, name, drill))
 
     def cleared(self, name: str, seq: int, *, at_us: int) -> None:
         """It is over. Who has not been told of it in its silence need not be told that."""
-        raised = self.seqs.pop(name, None)
+        raised, drill = self.seqs.pop(name, None), self.drilled.pop(name, None)
         silent = bool(self.silenced_until_us(name, at_us))
         self.hushed = silent and name in self.muted
         self.muted.pop(name, None)
@@ -90,10 +109,11 @@ class Alerting:
             if silent and raised in owed:
                 del owed[raised]
             else:
-                _add(owed, seq, Owed(Told.CLEARED, name))
+                _add(owed, seq, Owed(Told.CLEARED, name, drill))
 
     def silence(self, event: AlertSilenced, *, at_us: int) -> None:
         """Nobody is to hear of it; what was over before anybody heard of it is owed no more."""
+        self.muted = {name: seq for name, seq in self.muted.items() if self.silenced_until_us(name, at_us)}
         self.silences = {key: one for key, one in self.silences.items() if one.until_us > at_us}
         key = silence_key(event.alert, event.subject)
         self.silences[key] = event
@@ -113,7 +133,8 @@ class Alerting:
 
     def tell_by(self, channels: Iterable[str]) -> None:
         """There are other channels: a new one is owed what stands."""
-        standing = {seq: Owed(Told.RAISED, name) for name, seq in sorted(self.seqs.items(), key=lambda one: one[1])}
+        in_order = sorted(self.seqs.items(), key=lambda one: one[1])
+        standing = {seq: Owed(Told.RAISED, name, self.drilled.get(name)) for name, seq in in_order}
         self.owed = {one: self.owed[one] if one in self.owed else dict(standing) for one in channels}
 
     def digest(self, event: DigestDue, seq: int) -> None:
@@ -142,8 +163,8 @@ class Alerting:
             channel: {int(seq): Owed(*one) for seq, one in notices.items()} for channel, notices in told["owed"].items()
         }
         silences = {key: AlertSilenced.of(one) for key, one in told["silences"].items()}
-        shares = {operation: FailoverShare(**share) for operation, share in told["shares"].items()}
-        return cls(**{**told, "owed": owed, "silences": silences, "shares": shares})
+        shares, before = (told[name] and _shares(told[name]) for name in ("shares", "shares_before"))
+        return cls(**{**told, "owed": owed, "silences": silences, "shares": shares, "shares_before": before})
 
     def _owe(self, seq: int, one: Owed) -> None:
         for owed in self.owed.values():
@@ -153,6 +174,10 @@ class Alerting:
 def silence_key(alert: str, subject: str | None) -> str:
     """The name that a silence goes by."""
     return alert if subject is None else f"{alert}|{subject}"
+
+
+def _shares(told: Mapping[str, Any]) -> dict[str, FailoverShare]:
+    return {operation: FailoverShare(**share) for operation, share in told.items()}
 
 
 def _add(owed: dict[int, Owed], seq: int, one: Owed) -> None:

@@ -32,6 +32,8 @@ def drill_started(standing: "Standing", recorded: Recorded, event: DrillStarted)
         standing.courses[event.drill] = event
         return
     turn(standing.lanes, recorded)
+    if not standing.drills:
+        standing.alerting.drills_begin()
     standing.drills[event.provider] = event
     record = standing.provider(event.provider)
     slow_start = None if record.slow_start is None else replace(record.slow_start)
@@ -45,6 +47,8 @@ def drill_ended(standing: "Standing", recorded: Recorded, event: DrillEnded) -> 
         return
     turn(standing.lanes, recorded)
     standing.drills.pop(event.provider, None)
+    if not standing.drills:
+        standing.alerting.drills_are_over()
     aside, record = standing.undrilled.pop(event.provider, None), standing.provider(event.provider)
     if aside is not None:
         for name in _HEALTH:

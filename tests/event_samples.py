@@ -19,7 +19,7 @@ from understudy.events.alerts import (
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import KINDS
 from understudy.events.decisions import Candidate, DecisionMade
-from understudy.events.desk import NoteAdded, SubjectForgotten
+from understudy.events.desk import CommandRefused, NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillSkipped, DrillStarted
 from understudy.events.fact import Fact
 from understudy.events.operations import (
@@ -516,6 +516,7 @@ def _rental_examples(chosen: Candidate) -> list[Fact]:
         SyncRequested(provider="alpha", **_OPERATOR),
         NoteAdded(provider="alpha", text="throttles on Mondays ☎", actor="ann"),
         SubjectForgotten(subject="5e" * 16, values=3, **_OPERATOR),
+        CommandRefused(command_id=7, message="no drill is running", actor="ann"),
         RequestAccepted(operation="rent", effect=Effect.READ, subject="5e" * 16, **accepted),
         OffersListed(provider="alpha", offers=offers),
         *_drills(),

@@ -5,7 +5,7 @@ from pathlib import Path
 from understudy.adapters.alerts.daily_page import DailyPage
 from understudy.adapters.alerts.webhook import Webhook
 from understudy.adapters.config_alerts import AlertSettings
-from understudy.adapters.providers.credentials import Credentials, EnvironmentCredentials
+from understudy.adapters.providers.credentials import Credentials, EnvironmentCredentials, NotSet
 from understudy.engine.alert_channels import AlertDelivery
 
 
@@ -16,16 +16,27 @@ def alert_delivery(
 
     Secrets are read from the variables of the environment that the settings name, unless `credentials` keep them.
     Errors: ValueError for a URL that is none, and for a page of the day without `db`; LookupError for a secret that is
-            not there.
+            not there, which it names.
     """
     keeper = credentials or EnvironmentCredentials(*settings.variables)
     channels = []
     if settings.webhook_url is not None and settings.webhook_secret is not None:
         named = settings.webhook_url.startswith("$")
-        url = keeper.secret(settings.webhook_url[1:]) if named else settings.webhook_url
+        url = _secret(keeper, "webhook_url", settings.webhook_url[1:]) if named else settings.webhook_url
+        _secret(keeper, "webhook_secret", settings.webhook_secret)
         channels.append(Webhook(url, secret=settings.webhook_secret, credentials=keeper))
     if settings.daily_at_min is None:
         return AlertDelivery(channels=channels)
     if db is None:
         raise ValueError("daily_at asks for the page of the day: say in which file the log is (db=...)")
     return AlertDelivery(channels=channels, daily_at_min=settings.daily_at_min, digest=DailyPage(Path(db)))
+
+
+def _secret(keeper: Credentials, setting: str, name: str) -> str:
+    """The secret that a setting names. Errors: NotSet, naming both."""
+    try:
+        return keeper.secret(name)
+    except NotSet as error:
+        raise NotSet(f"alerts: {setting}: {name} {error}") from None
+    except LookupError:
+        raise NotSet(f"alerts: {setting}: there is no secret {name}") from None

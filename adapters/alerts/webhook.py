@@ -106,6 +106,8 @@ def body_of(notice: Notice) -> bytes:
         "stream": notice.stream,
         "seq": notice.seq,
     }
+    if notice.drill is not None:
+        told["drill"] = notice.drill
     if notice.details is not None:
         told["details"] = notice.details
     return to_json(told)

@@ -1,6 +1,7 @@
 """How a command reaches the log: through its inbox, which a running engine obeys; if none runs, we do it ourselves."""
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,7 +34,7 @@ from understudy.engine.desk import Forget, Note
 from understudy.engine.drill_commands import NO_ENGINE, StartDrill, StopDrill
 from understudy.events.alerts import AlertSilenced, SilenceLifted
 from understudy.events.codec import decode
-from understudy.events.desk import NoteAdded, SubjectForgotten
+from understudy.events.desk import CommandRefused, NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnded, DrillStarted
 from understudy.events.errors import LogInUse, UnderstudyError
 from understudy.events.fact import Fact
@@ -120,7 +121,7 @@ def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
         raise Refused(f"{db}: {NO_ENGINE}")
     held = hold_back()
     try:
-        number = _put(db, wish.model_dump_json(), held, patience_s=min(max(patience_s, LEAST_S), MOST_S))
+        number = _put(db, _awaited(wish, patience_s), held, patience_s=min(max(patience_s, LEAST_S), MOST_S))
         alone = not isinstance(wish, OF_A_RUNNING_ENGINE)
         owner = _obeyed_by(db, number, held, patience_s=patience_s, alone=alone)
     finally:
@@ -132,6 +133,12 @@ def deliver(db: Path, wish: Wish, *, patience_s: float) -> Delivered | Waiting:
         return owner
     with SqliteReader.open(db) as reader:
         return Delivered(number=number, row=_what_became_of(reader, wish, number=number, after=after), owner=owner)
+
+
+def _awaited(wish: Wish, patience_s: float) -> str:
+    """A wish for the inbox, of somebody who waits for the answer."""
+    until_us = time.time_ns() // 1000 + round(patience_s * 1_000_000)
+    return json.dumps({**wish.model_dump(mode="json"), "awaited_until_us": until_us})
 
 
 def _put(db: Path, body: str, held: Held, *, patience_s: float) -> int:
@@ -194,8 +201,12 @@ def _until_taken(db: Path, number: int, *, patience_s: float, alone: bool) -> st
 def _what_became_of(reader: SqliteReader, wish: Wish, *, number: int, after: int) -> Row:
     """The event of a command that has been taken.
 
-    Errors: Refused if it became an alert, with the reason.
+    Errors: Refused if it made no sense, with the reason.
     """
+    for row in reader.operations(CommandRefused.kind):
+        refusal = decode(row) if row.seq > after else None
+        if isinstance(refusal, CommandRefused) and refusal.command_id == number:
+            raise Refused(f"the command was refused: {plain(refusal.message)}")
     for row in reader.operations(AlertRaised.kind):
         alert = decode(row) if row.seq > after else None
         if isinstance(alert, AlertRaised) and (alert.alert, alert.subject) == (COMMAND_REFUSED, str(number)):

@@ -8,7 +8,7 @@ from understudy.adapters.cli.instants import iso
 from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
 from understudy.events.codec import decode
 from understudy.events.counted import counted
-from understudy.events.desk import NoteAdded, SubjectForgotten
+from understudy.events.desk import CommandRefused, NoteAdded, SubjectForgotten
 from understudy.events.drills import DrillEnded, DrillSkipped, DrillStarted
 from understudy.events.errors import UnreadableEvent
 from understudy.events.operations import (
@@ -52,7 +52,7 @@ def told(row: Row) -> str:
             return _wished(event)
         case DrillStarted() | DrillEnded() | DrillSkipped():
             return _of_a_drill(event)
-        case NoteAdded() | SubjectForgotten() | SegmentArchived():
+        case NoteAdded() | SubjectForgotten() | SegmentArchived() | CommandRefused():
             return _at_the_desk(event)
         case OffersListed():
             return f"{event.provider} lists {counted(sum(map(len, event.offers.values())), 'offer')}"
@@ -115,7 +115,7 @@ def _wished(event: PreferencesChanged | OverrideSet | OverrideCleared | ProbeReq
             return f"{event.actor} wants the lists of {event.provider or 'all providers'} at once: {event.reason}"
 
 
-def _at_the_desk(event: NoteAdded | SubjectForgotten | SegmentArchived) -> str:
+def _at_the_desk(event: NoteAdded | SubjectForgotten | SegmentArchived | CommandRefused) -> str:
     """What has been put on record that no decision reads."""
     match event:
         case NoteAdded():
@@ -123,6 +123,8 @@ def _at_the_desk(event: NoteAdded | SubjectForgotten | SegmentArchived) -> str:
         case SubjectForgotten():
             values = counted(event.values, "sensitive value")
             return f"{event.actor} has {values} of «{event.subject[:6]}» forgotten: {event.reason}"
+        case CommandRefused():
+            return f"a command of {event.actor} is refused, who is told: {event.message}"
         case SegmentArchived():
             what = f"events {event.first_seq:,} to {event.last_seq:,} are archived in {event.file}"
             return f"{what}, by {event.actor}: {event.reason}"

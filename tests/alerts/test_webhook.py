@@ -204,8 +204,11 @@ def test_the_table_of_a_settings_file_says_how_people_are_told(tmp_path: Path) -
     assert made.daily_at_min == 425
     with pytest.raises(ValueError, match="in which file the log is"):
         alert_delivery(found, credentials=kept)
-    with pytest.raises(LookupError):
+    with pytest.raises(LookupError, match="alerts: webhook_url: ALERT_URL is not set: there is no such variable"):
         alert_delivery(found, db=tmp_path / "calls.db")
+    unset = GivenCredentials({"ALERT_URL": "https://pager.example/t/1234"})
+    with pytest.raises(LookupError, match="alerts: webhook_secret: there is no secret ALERT_SECRET"):
+        alert_delivery(found, db=tmp_path / "calls.db", credentials=unset)
     assert alert_delivery(settings(tmp_path, "max_failures = 5")).channels == []
 
 

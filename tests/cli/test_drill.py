@@ -14,7 +14,9 @@ from understudy.adapters.cli.under_drill import alert_found
 from understudy.adapters.stores import SqliteReader
 from understudy.adapters.stores.reports import REPORTS, ask
 from understudy.engine.drill_commands import ended
+from understudy.events.desk import CommandRefused
 from understudy.events.drills import DrillEnd, DrillStarted
+from understudy.events.operations import AlertRaised
 from understudy.projections.standing import Standing
 from understudy.replay.drill_report import Held
 from understudy.replay.verify import verify
@@ -38,6 +40,10 @@ def test_a_drill_beside_an_engine_is_held_seen_stopped_told_and_left_out_of_figu
         assert "nobody but 'beta' can serve" in last
         assert "say `--even-the-last`" in last
         assert said("drill", "stop", path, drill, "--actor", "ann").startswith(f"{path}: drill {drill} is over")
+        assert refused("drill", "stop", path, "--actor", "ann").endswith("no drill is running")
+        with SqliteReader.open(path) as reader:  # Who typed it has been told: nobody is paged.
+            assert len(reader.operations(CommandRefused.kind)) == 3
+            assert "command_refused" not in "".join(row.payload for row in reader.operations(AlertRaised.kind))
         assert engine.ask("call") == "alpha"
         assert "drills" not in {one["check"] for one in answered("doctor", path)["checks"]}
         engine.freeze()

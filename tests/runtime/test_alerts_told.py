@@ -1,20 +1,25 @@
 """How people are told of alerts while an engine runs: logging, signals, channels; silences, restarts, dead channels."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hearing import Ear
+from moving_clock import MovingClock
 from providers_for_tests import Told as TellingProvider
 from runtime.conftest import Stage
 
 from understudy.adapters import MemoryLog
 from understudy.adapters.alerts import AlertDelivery, Digest, NotDelivered, Notice
-from understudy.engine import Engine, InvalidRequest, Policy, Strategy, Transient
+from understudy.adapters.alerts.webhook import body_of
+from understudy.engine import Engine, InvalidRequest, Policy, RequestError, Strategy, Transient
+from understudy.engine.alert_channels import DAY_US, MINUTE_US
 from understudy.events.alerts import AlertDelivered, AlertDeliveryFailed, AlertSilenced, DigestDue
 from understudy.events.codec import decode
 from understudy.events.errors import LogUnavailable
@@ -359,6 +364,78 @@ def test_a_page_that_cannot_be_made_is_told_on_record(stage: Stage) -> None:
     assert pager.got == []
 
 
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()], ids=["fails", "is cancelled"])
+def test_a_page_with_a_bug_ends_no_channel(stage: Stage, error: BaseException) -> None:
+    pager = Pager()
+
+    async def page(_: int) -> Digest:
+        raise error
+
+    async def act() -> None:
+        async with engine(stage, pager, failures=4, daily_at_min=1, digest=page, watch=False) as running:
+            await asyncio.sleep(100)
+            await calls(running, 4)
+
+    stage.play(act)
+    (failed,) = facts(stage.logs[0], AlertDeliveryFailed)
+    assert failed.told == "digest"
+    assert "a bug" not in failed.error
+    assert pager.told == ["raised success_rate a"]
+
+
+def test_who_heard_of_it_between_two_silences_hears_of_its_end(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="understudy.alerts")
+    pager = Pager()
+
+    async def act() -> None:
+        async with engine(stage, pager) as running:
+            running.silence("success_rate", for_ms=5_000, **ANN)
+            await calls(running, 4)
+            assert pager.told == []
+            await asyncio.sleep(10)
+            assert pager.told == ["raised success_rate a"]
+            running.silence("success_rate", for_ms=60_000, **ANN)
+            await calls(running, 60)
+            assert not running.standing.alerts
+
+    stage.play(act)
+    assert [one.levelname for one in caplog.records if one.name == "understudy.alerts"] == ["ERROR", "INFO"]
+    assert pager.told == ["raised success_rate a", "cleared success_rate a"]
+
+
+def test_an_alert_that_a_drill_may_have_brought_about_names_it(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    pager, log = Pager(), MemoryLog()
+
+    async def act() -> None:
+        async with engine(stage, pager, log=log, failures=0) as running:
+            drill = running.drill("outage", "a", for_ms=60_000, **ANN)
+            await calls(running, 5)
+            assert f"(drill {drill})" in caplog.text
+            running.stop_drill(**ANN)
+            await asyncio.sleep(1)
+            assert [(one.told, one.drill) for one in pager.got] == [("raised", drill), ("cleared", drill)]
+            assert f"(drill {drill})" in pager.got[0].message
+            assert json.loads(body_of(pager.got[0]))["drill"] == drill
+
+    stage.play(act)
+
+
+def test_an_alert_of_a_provider_in_no_drill_names_none(stage: Stage) -> None:
+    pager = Pager()
+
+    async def act() -> None:
+        async with engine(stage, pager) as running:
+            running.drill("outage", "b", for_ms=60_000, **ANN)
+            for _ in range(4):
+                with suppress(RequestError):
+                    await running.call("x")
+            await asyncio.sleep(1)
+
+    stage.play(act)
+    assert [one.drill for one in pager.got if one.subject == "a"] == [None]
+    assert all("drill" not in json.loads(body_of(one)) for one in pager.got if one.subject == "a")
+
+
 def test_nothing_can_be_lifted_that_is_not_silenced(stage: Stage) -> None:
     async def act() -> None:
         async with engine(stage, Pager()) as running:
@@ -418,6 +495,25 @@ def test_the_first_page_of_all_waits_for_its_hour(stage: Stage) -> None:
             assert pager.got == []
 
     stage.play(act)
+
+
+async def test_the_first_page_of_all_comes_on_a_clock_that_wakes_too_late() -> None:
+    arrived, clock = asyncio.Event(), MovingClock()
+    pager = Pager(acts=[arrived.set])
+    hour_us = (clock.now_us() // MINUTE_US + 2) * MINUTE_US
+
+    async def page(_: int) -> Digest:
+        return Digest(text="all is well")
+
+    delivery = AlertDelivery(channels=[pager], daily_at_min=hour_us % DAY_US // MINUTE_US, digest=page)
+    running = Engine(providers=[TellingProvider("a")], log=MemoryLog(), system=clock, watch=False, alerts=delivery)
+    async with running, asyncio.timeout(20):
+        running.silence("circuit_open", for_ms=1, **ANN)
+        await asyncio.sleep(0)
+        clock.start_after(hour_us + 3_000)  # No timer ever wakes at the very microsecond.
+        running.silence("circuit_open", for_ms=1, **ANN)
+        await arrived.wait()
+    assert [one.told for one in pager.got] == ["digest"]
 
 
 def test_delivery_that_cannot_be_is_refused() -> None:

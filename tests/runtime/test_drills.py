@@ -21,6 +21,7 @@ from understudy.engine import (
     InvalidRequest,
     Policy,
     ProviderSettings,
+    RateLimited,
     ServicePriority,
     Strategy,
 )
@@ -250,6 +251,22 @@ def test_a_pause_that_a_drill_makes_up_does_not_hold_back_what_has_begun(stage: 
         assert stage.now_s == since_s
 
     played(stage, alpha, beta, act=act, strategy="in_order")
+
+
+def test_a_bound_request_that_may_not_fail_over_waits_its_own_pause_and_not_the_drills(stage: Any) -> None:
+    alpha = Told("alpha", [RateLimited("slow down", retry_after_ms=1_000), {}])
+
+    async def act(engine: Engine) -> float:
+        throttle: Any = {"for_ms": MINUTE_MS, "retry_after_ms": 50_000, "even_the_last": True}
+        engine.drill("throttle", "alpha", **throttle, **WHO)
+        with suppress(AllProvidersFailed):
+            await engine.call("rent", deadline_ms=100)
+        began = asyncio.get_running_loop().time()
+        await engine.call("cancel", only="alpha", effect="idempotent")
+        return asyncio.get_running_loop().time() - began
+
+    policy: Any = {"strategy": "in_order", "deadline_ms": 2 * MINUTE_MS, "fallback_enabled": False}
+    assert 1 <= played(stage, alpha, Told("beta"), act=act, **policy) < 5
 
 
 def test_the_last_one_is_not_taken_unless_that_is_wanted(stage: Any) -> None:

@@ -76,3 +76,23 @@ async def test_it_is_told_at_once_and_recorded_later_and_told_no_second_time(
     assert isinstance(raised, AlertRaised)
     assert says in raised.message
     assert first.delivery_id == pager.got[0].delivery_id
+
+
+async def test_trouble_that_outlasts_its_silence_is_told_when_that_is_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, clock, pager = tmp_path / "calls.db", MovingClock(), Pager()
+    log = SqliteLog(path, busy_timeout_ms=1)
+    async with Engine(providers=[Told("a")], log=log, system=clock, alerts=AlertDelivery(channels=[pager])) as engine:
+        engine.silence("log_trouble", for_ms=10_000, actor="ann", reason="they migrate")
+        silent_until_us = clock.now_us() + 10_000_000
+        with closing(sqlite3.connect(path, isolation_level=None)) as stranger:
+            await until(lambda: log.pending == 0, clock, passing_s=0)
+            stranger.execute("BEGIN IMMEDIATE")
+            await engine.call("x")
+            await until(lambda: pager.got, clock)
+            assert clock.now_us() >= silent_until_us > pager.got[0].at_us
+            stranger.execute("ROLLBACK")
+        await until(lambda: len(pager.got) == 2, clock)
+    assert [one.told for one in pager.got] == ["raised", "cleared"]
+    assert [one.levelname for one in caplog.records if one.name == "understudy.alerts"] == ["CRITICAL"]

@@ -21,6 +21,7 @@ from understudy.engine import (
     Strategy,
     Transient,
 )
+from understudy.replay.verify import verify
 
 ONE_FAILURE_OPENS = Policy(strategy=Strategy.IN_ORDER, retry_attempts=0, max_failures=1)
 TWO_FAILURES_OPEN = ONE_FAILURE_OPENS.model_copy(update={"max_failures": 2})
@@ -110,6 +111,23 @@ def test_a_command_that_makes_no_sense_is_an_alert_until_the_next_that_does(stag
             messages = [json.loads(row.payload)["message"] for row in reader.operations("alert_raised.v1")]
         assert messages[0].startswith("a command that makes no sense: Input tag 'dance' found using 'command' does not")
         assert messages[1] == "provider 'z' is unknown; known: a"
+
+    stage.play(act)
+
+
+def test_a_refusal_is_an_alert_only_if_nobody_waits_for_it(stage: Any) -> None:
+    async def act() -> None:
+        log = stage.file()
+        async with stage.engine(Told("a"), log=log) as engine:
+            now_us = engine.standing.at_us
+            waiting = wish(log, "clear_override", provider="z", awaited_until_us=now_us + 1_000_000)
+            gone = wish(log, "clear_override", provider="y", awaited_until_us=now_us)
+            await asyncio.sleep(0.9)
+            assert list(engine.standing.alerts) == [f"command_refused|{gone}"]
+        with log.reader() as reader:
+            (told,) = [json.loads(row.payload) for row in reader.operations("command_refused.v1")]
+            assert (told["command_id"], told["actor"]) == (waiting, "ann")
+            assert verify(reader).ok
 
     stage.play(act)
 
