@@ -115,10 +115,13 @@ def test_the_alerts_tell_the_incidents_on_their_days_and_none_stands_in_the_end(
 
 
 def test_reports_tell_who_failed_with_what_and_what_it_cost(month: Path) -> None:
-    failures = {(one["provider"], one["error_message"]): one["occurrences"] for one in rows(month, "failures")}
-    assert failures["numberhall", "numberhall refuses the connection"] > 200  # Its lists, a whole day long.
-    assert {one for one, message in failures if message == "none left"} == {"sms-activate"}
-    assert {one for one, message in failures if message == "the network is down"} == {
+    failures = {
+        (one["provider"], one["error_message"], one["request_type"]): one["occurrences"]
+        for one in rows(month, "failures")
+    }
+    assert failures["numberhall", "numberhall refuses the connection", "sync"] > 200  # Asked for a whole day long.
+    assert {one for one, message, _ in failures if message == "none left"} == {"sms-activate"}
+    assert {one for one, message, _ in failures if message == "the network is down"} == {
         "sms-activate", "numberhall", "simdesk",
     }  # fmt: skip
     failovers = {(one["from_provider"], one["reason"]) for one in rows(month, "failovers")}
