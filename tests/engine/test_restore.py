@@ -207,6 +207,9 @@ class Watched:
             self.read += 1
             yield row
 
+    def row(self, seq: int) -> Row | None:
+        return next(iter(self.rows(after=seq - 1, through=seq)), None)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._book, name)
 
