@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from understudy.engine import drill_commands, drill_load
-from understudy.engine.chaos import plan
+from understudy.engine.chaos import Planned, plan
 from understudy.engine.drill_commands import StartDrill, ended
 from understudy.engine.drills import running
 from understudy.engine.errors import InvalidRequest
@@ -86,18 +86,32 @@ async def _go_by_plan(runner: "Runner", chaos: DrillStarted) -> None:
         await journal.system.sleep_until(since_us + planned.at_ms * 1000)
         if chaos.drill not in standing.courses:
             return
-        _start(runner, _part(planned._asdict(), chaos), seed=planned.seed, part_of=chaos.drill)
+        now_us = journal.now_us()
+        _end_parts(journal, chaos, now_us)
+        # Whoever begins late ends when he was to end all the same: else he would overlap with the next.
+        left_ms = planned.at_ms + planned.for_ms + (since_us - now_us) // 1000
+        if left_ms > 0:
+            part = _part(planned._replace(for_ms=min(planned.for_ms, left_ms)), chaos)
+            _start(runner, part, now_us=now_us, seed=planned.seed, part_of=chaos.drill)
 
 
-def _part(planned: dict[str, object], chaos: DrillStarted) -> StartDrill:
-    del planned["at_ms"]
-    return StartDrill.model_validate({**planned, "actor": chaos.actor, "reason": chaos.reason})
+def _end_parts(journal: "Journal", chaos: DrillStarted, now_us: int) -> None:
+    """End the parts whose time is over, whether or not anybody has seen to it yet: the next begins in their place."""
+    for one in running(journal.ledger.standing):
+        if one.part_of == chaos.drill and one.until_us <= now_us:
+            journal.note(ended(one, DrillEnd.OVER), at_us=now_us)
 
 
-def _start(runner: "Runner", wish: StartDrill, *, seed: int, **more: object) -> str | None:
+def _part(planned: Planned, chaos: DrillStarted) -> StartDrill:
+    told = planned._asdict()
+    del told["at_ms"]
+    return StartDrill.model_validate({**told, "actor": chaos.actor, "reason": chaos.reason})
+
+
+def _start(runner: "Runner", wish: StartDrill, *, now_us: int, seed: int, **more: object) -> str | None:
     """Hold a drill, if that is possible; else why it is not."""
     journal = runner.journal
-    now_us, standing = journal.now_us(), journal.ledger.standing
+    standing = journal.ledger.standing
     try:
         drill_commands.expect_possible(standing, wish)
     except InvalidRequest as error:
@@ -128,6 +142,6 @@ def _hold(runner: "Runner", line: str, due_us: int) -> None:
     wish = StartDrill(
         form=told.form, provider=told.provider, for_ms=told.for_ms, actor=SCHEDULE, reason=f"as scheduled: {line}"
     )
-    why_not = _start(runner, wish, seed=journal.system.draw(), line=line, due_us=due_us)
+    why_not = _start(runner, wish, now_us=journal.now_us(), seed=journal.system.draw(), line=line, due_us=due_us)
     if why_not is not None:
         _skip(journal, line, due_us, why_not)

@@ -26,11 +26,10 @@ from understudy.engine import (
     Strategy,
 )
 from understudy.engine.drill_commands import StartDrill
-from understudy.events.calls import CallAbandoned, CallFailed, CallStarted, CallSucceeded
+from understudy.events.calls import CallFailed, CallStarted, CallSucceeded
 from understudy.events.drill_schedule import scheduled
 from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillSkipped, DrillStarted
 from understudy.events.operations import AlertRaised
-from understudy.events.requests import RequestCompleted
 from understudy.events.vocabulary import FailureKind, Mode
 from understudy.projections import lane_step as lane
 
@@ -418,24 +417,3 @@ def test_a_drill_that_was_due_while_no_engine_ran_is_skipped_on_record(stage: An
     (skipped,) = events(log, DrillSkipped)
     assert (skipped.line, skipped.reason) == (LINE, "no engine was running when it was due")
     assert events(log, DrillStarted) == []
-
-
-def test_a_chaos_goes_by_its_plan_and_never_beyond_its_limit(stage: Any) -> None:
-    async def act(engine: Engine) -> str:
-        chaos = engine.drill("chaos", for_ms=10 * MINUTE_MS, seed=5, at_once=1, **WHO)
-        for _ in range(250):
-            assert len(engine.standing.drills) <= 1
-            await ask(engine)
-            await asyncio.sleep(1)
-        engine.stop_drill(chaos, **WHO)
-        assert not engine.standing.drills
-        assert not engine.standing.courses
-        await asyncio.sleep(300)
-        return chaos
-
-    chaos = played(stage, Told("alpha"), Told("beta"), Told("gamma"), act=act)
-    parts = [one for one in events(stage.logs[0], DrillStarted) if one.form is not DrillForm.CHAOS]
-    assert len(parts) > 3
-    assert {one.part_of for one in parts} == {chaos}
-    assert len(events(stage.logs[0], RequestCompleted)) == 250
-    assert not events(stage.logs[0], CallAbandoned)
