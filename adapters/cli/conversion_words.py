@@ -19,6 +19,7 @@ from understudy.adapters.conversion.converter import MultiServiceConverter
 from understudy.adapters.conversion.files import USUAL_FILE
 from understudy.adapters.conversion.settings import SettingsError
 from understudy.adapters.stores import MemoryLog, SqliteLog
+from understudy.engine.alert_channels import AlertDelivery
 from understudy.engine.errors import InvalidRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,7 +72,7 @@ def wanted_arguments(function: F) -> F:
 
 def opened(config: Path | None, log_file: Path | None) -> MultiServiceConverter:
     """A converter as the settings say, not started yet; it is told where they come from. Without a file, the log is
-    kept in memory only, and nobody is pinged.
+    kept in memory only, and nobody is pinged, or told of alerts.
 
     Errors: Refused if there are no settings, or such as cannot be used, and for a log that was made up.
     """
@@ -85,7 +86,13 @@ def opened(config: Path | None, log_file: Path | None) -> MultiServiceConverter:
     log = MemoryLog() if log_file is None else SqliteLog(log_file)
     environment = {name: text for name, text in os.environ.items() if name.startswith("UNDERSTUDY_")}
     try:
-        converter = MultiServiceConverter.from_file(path, log=log, environment=environment, watch=log_file is not None)
+        converter = MultiServiceConverter.from_file(
+            path,
+            log=log,
+            environment=environment,
+            watch=log_file is not None,
+            alerts=AlertDelivery() if log_file is None else None,
+        )
     except SettingsError as error:
         where = f'{path} lists under "secrets" which variables of the environment descriptions may use'
         raise Refused(f"{error}\n{where}" if "not among the credentials" in str(error) else str(error)) from error

@@ -6,21 +6,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from understudy.adapters.archive.nightly import NightlyArchive
 from understudy.adapters.conversion import figures
 from understudy.adapters.conversion.checked_service import CheckedService
 from understudy.adapters.conversion.conversion import Conversion, Offer
 from understudy.adapters.conversion.figures import Stats
-from understudy.adapters.conversion.files import described_services, read_settings
+from understudy.adapters.conversion.files import described_services, read_settings, told_alerts
 from understudy.adapters.conversion.notices import Handler, receiver
 from understudy.adapters.conversion.offers import converted, offers
 from understudy.adapters.conversion.services import arranged
-from understudy.adapters.conversion.settings import settings_from
+from understudy.adapters.conversion.settings import ConverterSettings, settings_from
 from understudy.adapters.conversion.wish import Amount, inquiry, wish
 from understudy.adapters.providers.credentials import Credentials, EnvironmentCredentials
 from understudy.adapters.providers.http_provider import HttpProvider
+from understudy.engine.alert_channels import AlertDelivery
 from understudy.engine.engine import Engine
 from understudy.engine.operation import Operation
-from understudy.engine.ports import System
+from understudy.engine.ports import Chore, System
 from understudy.engine.provider import Provider
 from understudy.engine.system import RealSystem
 from understudy.events.log import EventLog
@@ -43,6 +45,10 @@ def _settle_ms(service: Provider, policy: Policy) -> int:
     return own or policy.timeout_us(service.id) // 1000
 
 
+def _chores(told: ConverterSettings) -> list[Chore]:
+    return [] if told.archive is None else [NightlyArchive(told.archive)]
+
+
 class MultiServiceConverter:
     """Converts coins through one of several services: the best honest quote wins, and nothing is converted twice.
 
@@ -58,6 +64,8 @@ class MultiServiceConverter:
         system: System | None = None,
         watch: bool = True,
         closes: Sequence[HttpProvider] = (),
+        alerts: AlertDelivery | None = None,
+        chores: Sequence[Chore] = (),
         **settings: Any,
     ) -> None:
         """Nothing happens before `start`.
@@ -65,6 +73,7 @@ class MultiServiceConverter:
         `services` are objects with `id`, `call` and `quote`; pairs of one and its settings; or tables such as
         `{"id": "simpleswap", "priority": 1, "weight": 0.3, "service": simpleswap}`. `settings` are those of a file, in
         either spelling. `watch` off: no pings, no inbox, no look at the wall clock. `closes` are closed in the end.
+        `alerts` and `chores` are as of `Engine`.
         Errors: SettingsError with all that is wrong with the settings; TypeError and ValueError for services.
         """
         objects, entries = arranged(services)
@@ -82,6 +91,8 @@ class MultiServiceConverter:
             system=self._system,
             operations=[CONVERT],
             watch=watch,
+            alerts=alerts,
+            chores=[*chores, *_chores(told)],
         )
         self._receivers: dict[tuple[str, Handler], Any] = {}
 
@@ -94,13 +105,15 @@ class MultiServiceConverter:
         credentials: Credentials | None = None,
         services: Sequence[Provider] = (),
         environment: Mapping[str, str] | None = None,
+        alerts: AlertDelivery | None = None,
         **more: Any,
     ) -> Self:
         """A converter as a file has it.
 
-        Services that are given as objects need no `api` there. `credentials` have the secrets that descriptions name;
-        by default they are the variables of the environment that the file's `secrets` lists. `environment` may have
-        variables `UNDERSTUDY_…`, which come before the file. `more` are `system` and `watch`.
+        Services that are given as objects need no `api` there. `credentials` have the secrets that descriptions and
+        the table `alerts` name; by default they are variables of the environment: those that the file's `secrets`
+        lists, and those that `alerts` names. `environment` may have variables `UNDERSTUDY_…`, which come before the
+        file. `alerts` stands in for that table. `more` are `system` and `watch`.
         Errors: SettingsError with all that is wrong, also with descriptions; TypeError and ValueError for services.
         """
         told = read_settings(Path(path), environment=environment)
@@ -114,6 +127,8 @@ class MultiServiceConverter:
             log=log,
             closes=list(made.values()),
             enabled=told.enabled,
+            alerts=told_alerts(told, db=log.file, credentials=credentials) if alerts is None else alerts,
+            chores=_chores(told),
             **{name: getattr(policy, name) for name in policy.model_fields_set - {"providers"}},
             **more,
         )

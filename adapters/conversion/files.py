@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
+from understudy.adapters.alerts.delivery import alert_delivery
 from understudy.adapters.config_faults import Fault, PolicyFileError
 from understudy.adapters.config_files import read_values
 from understudy.adapters.conversion.lines import with_lines
@@ -13,6 +14,7 @@ from understudy.adapters.providers.description_faults import DescriptionError
 from understudy.adapters.providers.http_api import HttpApi
 from understudy.adapters.providers.http_description import QUOTE, TWO_PARTS, ApiDescription
 from understudy.adapters.providers.http_file import load_descriptions
+from understudy.engine.alert_channels import AlertDelivery
 from understudy.events.names import did_you_mean, nearest, snake_case
 
 USUAL_FILE: Final = Path("config/default.json")
@@ -73,6 +75,17 @@ def described_services(
     if faults:
         raise SettingsError(list(dict.fromkeys(faults)))
     return made
+
+
+def told_alerts(settings: ConverterSettings, *, db: str | None, credentials: Credentials | None) -> AlertDelivery:
+    """How people are told as the settings say; `db` is the file of the log, `credentials` may keep the secrets.
+
+    Errors: SettingsError for a secret that is not there, and for a page of the day about a log without a file.
+    """
+    try:
+        return alert_delivery(settings.alerts, db=db, credentials=credentials)
+    except (LookupError, ValueError) as error:
+        raise SettingsError([Fault(source=settings.source, where="", what=str(error))]) from None
 
 
 class _Lacking(LookupError):

@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from understudy.adapters.archive.settings import ArchiveSettings, archive_settings
 from understudy.adapters.config import policy_from, policy_over
+from understudy.adapters.config_alerts import AlertSettings, alert_settings
 from understudy.adapters.config_draft import POLICY, PROVIDER
 from understudy.adapters.config_faults import Fault, PolicyFileError, shown
 from understudy.adapters.conversion.coin_tables import EMERGENCY, by_known_coins
 from understudy.events.names import did_you_mean_setting, setting
 from understudy.events.policy import Policy
 
-OWN: Final = ("enabled", "secrets")
+OWN: Final = ("enabled", "secrets", "alerts", "archive")
 """Off, `enabled` leaves the first service alone. `secrets` are the variables of the environment that descriptions of
-services may name."""
+services may name. `alerts` and `archive` are the tables that an engine's file has, too."""
 API: Final = "api"
 """Of a service: the file that describes it."""
 _USUAL: Final[Mapping[str, object]] = {"strategy": "weighted", "trust_ping": True, "retry_attempts": 0}
@@ -35,12 +37,14 @@ class ConverterSettings:
     """What a converter is told.
 
     Shape:  `policy` has the services as its providers. `apis` names the files that describe services, by their ids.
-            `source` is where all this stands.
+            `source` is where all this stands. `alerts` says how people are told, `archive` what is archived once a day.
     """
 
     policy: Policy
     enabled: bool = True
     secrets: tuple[str, ...] = ()
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    archive: ArchiveSettings | None = None
     apis: Mapping[str, str] = field(default_factory=dict)
     source: str = "settings"
 
@@ -125,13 +129,24 @@ class _Reading:
         return {key: value for key, value in one.items() if key != API}
 
     def _checked(self, key: str, name: str, value: object) -> object:
-        if name == "secrets":
-            if isinstance(value, list | tuple) and all(isinstance(one, str) and one for one in value):
-                return tuple(value)
-            self._refuse(key, f"is {shown(value)}; it must be a list of names of variables of the environment")
-        elif not isinstance(value, bool):
-            self._refuse(key, f"is {shown(value)}; it must be true or false")
+        match name:
+            case "secrets":
+                if isinstance(value, list | tuple) and all(isinstance(one, str) and one for one in value):
+                    return tuple(value)
+                self._refuse(key, f"is {shown(value)}; it must be a list of names of variables of the environment")
+            case "alerts" | "archive":
+                return self._table(name, value)
+            case _ if not isinstance(value, bool):
+                self._refuse(key, f"is {shown(value)}; it must be true or false")
         return value
+
+    def _table(self, name: str, value: object) -> object:
+        """A table that is read as in an engine's file."""
+        try:
+            return (alert_settings if name == "alerts" else archive_settings)(value, source=self._source)
+        except PolicyFileError as error:
+            self.faults += error.faults
+            return None
 
     def _refuse(self, key: str, what: str) -> None:
         self.faults.append(Fault(source=self._source, where=key, what=what))

@@ -1,5 +1,6 @@
 """A converter from a file: described services over HTTP, objects beside them, and everything closed in the end."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -8,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from conversion.exchanges import ETH_TO_BTC, three
 from exchange_for_tests import Exchange, exchange
 
+from understudy.adapters.archive import NightlyArchive
 from understudy.adapters.conversion import MultiServiceConverter, SettingsError
 from understudy.adapters.providers import GivenCredentials, HttpApi
-from understudy.adapters.stores import MemoryLog
+from understudy.adapters.stores import MemoryLog, SqliteLog
 from understudy.events.vocabulary import Strategy
 
 
@@ -116,3 +120,51 @@ def test_a_description_without_what_a_conversion_needs_is_refused_before_any_ser
     with pytest.raises(SettingsError, match=re.escape(told)):
         MultiServiceConverter.from_file(path, log=MemoryLog())
     assert services.quotes == []
+
+
+async def test_alerts_go_to_the_webhook_that_the_file_names_and_the_archive_has_its_hour(
+    tmp_path: Path, services: Exchange
+) -> None:
+    heard, came = [], asyncio.Event()
+
+    async def receive(request: web.Request) -> web.Response:
+        heard.append(await request.json())
+        came.set()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/pager", receive)
+    async with TestServer(app) as server:
+        told = {"webhookUrl": str(server.make_url("/pager")), "webhookSecret": "PAGER", "dailyAt": "07:00"}
+        services.services["alpha"].down = True
+        last = [api(name, priority="EMERGENCY") for name in ("beta", "gamma")]
+        entries = [api("alpha", maxFailures=1), *last]
+        path = laid_out(tmp_path, services, entries, alerts=told, archive={"olderThan": "30d", "at": "04:30"})
+        log, keys = SqliteLog(tmp_path / "calls.db"), GivenCredentials({"PAGER": "secret of ours"})
+        async with MultiServiceConverter.from_file(path, log=log, credentials=keys) as converter:
+            assert [type(one) for one in converter.engine._chores] == [NightlyArchive]
+            await converter.convert(**ETH_TO_BTC, amount="1.5")
+            async with asyncio.timeout(10):
+                await came.wait()
+    assert (heard[0]["alert"], heard[0]["told"]) == ("emergency", "raised")
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        (
+            {"alerts": {"webhookUrl": "$PAGER", "webhookSecret": "KEY"}},
+            "pool.json: alerts: webhook_url: PAGER is not set: there is no such variable in the environment",
+        ),
+        ({"alerts": {"webhookUrl": "https://pager.example"}}, "alerts has only one of webhook_url and webhook_secret"),
+        ({"alerts": {"dailyAt": "07:00"}}, "pool.json: daily_at asks for the page of the day: say in which"),
+        ({"archive": {"olderThen": "30d"}}, "archive: older_then is unknown; did you mean 'older_than'?"),
+        ({"alerts": 5}, "pool.json: line 1: alerts is 5; it must be a table"),
+    ],
+)
+def test_what_is_wrong_with_alerts_and_archive_is_told_like_the_rest(
+    tmp_path: Path, services: Exchange, tables: dict[str, Any], told: str
+) -> None:
+    path = laid_out(tmp_path, services, [api("alpha")], **tables)
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        MultiServiceConverter.from_file(path, log=MemoryLog())

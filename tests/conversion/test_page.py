@@ -65,5 +65,14 @@ def test_every_setting_of_the_documents_is_on_the_page() -> None:
     named = set(re.findall(r"`([A-Za-z]+)`", "\n".join(line.split("|")[1] for line in table.splitlines()[2:])))
     assert named == {
         *("enabled", "parallelQueries", "maxParallelRequests", "requestTimeout", "loadBalancing", "autoFailover"),
-        *("alwaysUseBestRate", "maxRateDifference", "maxServiceFailures", "serviceRecoveryTime", "secrets", "services"),
+        *(
+            "alwaysUseBestRate",
+            "maxRateDifference",
+            "maxServiceFailures",
+            "serviceRecoveryTime",
+            "secrets",
+            "services",
+            "alerts",
+            "archive",
+        ),
     }
