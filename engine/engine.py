@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from blinker import Namespace
 
-from understudy.engine import acceptance, background, commands, drilling, resuming, room, running
+from understudy.engine import acceptance, background, chores, commands, drilling, resuming, room, running
 from understudy.engine.alert_channels import AlertDelivery
 from understudy.engine.cut_off import cut_off
 from understudy.engine.effective import effective
@@ -132,8 +132,7 @@ class Engine(Operated):
         running.entered(self)
         if self._watch:
             background.start(runner, self, messenger)
-        for chore in self._chores:
-            runner.spawn(chore.run(self._log, self._system), name=f"chore {type(chore).__name__}")
+        chores.begin(runner, self._chores)
 
     async def stop(self, *, grace_ms: int | None = None) -> None:
         """Let requests end, note what is left, let the log go. Safe to repeat.

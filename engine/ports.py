@@ -1,5 +1,6 @@
 """What the runner needs from outside the rules: time, dice, ids and identity. All of it ends up in events."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from understudy.events.log import EventLog
@@ -42,10 +43,18 @@ class System(Protocol):
 
 
 class Chore(Protocol):
-    """Something that is done beside serving for as long as an engine runs."""
+    """Something that is done beside serving for as long as an engine runs. `name` says what, in a word."""
 
-    async def run(self, log: EventLog, system: System) -> None:
-        """Do it until cancelled, which must pass on promptly. What goes wrong is told by logging, not raised."""
+    @property
+    def name(self) -> str:
+        """Which it is."""
+
+    async def run(self, log: EventLog, system: System, report: Callable[[str | None], None]) -> None:
+        """Do it until cancelled, which must pass on promptly.
+
+        What goes wrong is not raised: `report` is told of it in a sentence, which raises the alert `chore_failed`, and
+        told None as soon as it is well again.
+        """
 
 
 def check_log(log: object) -> None:

@@ -14,6 +14,7 @@ LOW_STOCK: Final = "low_stock"
 LONG_THROTTLE: Final = "long_throttle"
 """A provider wants to be left alone for so long that somebody should know: a ban, say."""
 LOG_TROUBLE: Final = "log_trouble"
+CHORE_FAILED: Final = "chore_failed"
 
 MEASURED: Final = frozenset({SUCCESS_RATE, CIRCUIT_OPEN, FALLBACK_SHARE, LOW_STOCK})
 """Those that hold a figure against a mark. Nothing else that is decided depends on whether they stand."""
@@ -24,7 +25,7 @@ BY_TIME: Final = frozenset({CIRCUIT_OPEN})
 DRILLED: Final = frozenset({SUCCESS_RATE, CIRCUIT_OPEN, LONG_THROTTLE})
 """Those about a provider that a drill there may bring about."""
 
-UNRULED: Final = frozenset({"command_refused", LOG_TROUBLE})
+UNRULED: Final = frozenset({"command_refused", LOG_TROUBLE, CHORE_FAILED})
 """Those that no rule raises: their cause lies outside of what a log tells."""
 
 
@@ -50,6 +51,7 @@ ALERTS: Final[Mapping[str, tuple[Severity, str]]] = {
     FALLBACK_SHARE: (Severity.WARNING, "too many requests are served by another provider than the first"),
     LOW_STOCK: (Severity.WARNING, "a provider has little left of something"),
     LOG_TROUBLE: (Severity.CRITICAL, "the log cannot be written, or lags behind"),
+    CHORE_FAILED: (Severity.ERROR, "what an engine is to do beside serving, such as archiving, has failed"),
     "local_fault": (Severity.CRITICAL, "nearly all providers fail on the network at once"),
     "emergency": (Severity.CRITICAL, "nobody above the emergency tier is able to serve"),
     "misconfigured": (Severity.ERROR, "a provider does not accept our key or account"),

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,27 +25,29 @@ _NICER: Final = 10
 class NightlyArchive:
     """A chore of an engine: archives what is old, every day at the same time.
 
-    What goes wrong is told by the logger `understudy.archive`: at the start where that can be known, else when it does.
-    The engine goes on, and it is tried again the next day.
+    What goes wrong raises the alert `chore_failed`: at the start where that can be known, else when it does. The engine
+    goes on, and it is tried again the next day.
     """
+
+    name = "archive"
 
     def __init__(self, settings: ArchiveSettings) -> None:
         self._settings = settings
 
-    async def run(self, log: EventLog, system: System) -> None:
+    async def run(self, log: EventLog, system: System, report: Callable[[str | None], None]) -> None:
         """Archive day by day, until cancelled."""
         if log.file is None:
-            logger.error("nothing will be archived: the log is in memory")
+            report("nothing will be archived: the log is in memory")
             return
         path = Path(log.file)
         if (trouble := self._trouble(path)) is not None:
-            logger.error("%s will not be archived at its time: %s", path, trouble)
+            report(f"{path} will not be archived at its time: {trouble}")
         while True:
             await system.sleep_until(self._settings.next_us(system.now_us()))
-            await self.archive_once(path)
+            report(await self.archive_once(path))
 
-    async def archive_once(self, path: Path) -> None:
-        """Archive what is old now. Cancelled, it ends the process, which loses nothing."""
+    async def archive_once(self, path: Path) -> str | None:
+        """Archive what is old now; tells what went wrong. Cancelled, it ends the process, which loses nothing."""
         to = () if self._settings.to is None else ("--to", str(self._settings.to))
         words = (str(path), "--older-than", f"{self._settings.older_than_ms}ms", *to, "--json")
         by = ("--actor", "engine", "--reason", "retention, as configured")
@@ -53,8 +56,7 @@ class NightlyArchive:
                 *_COMMAND, *words, *by, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
             )
         except OSError as error:
-            logger.error("%s has not been archived: %s; it is tried again tomorrow", path, error)  # noqa: TRY400 - Said.
-            return
+            return f"{path} has not been archived: {error}; it is tried again tomorrow"
         try:
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, process.pid, _NICER)
@@ -65,12 +67,10 @@ class NightlyArchive:
                 await process.wait()
         if process.returncode:
             said = complaint.decode(errors="replace").strip().removeprefix("Error: ")
-            logger.error("%s has not been archived, or not all of it: %s; it is tried again tomorrow", path, said)
-        else:
-            found = json.loads(told)
-            logger.info(
-                "%s events of %s are archived, up to event %s", found["events"], path, found["archived_through"]
-            )
+            return f"{path} has not been archived, or not all of it: {said}; it is tried again tomorrow"
+        found = json.loads(told)
+        logger.info("%s events of %s are archived, up to event %s", found["events"], path, found["archived_through"])
+        return None
 
     def _trouble(self, path: Path) -> str | None:
         """What can be known to go wrong before it is time; None if nothing can."""

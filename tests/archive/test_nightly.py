@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from archive.stretches import Original, in_the_database
+from conversions_for_tests import events
 from providers_for_tests import Told
 
 from understudy.adapters.archive import ArchiveSettings, NightlyArchive
@@ -13,6 +15,8 @@ from understudy.adapters.config import load_policy
 from understudy.adapters.config_faults import PolicyFileError
 from understudy.adapters.stores import MemoryLog, SqliteLog
 from understudy.engine import Engine
+from understudy.events.operations import AlertCleared, AlertRaised
+from understudy.replay.verify import verify
 from understudy.replay.virtual_system import START_US
 
 pytestmark = pytest.mark.xdist_group("archive")
@@ -63,19 +67,53 @@ def test_its_time_comes_once_a_day() -> None:
     assert settings.next_us(first - 1) == first
 
 
-async def test_an_engine_with_trouble_ahead_says_so_and_serves(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_engine_with_trouble_ahead_raises_an_alert_and_serves(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.touch()
     chores = [NightlyArchive(ArchiveSettings(older_than_ms=1, to=in_the_way / "archive"))]
+    told = []
     for log in (SqliteLog(tmp_path / "calls.db"), MemoryLog()):
         async with Engine(providers=[Told("alpha")], log=log, chores=chores) as engine:
             assert (await engine.call("rent")).provider == "alpha"
             await asyncio.sleep(0)
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
-    assert "no file can be put in" in caplog.messages[0]
-    assert caplog.messages[1] == "nothing will be archived: the log is in memory"
+            assert list(engine.standing.alerts) == ["chore_failed|archive"]
+        told += [one.message for one in events(log, AlertRaised)]
+    assert "no file can be put in" in told[0]
+    assert told[1] == "nothing will be archived: the log is in memory"
+
+
+class Chore:
+    """Says what a test tells it to."""
+
+    name = "archive"
+
+    def __init__(self, *says: str | None) -> None:
+        self.says = says
+
+    async def run(self, _log: object, _system: object, report: Callable[[str | None], None]) -> None:
+        for one in self.says:
+            report(one)
+            await asyncio.sleep(0)
+
+
+async def alerts_by(chores: list[Chore], log: SqliteLog) -> list[str]:
+    async with Engine(providers=[Told("alpha")], log=log, chores=chores) as engine:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return list(engine.standing.alerts)
+
+
+async def test_the_alert_stands_until_it_is_done_again_or_wanted_no_more(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "calls.db")
+    fails = [Chore("no room", "no room", None, "no room")]
+    assert await alerts_by(fails, log) == ["chore_failed|archive"]
+    assert await alerts_by([Chore()], log) == ["chore_failed|archive"]
+    assert [one.message for one in events(log, AlertRaised)] == ["no room", "no room"]
+    assert [one.message for one in events(log, AlertCleared)] == ["it is done again"]
+    assert await alerts_by([], log) == []
+    assert [one.message for one in events(log, AlertCleared)][1:] == ["nobody wants it done any more"]
+    with log.reader() as reader:
+        assert verify(reader).ok
 
 
 async def test_it_is_done_by_a_process_of_its_own_which_may_be_cut_short(
@@ -96,7 +134,8 @@ async def test_it_is_done_by_a_process_of_its_own_which_may_be_cut_short(
 
 
 @pytest.mark.soak
-async def test_a_failure_is_told_and_no_more(old_log: Path, caplog: pytest.LogCaptureFixture) -> None:
-    await NightlyArchive(ArchiveSettings(older_than_ms=1)).archive_once(old_log.with_name("nothing.db"))
-    assert "it is tried again tomorrow" in caplog.messages[-1]
-    assert "there is no file" in caplog.messages[-1]
+async def test_a_failure_is_told_and_no_more(old_log: Path) -> None:
+    told = await NightlyArchive(ArchiveSettings(older_than_ms=1)).archive_once(old_log.with_name("nothing.db"))
+    assert told is not None
+    assert "it is tried again tomorrow" in told
+    assert "there is no file" in told

@@ -85,7 +85,9 @@ def test_an_engine_starts_without_its_archive_though_an_older_alert_stands_and_t
 class Unready:
     """A chore that cannot even begin."""
 
-    def run(self, log: object, system: object) -> Any:
+    name = "unready"
+
+    def run(self, log: object, system: object, report: object) -> Any:
         raise OSError("no directory for it")
 
 
