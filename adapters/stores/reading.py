@@ -25,6 +25,17 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
+def standing_still(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction in which all that is read is as of its beginning, whatever is written or archived meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
 def leaving_no_trace(path: Path) -> Iterator[None]:
     """Around reading a log: what SQLite has laid beside it for that is taken away, unless anybody else needs it.
 

@@ -233,17 +233,21 @@ def ask_since(
     how far it is with that.
     Errors: NotALog if the file is none, or no engine of this version has written to it yet; LogUnavailable, LogDamaged.
     """
-    with SqliteReader.open(path, archive=archive, unpacking=unpacking) as reader:
-        connection = reader.tables_since(since_us)
-        if not schema.has_read_models(connection):
-            raise NotALog(f"{path} was written by an older Understudy; start an engine on it once, and ask again")
-        try:
-            if missing := view_faults(connection).missing:
-                told = f"{path} lacks {missing[0]}, which somebody has dropped"
-                raise LogUnavailable(f"{told}; start an engine on it once, which lays it anew, and ask again")
-            return [_answer(connection, sql) for sql in sqls]
-        except sqlite3.Error as error:
-            raise unreadable(f"{path} cannot be read", error) from error
+    opened = SqliteReader.open(path, archive=archive, unpacking=unpacking)
+    with opened as reader, reader.tables_since(since_us) as connection:
+        return _answers(connection, sqls, path)
+
+
+def _answers(connection: sqlite3.Connection, sqls: Sequence[str], path: Path) -> list[Answer]:
+    if not schema.has_read_models(connection):
+        raise NotALog(f"{path} was written by an older Understudy; start an engine on it once, and ask again")
+    try:
+        if missing := view_faults(connection).missing:
+            told = f"{path} lacks {missing[0]}, which somebody has dropped"
+            raise LogUnavailable(f"{told}; start an engine on it once, which lays it anew, and ask again")
+        return [_answer(connection, sql) for sql in sqls]
+    except sqlite3.Error as error:
+        raise unreadable(f"{path} cannot be read", error) from error
 
 
 def _answer(connection: sqlite3.Connection, sql: str) -> Answer:

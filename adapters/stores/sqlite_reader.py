@@ -18,7 +18,7 @@ from understudy.adapters.stores.archive import Archive
 from understudy.adapters.stores.event_search import Progress, Wanted, in_silence
 from understudy.adapters.stores.faults import expect_file, unreadable
 from understudy.adapters.stores.joined import joined
-from understudy.adapters.stores.reading import reading
+from understudy.adapters.stores.reading import reading, standing_still
 from understudy.adapters.stores.request_search import RequestsWanted
 from understudy.adapters.stores.table_reader import TableReader
 from understudy.adapters.stores.views import ViewFaults, view_faults
@@ -206,13 +206,16 @@ class SqliteReader(TableReader):
             return ViewFaults((), ())
         return self._ask(lambda: view_faults(self._connection))
 
-    def tables_since(self, since_us: int) -> sqlite3.Connection:
-        """Tables and views with every event of that instant and later, for questions in SQL that change nothing."""
-        self._by_now()
-        if self.archive is None or since_us > self.archive.segments[-1].archived.last_at_us:
-            return self._connection
+    @contextmanager
+    def tables_since(self, since_us: int) -> Iterator[sqlite3.Connection]:
+        """Tables and views with every event of that instant and later, as they are now, for questions in SQL."""
+        with standing_still(self._connection):
+            self._by_now()
+            if self.archive is None or since_us > self.archive.segments[-1].archived.last_at_us:
+                yield self._connection
+                return
         whole = self._whole(self.seq_at(at_us=since_us - 1))
-        return self._connection if whole is None else whole.connection
+        yield self._connection if whole is None else whole.connection
 
     def kept_of(self, names: Collection[str], *, only: str | None, most: int) -> Sequence[tuple[str, str]]:
         """The sensitive values that are still there of these tokens and subjects: each by its token and whose it is."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from understudy.adapters.cli.instants import iso
 from understudy.adapters.cli.standings import ProviderStanding, providers_of
@@ -20,6 +20,8 @@ from understudy.events.policy import Policy
 from understudy.events.requests import RequestFailed
 from understudy.events.vocabulary import SIDE_OPERATIONS, FailureKind
 from understudy.projections.standing import Standing
+
+A = TypeVar("A")
 
 SUCCESS: Final = "success"
 COUNTED: Final = frozenset({"transient", "timed_out", "ambiguous", "invalid_reply"})
@@ -78,36 +80,36 @@ class Case:
         """Those that are not asked."""
         return [one for one in self.providers if one.judged.status is Status.UNAVAILABLE]
 
-    @cached_property
-    def _tables(self) -> sqlite3.Connection:
-        """Everything since the longer window began, be it archived."""
-        return self._reader.tables_since(min(self.since_us, self.trends_us))
+    def _asked(self, question: Callable[[sqlite3.Connection], A]) -> A:
+        """The answer of the tables with everything since the longer window began, be it archived."""
+        with self._reader.tables_since(min(self.since_us, self.trends_us)) as tables:
+            return question(tables)
 
     @cached_property
     def tallies(self) -> Sequence[Tally]:
         """All calls of the longer window."""
         since_us = min(self.since_us, self.trends_us)
-        return symptom_figures.tallies(self._tables, self.names, since_us=since_us, until_us=self.now_us)
+        return self._asked(lambda it: symptom_figures.tallies(it, self.names, since_us=since_us, until_us=self.now_us))
 
     @cached_property
     def failures(self) -> Sequence[Failure]:
         """The latest failures, newest first."""
-        return symptom_figures.failures(self._tables, self.names, since_us=self.since_us)
+        return self._asked(lambda it: symptom_figures.failures(it, self.names, since_us=self.since_us))
 
     @cached_property
     def places(self) -> Sequence[Place]:
         """Which countries and services the latest calls were for."""
-        return symptom_figures.places(self._tables, self.names, since_us=self.since_us)
+        return self._asked(lambda it: symptom_figures.places(it, self.names, since_us=self.since_us))
 
     @cached_property
     def decisions(self) -> Sequence[Mapping[str, Any]]:
         """What the latest decisions said, newest first."""
-        return list(symptom_figures.latest(self._tables, DecisionMade.kind, since_us=self.since_us))
+        return self._asked(lambda it: list(symptom_figures.latest(it, DecisionMade.kind, since_us=self.since_us)))
 
     @cached_property
     def failed(self) -> Sequence[Mapping[str, Any]]:
         """What the latest requests that failed ended with."""
-        return list(symptom_figures.latest(self._tables, RequestFailed.kind, since_us=self.since_us))
+        return self._asked(lambda it: list(symptom_figures.latest(it, RequestFailed.kind, since_us=self.since_us)))
 
     def served(self, provider: str) -> Sequence[Tally]:
         """The calls of a provider that were to serve requests, in the window."""
