@@ -10,6 +10,8 @@ SHORTEST_MS: Final = 5_000
 LONGEST_MS: Final = 60_000
 _PAUSE_MS: Final = 20_000
 """The longest pause between the end of one drill and the beginning of the next in its place."""
+LEAST_MS: Final = SHORTEST_MS + _PAUSE_MS
+"""A chaos shorter than this might be over before its first drill."""
 _SHARES: Final = (25, 50, 75)
 _DELAYS_MS: Final = (500, 1_000, 2_000)
 _PERIODS_MS: Final = (2_000, 5_000, 10_000)

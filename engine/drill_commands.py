@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from understudy.engine.arguments import split
+from understudy.engine.chaos import LEAST_MS
 from understudy.engine.drills import running
 from understudy.engine.errors import InvalidRequest
 from understudy.engine.journal import Journal
@@ -147,10 +148,7 @@ def expect_possible(standing: Standing, wish: StartDrill) -> None:
     Errors: InvalidRequest.
     """
     policy = standing.policy
-    if wish.for_ms > policy.drill_max_ms:
-        raise InvalidRequest(
-            f"a drill lasts at most {policy.drill_max_ms:,} ms (`drill_max_ms`), not {wish.for_ms:,} ms"
-        )
+    expect_length(policy, wish.form, for_ms=wish.for_ms)
     for course in standing.courses.values():
         if course.form is wish.form:
             raise InvalidRequest(f"{course.drill} is running already, {_told(course)}: stop that first")
@@ -165,6 +163,19 @@ def expect_possible(standing: Standing, wish: StartDrill) -> None:
         raise InvalidRequest(
             f"nobody but {wish.provider!r} can serve now, so that requests would be lost; if that is wanted,"
             " say `--even-the-last` (`even_the_last=True`)"
+        )
+
+
+def expect_length(policy: Policy, form: DrillForm, *, for_ms: int) -> None:
+    """Refuse a drill that is too long, or a chaos too short to hold anything.
+
+    Errors: InvalidRequest.
+    """
+    if for_ms > policy.drill_max_ms:
+        raise InvalidRequest(f"a drill lasts at most {policy.drill_max_ms:,} ms (`drill_max_ms`), not {for_ms:,} ms")
+    if form is DrillForm.CHAOS and for_ms < LEAST_MS:
+        raise InvalidRequest(
+            f"a chaos lasts at least {LEAST_MS:,} ms, not {for_ms:,} ms: it might hold no drill at all"
         )
 
 

@@ -19,12 +19,14 @@ from understudy.adapters.cli.drill_wishes import (
     share_,
 )
 from understudy.adapters.cli.drill_words import print_plan
+from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.instants import Length
 from understudy.adapters.cli.logs import as_json, database, policy_in_force
 from understudy.adapters.cli.wishes import Words, say, say_json, wish_options
 from understudy.adapters.stores import SqliteReader
 from understudy.engine.chaos import plan
-from understudy.engine.drill_commands import SEEDS, StopDrill
+from understudy.engine.drill_commands import SEEDS, StopDrill, expect_length
+from understudy.engine.errors import InvalidRequest
 from understudy.events.codec import decode
 from understudy.events.drills import DrillEnded, DrillForm
 
@@ -152,9 +154,14 @@ def chaos(
     if dry_run:
         if seed is None:
             raise click.UsageError("a plan follows from its seed: name one with --seed")
+        for_ms = for_us // 1000
         with SqliteReader.open(db) as reader:
-            providers = list(policy_in_force(reader).by_id)
-        found = plan(seed, providers, for_ms=for_us // 1000, at_once=at_once)
+            policy = policy_in_force(reader)
+        try:
+            expect_length(policy, DrillForm.CHAOS, for_ms=for_ms)
+        except InvalidRequest as error:
+            raise Refused(str(error)) from error
+        found = plan(seed, list(policy.by_id), for_ms=for_ms, at_once=at_once)
         print_plan(db, found, as_json=more["as_json"])
         return
     if reason is None:

@@ -107,6 +107,8 @@ def test_the_plan_of_a_chaos_follows_from_its_seed(short_log: Path) -> None:
     first, same, other = [json.loads(one.stdout)["plan"] for one in plans]
     assert first == same != other
     assert refused("drill", "chaos", short_log, "--for", "10m", "--dry-run").startswith("a plan follows from its seed")
+    for length, says in (("20s", "a chaos lasts at least 25,000 ms"), ("2h", "a drill lasts at most 3,600,000 ms")):
+        assert says in refused("drill", "chaos", short_log, "--for", length, "--seed", "7", "--dry-run")
 
 
 def test_a_log_without_drills_is_told_to_have_none(short_log: Path) -> None:

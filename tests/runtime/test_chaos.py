@@ -10,7 +10,7 @@ from providers_for_tests import Told
 
 from understudy.adapters import MemoryLog
 from understudy.engine import Engine, Policy, Strategy
-from understudy.engine.chaos import plan
+from understudy.engine.chaos import LEAST_MS, plan
 from understudy.events.calls import CallAbandoned
 from understudy.events.codec import decode
 from understudy.events.drills import DrillEnd, DrillEnded, DrillForm, DrillStarted
@@ -96,3 +96,9 @@ def test_an_engine_that_oversleeps_never_holds_more_parts_at_once_than_wanted(se
     assert all(any(0 <= end_us - part.until_us < 1000 for end_us in ends_us) for part in parts)
     over = [one for one in events(log, DrillEnded) if one.cause is DrillEnd.OVER]
     assert len(over) == len(parts) + 1
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[:1]])
+def test_the_shortest_chaos_holds_a_drill_whatever_its_seed(names: tuple[str, ...]) -> None:
+    lengths = {len(plan(seed, names, for_ms=LEAST_MS, at_once=1)) for seed in range(2_000)}
+    assert min(lengths) == 1

@@ -287,6 +287,7 @@ def test_the_last_one_is_not_taken_unless_that_is_wanted(stage: Any) -> None:
         ({"for_ms": 3_600_001}, r"a drill lasts at most 3,600,000 ms \(`drill_max_ms`\)"),
         ({"provider": None}, "outage needs a provider"),
         ({"form": "chaos"}, "chaos concerns no one provider"),
+        ({"form": "chaos", "provider": None, "for_ms": 24_999}, "a chaos lasts at least 25,000 ms, not 24,999 ms"),
         ({"form": "load", "provider": None}, "load needs an operation"),
         ({"share": "0.001"}, "two decimals"),
         ({"form": "quake"}, "form: Input should be"),
