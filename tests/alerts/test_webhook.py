@@ -151,7 +151,7 @@ async def test_an_engine_posts_again_until_it_is_taken_and_stops_at_once_beside_
 
     heard.answers = [503, 200, hang]
     log = SqliteLog(tmp_path / "calls.db")
-    alerts = AlertDelivery(channels=[webhook(server)], retry_ms=10)
+    alerts = AlertDelivery(channels=[webhook(server)], retry_ms=10, attempt_ms=300_000)
     providers = [Told("a", [Transient("down")]), Told("b")]
     async with Engine(providers=providers, log=log, policy=BAD, alerts=alerts) as engine:
         await engine.call("x")
@@ -161,7 +161,7 @@ async def test_an_engine_posts_again_until_it_is_taken_and_stops_at_once_beside_
         await _until(lambda: len(heard.heard) == 3)
         began_s = asyncio.get_running_loop().time()
         await engine.stop()
-        assert asyncio.get_running_loop().time() - began_s < 8
+        assert asyncio.get_running_loop().time() - began_s < 60  # Not as long as an attempt may take.
     gone.set()
     ids = [headers["X-Understudy-Delivery"] for headers, _ in heard.heard]
     assert ids[0] == ids[1] != ids[2]
@@ -174,7 +174,7 @@ async def test_an_engine_posts_again_until_it_is_taken_and_stops_at_once_beside_
 
 
 async def _until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - What is waited for happens in another program, as it were.
             await asyncio.sleep(0.005)
 
