@@ -107,8 +107,6 @@ def _open(standing: Standing, at_us: int) -> Iterator[tuple[int, int]]:
         base = lanes.base(index)
         if key[1] not in CIRCUITS or not state[base + lane.OPENED_US] or key[0] not in known:
             continue
-        if len(key) != _words(standing.policy, key):
-            continue  # Of another `lane_by`: no call falls into it any more, and nothing would clear its alert.
         if lane.circuit(state, base, lanes.params[index], at_us) != lane.IS_CLOSED:
             yield index, state[base + lane.OPEN_SINCE_US]
 
@@ -229,15 +227,20 @@ def _of_failovers(standing: Standing, event: RequestCompleted) -> Alert | None:
 
 
 def _pointless(standing: Standing) -> AlertCleared | None:
-    """An alert that nothing can clear under a new policy: its rule is off, or its provider gone."""
+    """An alert that nothing can clear under a new policy: its rule is off, its provider or its lane's record gone."""
     policy, on = standing.policy, rules_on(standing.policy)
-    lanes = {lane_name(key) for key in standing.lanes.keys if len(key) == _words(policy, key)}
+    lanes, state = standing.lanes, standing.lanes.state
+    begun = {
+        lane_name(key)
+        for index, key in enumerate(lanes.keys)
+        if not state[lanes.base(index) + lane.COUNT] and state[lanes.base(index) + lane.CLOSED_US] == standing.at_us
+    }
     for name in standing.alerts:
         alert, _, subject = name.partition("|")
         if alert not in MEASURED:
             continue
         gone = alert != FALLBACK_SHARE and subject.partition(" ")[0] not in policy.by_id
-        if alert not in on or gone or (alert in {SUCCESS_RATE, CIRCUIT_OPEN} and subject not in lanes):
+        if alert not in on or gone or (alert in {SUCCESS_RATE, CIRCUIT_OPEN} and subject in begun):
             return AlertCleared(alert=alert, subject=subject, message="the policy asks for it no more")
     return None
 
@@ -251,11 +254,6 @@ def rules_on(policy: Policy) -> frozenset[str]:
         LOW_STOCK: policy.alert_min_stock is not None,
     }
     return frozenset(alert for alert, is_on in on.items() if is_on)
-
-
-def _words(policy: Policy, key: LaneKey) -> int:
-    """How many words the name of such a lane has under a policy."""
-    return 2 + (len(policy.lane_by) if key[1] == "serve" else 0)
 
 
 @lru_cache(maxsize=64)

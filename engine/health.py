@@ -69,15 +69,14 @@ def health(standing: Standing, now_us: int) -> list[ProviderHealth]:
             _viewed(standing, settings, asked._replace(context=context, plain=False))
             for context in _contexts(standing, settings.id)
         ]
-        found.append(max(views, key=lambda one: (_SEVERITY.index(one.status), -one.score)))
+        found.append(max(views, key=lambda one: (_SEVERITY.index(one.status), -one.score, one.success_bp is not None)))
     return found
 
 
 def _contexts(standing: Standing, provider: str) -> list[Mapping[str, str | None]]:
     """The contexts that the provider's serving lanes stand for; an empty one if it has none yet."""
-    names = standing.policy.lane_by
-    lanes = [key for key, _ in standing.lanes.of(provider) if key[1] == "serve" and len(key) == len(names) + 2]
-    return [dict(zip(names, key[2:], strict=True)) for key in lanes] or [{}]
+    keys = [key for key, _ in standing.lanes.of(provider) if standing.is_split_so(key)]
+    return [dict(zip(standing.policy.lane_by, key[2:], strict=True)) for key in keys] or [{}]
 
 
 def _viewed(standing: Standing, settings: ProviderSettings, asked: eligibility.Asking) -> ProviderHealth:

@@ -34,12 +34,14 @@ def tell(standing: Standing, providers: Collection[str] | None) -> str:
 def _facts(standing: Standing, settings: ProviderSettings, place: int) -> Facts:
     """One provider, `place` in configured order.
 
-    Shape:  `lanes` has its serving lanes, an empty record if there is none yet; `quotes` the circuit of its quotes.
+    Shape:  `lanes` has its serving lanes, an empty record if there is none yet, and mere counts of those that the
+            policy splits no more; `quotes` the circuit of its quotes.
             `pinged_us` is when a ping last succeeded, None if it cannot be pinged. `unfunded_until_us` and
             `throttled_until_us` are when requests may go there again, as far as funds and its own word go.
     """
     lanes, record = standing.lanes, standing.providers[settings.id]
     serving = [index for key, index in lanes.of(settings.id) if key[1] == "serve"]
+    judged = [index for index in serving if standing.is_split_so(lanes.keys[index])]
     quoting, pings = lanes.find((settings.id, "quote")), lanes.find((settings.id, "ping"))
     told: Facts = {
         "provider": settings.id,
@@ -52,9 +54,9 @@ def _facts(standing: Standing, settings: ProviderSettings, place: int) -> Facts:
         "misconfigured": record.misconfigured_us > 0,
         "unfunded_until_us": record.unfunded_us and record.unfunded_us + standing.policy.recovery_time_ms * 1000,
         "throttled_until_us": record.throttled_until_us,
-        "pings_fail": any(pings_fail(standing, settings, index) for index in serving or _NO_LANE),
+        "pings_fail": any(pings_fail(standing, settings, index) for index in judged or _NO_LANE),
         "quotes": _UNTRIED if quoting is None else _circuit(standing, quoting),
-        "lanes": [_lane(standing, index) for index in serving] or [_UNKNOWN],
+        "lanes": [_lane(standing, one) if one in judged else _counts(standing, one) for one in serving] or [_UNKNOWN],
     }
     if record.override is not None:
         told["forced"], told["forced_until_us"] = record.override.state.value, record.override.until_us
@@ -97,17 +99,25 @@ def _lane(standing: Standing, index: int) -> Facts:
     return told
 
 
-_WORDS: Final = {
-    "ended_us": lane.LAST_ENDED_US,
-    "success_us": lane.LAST_SUCCESS_US,
-    "failure_us": lane.LAST_FAILURE_US,
-    "count": lane.COUNT,
-    "timed": lane.TIMED,
+def _counts(standing: Standing, index: int) -> Facts:
+    base = standing.lanes.base(index)
+    return {**_UNKNOWN, **{name: standing.lanes.state[base + word] for name, word in _COUNTS.items()}}
+
+
+_COUNTS: Final = {
     "succeeded": lane.SUCCEEDED,
     "failed": lane.FAILED,
     "throttled": lane.THROTTLED,
     "declined": lane.DECLINED,
     "abandoned": lane.ABANDONED,
     "retried": lane.RETRIED,
+}
+_WORDS: Final = {
+    **_COUNTS,
+    "ended_us": lane.LAST_ENDED_US,
+    "success_us": lane.LAST_SUCCESS_US,
+    "failure_us": lane.LAST_FAILURE_US,
+    "count": lane.COUNT,
+    "timed": lane.TIMED,
 }
 _UNKNOWN: Final[Facts] = {**dict.fromkeys(_WORDS, 0), **_UNTRIED, "stale_us": 0, "recovery_us": 0}

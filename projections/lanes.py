@@ -115,12 +115,25 @@ class Lanes:
             if key[0] == provider:
                 yield key, index
 
-    def adopt(self, policy: Policy) -> None:
-        """Go on under another policy: thresholds change at once, a new window keeps the latest outcomes."""
+    def adopt(self, policy: Policy, at_us: int) -> None:
+        """Go on under another policy: thresholds change at once, a new window keeps the latest outcomes.
+
+        Split by other dimensions, serving lanes begin anew: what the earlier ones know is of calls that no later one is
+        like, and no call would ever close their circuits.
+        """
+        if policy.lane_by != self.policy.lane_by:
+            self._retire(at_us)
         if policy.window != self.policy.window:
             self._relay(policy.window)
         self._take(policy)
         self.params = [self.parameters(key) for key in self.keys]
+
+    def _retire(self, at_us: int) -> None:
+        for index, key in enumerate(self.keys):
+            base = self.base(index)
+            if key[1] == "serve" and self.state[base + lane.STARTED]:
+                lane.close(self.state, base, at_us)
+                lane.forget_window(self.state, base)
 
     def shield(self, since_us: int) -> None:
         """A local fault is suspected: take back the openings since then, and count nothing until `unshield`."""
@@ -255,7 +268,7 @@ def turn(lanes: Lanes, recorded: Recorded) -> None:
 def _turn(lanes: Lanes, recorded: Recorded) -> None:
     match recorded.event:
         case PolicyActivated(policy=policy):
-            lanes.adopt(policy)
+            lanes.adopt(policy, recorded.at_us)
         case AlertRaised(alert=alert) if alert == LOCAL_FAULT:
             lanes.shield(recorded.at_us - lanes.policy.local_fault_window_ms * 1000)
         case AlertCleared(alert=alert) if alert == LOCAL_FAULT:

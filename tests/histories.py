@@ -70,7 +70,7 @@ def policies() -> st.SearchStrategy[Policy]:
             "recovery_time_ms": st.sampled_from((100, 5_000)),
             "window": st.sampled_from((1, 5, 100)),
             "max_in_flight": st.none() | st.integers(min_value=1, max_value=3),
-            "lane_by": st.sampled_from(((), ("country",))),
+            "lane_by": st.sampled_from(((), ("country",), ("service",))),
             "preferred_provider": st.none() | st.just("p0"),
         }
     )

@@ -158,7 +158,7 @@ def policies(draw: st.DrawFn) -> Policy:
         max_slow_rate=rates[2],
         min_calls=draw(st.integers(1, 5)),
         stale_after_ms=draw(st.sampled_from((3_600_000, 9_000))),
-        lane_by=draw(st.sampled_from(((), ("country",)))),
+        lane_by=draw(st.sampled_from(((), ("country",), ("service",)))),
         max_calls_per_second=draw(st.sampled_from((None, Decimal(2)))),
     )
 

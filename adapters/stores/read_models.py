@@ -151,7 +151,7 @@ _HEALTH: Final = f"""WITH clock AS (SELECT {_NOW} AS now_us, (SELECT MAX(at_us) 
         FROM circuits),
     worst AS (SELECT
         *,
-        MAX(severity * 1000000 - points) AS ill,
+        MAX(2 * (severity * 1000000 - points) + is_known) AS ill,
         SUM({_of("lane", "retried")}) AS retries,
         SUM({_of("lane", "succeeded")}) AS succeeded,
         SUM({_of("lane", "failed")}) AS failed,

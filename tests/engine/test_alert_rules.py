@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from given import Story, fails, given, policy_for, succeeds
 from hypothesis import given as for_all
 from hypothesis import strategies as st
@@ -107,10 +108,18 @@ def test_a_circuit_is_told_of_when_it_has_not_been_closed_for_long_however_often
     assert told(story, "circuit_open") == ["raised a", "cleared a"]
 
 
-def test_a_circuit_that_no_call_falls_into_any_more_is_not_told_of() -> None:
-    story = plays(given(policy_for("a", "b", max_failures=3, alert_circuit_open_ms=MINUTE_MS)), "---")
+@pytest.mark.parametrize("earlier", [(), ("service",)])
+def test_a_circuit_that_no_call_falls_into_any_more_is_not_told_of(earlier: tuple[str, ...]) -> None:
+    rules: Any = {"max_failures": 3, "alert_circuit_open_ms": MINUTE_MS, "alert_min_calls": 3}
+    story = plays(given(policy_for("a", "b", lane_by=earlier, **rules)), "---")
     assert next_overdue_us(story.standing, story.now_us) is not None, "or the test shows nothing"
-    story.adopts(policy_for("a", "b", max_failures=3, alert_circuit_open_ms=MINUTE_MS, lane_by=("country",)))
+    story.later(ms=MINUTE_MS)
+    alert = overdue(story.standing, story.now_us)
+    assert alert is not None
+    story.note(alert)
+    assert len(story.standing.alerts) == 2, "its success rate is one, too"
+    story.adopts(policy_for("a", "b", lane_by=("country",), **rules))
+    assert not story.standing.alerts
     assert next_overdue_us(story.standing, story.now_us) is None
     story.later(ms=60 * MINUTE_MS)
     assert overdue(story.standing, story.now_us) is None, "no call could ever clear it"

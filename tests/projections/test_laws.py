@@ -88,10 +88,11 @@ def test_every_call_is_counted_once_as_what_it_came_to(telling: Telling) -> None
 def test_a_change_of_the_window_keeps_the_latest_outcomes_and_all_else(telling: Telling, other: Policy) -> None:
     lanes = telling.standing.lanes
     before = {key: (lanes.window(index), head(lanes, index)) for key, index in lanes.places.items()}
-    size = telling.standing.policy.window
-    wanted = {"window": size + 3, "min_calls": 1}
-    for changed in (telling.standing.policy.model_copy(update=wanted), other, telling.standing.policy):
-        lanes.adopt(changed)
+    own = telling.standing.policy
+    size, split = own.window, {"lane_by": own.lane_by}
+    wider = own.model_copy(update={"window": size + 3, "min_calls": 1})
+    for changed in (wider, other.model_copy(update=split), own):
+        lanes.adopt(changed, telling.standing.at_us)
         size = min(size, lanes.policy.window)
         for key, (window, kept) in before.items():
             index = lanes.places[key]
@@ -103,6 +104,25 @@ def head(lanes: Lanes, index: int) -> list[int]:
     """The slots of a lane that have nothing to do with the window."""
     base = lanes.base(index)
     return [*lanes.state[base : base + lane.NEXT], *lanes.state[base + lane.CLOSED_US : base + lane.LANE_HEAD]]
+
+
+@hypothesis.given(tellings(), st.sampled_from(((), ("country",), ("service",), ("country", "service"))))
+def test_split_otherwise_serving_lanes_begin_anew_and_all_that_is_counted_stays(
+    telling: Telling, lane_by: tuple[str, ...]
+) -> None:
+    lanes, at_us = telling.standing.lanes, telling.standing.at_us + 1
+    changed = telling.standing.policy.model_copy(update={"lane_by": lane_by})
+    before = list(lanes.state)
+    lanes.adopt(changed, at_us)
+    for key, index in lanes.places.items():
+        base = lanes.base(index)
+        was = before[base : base + lanes.words]
+        if key[1] != "serve" or lane_by == telling.standing.policy.lane_by:
+            assert list(lanes.state[base : base + lanes.words]) == was
+            continue
+        assert lane.circuit(lanes.state, base, lanes.params[index], at_us) == lane.IS_CLOSED
+        assert lanes.window(index) == []
+        assert list(lanes.state[base : base + lane.STREAK]) == was[: lane.STREAK]
 
 
 @hypothesis.given(tellings())

@@ -56,6 +56,21 @@ def test_sql_and_engine_say_the_same_of_every_provider_at_any_later_instant(exam
     hold()
 
 
+@tried_on(30, soak=1_000)
+def test_they_do_when_records_are_split_otherwise_meanwhile(examples: int) -> None:
+    @hypothesis.settings(max_examples=examples)
+    @for_all(policies(), MOVES, st.sampled_from(((), ("country",), ("service",))), MOVES, st.sampled_from(LATER_US))
+    def hold(policy: Policy, moves: list[Move], lane_by: tuple[str, ...], more: list[Move], later_us: int) -> None:
+        history = History(policy).play(moves)
+        history.story.adopts(history.story.standing.policy.model_copy(update={"lane_by": lane_by}))
+        standing = history.story.standing
+        compare(standing, standing.at_us + later_us)
+        history.play(more)
+        compare(standing, standing.at_us + later_us)
+
+    hold()
+
+
 def compare(standing: Standing, now_us: int) -> None:
     for row, said in zip(asked(standing, now_us), health(standing, now_us), strict=True):
         hypothesis.note(f"{dict(row)} {said}")
