@@ -8,9 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from understudy.engine import drills, eligibility
+from understudy.engine.again import (
+    again_us_here,
+    as_begun,
+    in_doubt_here,
+    out_of_tries,
+    stays,
+    veto_here,
+    within_budget,
+)
 from understudy.engine.columns import columns_of
 from understudy.engine.decide import decide
-from understudy.engine.dice import BACK_OFF, below
 from understudy.engine.eligibility import Verdict
 from understudy.engine.endings import fail, scheduled
 from understudy.engine.errors import BrokenRule
@@ -43,14 +51,9 @@ from understudy.engine.request_state import (
 )
 from understudy.engine.steps import AskQuotes, Call, Decide, Finish, Hold, Sleep, Step, Wait
 from understudy.events.calls import CallStarted
-from understudy.events.exact import EXACT
-from understudy.events.requests import RequestAccepted, RequestCompleted
+from understudy.events.requests import RequestCompleted
 from understudy.events.vocabulary import Effect, EndReason, FailureKind, SuspendReason
-from understudy.projections import lane_step as lane
 from understudy.projections.standing import Standing
-
-RETRIED_HERE = frozenset({FailureKind.TRANSIENT, FailureKind.TIMED_OUT, FailureKind.AMBIGUOUS})
-"""Endings after which the same provider may be asked again, as far as the effect allows."""
 
 
 def next_step(state: RequestState, standing: Standing, *, now_us: int, draw: int = 0) -> Step:
@@ -114,14 +117,9 @@ def _ready(state: Ready, standing: Standing, now_us: int, draw: int) -> Step:
         return fail(progress, progress.given_up)
     if now_us >= progress.accepted.deadline_at_us:
         return fail(progress, EndReason.DEADLINE)
-    if _out_of_tries(progress, standing):
+    if out_of_tries(progress, standing):
         return fail(progress, EndReason.DEADLINE)  # Its intents were on record too late to be sent, again and again.
     return _decide(standing, progress, tried=progress.tried, now_us=now_us, draw=draw)
-
-
-def _out_of_tries(progress: Progress, standing: Standing) -> bool:
-    policy = standing.policy
-    return progress.attempts > 0 and progress.attempts >= len(policy.providers) * (policy.retry_attempts + 2)
 
 
 def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
@@ -130,8 +128,9 @@ def _chosen(state: Chosen, standing: Standing, now_us: int, draw: int) -> Step:
     if progress.given_up is not None or now_us >= accepted.deadline_at_us:
         return fail(progress, progress.given_up or EndReason.DEADLINE)
     if turn.retry and not turn.created:
-        veto = _veto_here(standing, progress, turn.provider, now_us)
-        fits = accepted.undoes is not None or within_budget(standing, now_us)
+        seen = as_begun(standing, accepted, in_doubt=turn.open_end is not None)
+        veto = veto_here(seen, accepted, turn.provider, now_us)
+        fits = accepted.undoes is not None or within_budget(seen, now_us)
         if veto is not None or turn.is_stale(now_us) or not fits:
             return _not_again(state, veto, standing, now_us=now_us, draw=draw)
     settings = provider_settings(standing.policy, turn.provider)
@@ -154,7 +153,7 @@ def _not_again(state: Chosen, veto: Verdict | None, standing: Standing, *, now_u
     """A provider may not be asked again now: wait, if a limit is all that is against it and nobody else may be."""
     progress = state.progress
     until_us = veto[1] if veto is not None and veto[0] in eligibility.PASSING else None
-    if state.turn.open_end is not None and _stays(progress.accepted):
+    if state.turn.open_end is not None and stays(progress.accepted):
         if until_us is not None and until_us < progress.accepted.deadline_at_us:
             return Sleep(until_us)
         return settle(state, standing, now_us=now_us)
@@ -172,66 +171,13 @@ def _let_down(state: LetDown, standing: Standing, now_us: int, draw: int) -> Ste
         return settle(state, standing, now_us=now_us)
     if progress.given_up is not None or now_us >= progress.accepted.deadline_at_us:
         return fail(progress, progress.given_up or EndReason.DEADLINE)
-    again_us = _again_here(state, standing, now_us)
+    again_us = again_us_here(state, standing, now_us)
     if again_us is not None:
         reason = f"again at the same provider after {kind}"
         return Wait(scheduled(progress, until_us=again_us, provider=state.turn.provider, reason=reason))
-    if _in_doubt_here(state):
+    if in_doubt_here(state):
         return settle(state, standing, now_us=now_us)
     return _next_provider(state, progress, standing, now_us=now_us, draw=draw)
-
-
-def _stays(accepted: RequestAccepted) -> bool:
-    """Whether a write that may have been executed at one provider may not be asked of another one."""
-    return accepted.effect is Effect.ONCE or (accepted.effect is Effect.IDEMPOTENT and not accepted.free_to_abandon)
-
-
-def _in_doubt_here(state: LetDown) -> bool:
-    """Whether any try of this turn may have been executed, and the request must stay for that."""
-    maybe = state.kind in MAYBE_EXECUTED and moves(state.progress.accepted, state.started)
-    return (maybe or state.turn.open_end is not None) and _stays(state.progress.accepted)
-
-
-def _again_here(state: LetDown, standing: Standing, now_us: int) -> int | None:
-    """The instant of another try at the same provider; None if there is to be none."""
-    policy, turn, progress = standing.policy, state.turn, state.progress
-    if state.again_us and progress.accepted.undoes is not None and not _out_of_tries(progress, standing):
-        until_us = state.again_us  # What is owed must be done, and its provider says from when on it does it.
-    elif turn.retry >= policy.retry_attempts:
-        return None
-    elif state.kind is FailureKind.RATE_LIMITED:
-        if policy.fallback_enabled and not _in_doubt_here(state):
-            return None  # Somebody else is asked first; if nobody is left, the request waits for this one's time.
-        record = standing.provider(turn.provider)
-        # What has begun there must not wait for a pause that a drill has made up.
-        heard = standing.undrilled.get(turn.provider, record) if progress.accepted.only is not None else record
-        until_us = heard.throttled_until_us
-    elif state.kind in RETRIED_HERE:
-        veto = _veto_here(standing, progress, turn.provider, now_us)
-        passes = veto is None or (veto[0] in eligibility.PASSING and not policy.fallback_enabled)
-        if not passes or not within_budget(standing, now_us):
-            return None
-        delay_us = min(policy.retry_delay_ms << turn.retry, policy.retry_delay_cap_ms) * 1000
-        until_us = now_us + below(turn.draw, BACK_OFF + turn.retry, delay_us + 1)
-    else:
-        return None
-    return until_us if until_us < progress.accepted.deadline_at_us else None
-
-
-def within_budget(standing: Standing, now_us: int) -> bool:
-    """Whether another retry fits: a share of the calls of the last minute, or a few in any case."""
-    policy, state = standing.policy, standing.lanes.state
-    retries = lane.recent(state, lane.ALL_RETRIED, now_us)
-    calls = lane.recent(state, lane.ALL_USED, now_us)
-    return retries < policy.retry_budget_min or retries < EXACT.multiply(policy.retry_budget, calls)
-
-
-def _veto_here(standing: Standing, progress: Progress, provider: str, now_us: int) -> Verdict | None:
-    """What is against asking a provider again now, if anything is; lateness is not: its last call may be in doubt."""
-    asked = eligibility.asking(standing, progress.accepted, tried=(), since_us=now_us, now_us=now_us)
-    index = standing.serving_lane(provider, asked.context)
-    found = eligibility.verdict(standing, provider_settings(standing.policy, provider), asked, index)
-    return None if eligibility.is_eligible(found[0]) else found
 
 
 def _next_provider(
@@ -242,7 +188,7 @@ def _next_provider(
         return fail(progress, EndReason.EXHAUSTED)
     if policy.max_providers is not None and len(set(progress.asked)) >= policy.max_providers:
         return fail(progress, EndReason.EXHAUSTED)
-    if _out_of_tries(progress, standing):
+    if out_of_tries(progress, standing):
         return fail(progress, EndReason.EXHAUSTED)  # Those who only throttle would be asked until the deadline.
     return _decide(standing, progress, tried=done_with(state).tried, now_us=now_us, draw=draw)
 

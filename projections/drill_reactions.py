@@ -6,6 +6,7 @@ the place of the first. What a touched call says once its drill is over counts f
 """
 
 from collections.abc import Collection
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -70,6 +71,19 @@ def outlives(standing: "Standing", started: CallStarted) -> bool:
     """Whether the drill that touched a call is over."""
     drill = standing.drills.get(started.provider)
     return drill is None or drill.drill != started.drill
+
+
+def without_drills(standing: "Standing") -> "Standing":
+    """The standing as if no drill that runs had touched a call, to read; itself where none does."""
+    if standing.lanes.undrilled is None:
+        return standing
+    seen = copy(standing)
+    seen.lanes, seen.undrilled, seen.drills = standing.lanes.undrilled, {}, {}
+    seen.providers = dict(standing.providers)
+    for provider, aside in standing.undrilled.items():
+        health = {name: getattr(aside, name) for name in _HEALTH}
+        seen.providers[provider] = replace(standing.provider(provider), **health)
+    return seen
 
 
 def started_aside(standing: "Standing", event: CallStarted, index: int, at_us: int) -> None:

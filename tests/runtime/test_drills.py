@@ -214,6 +214,30 @@ def test_a_try_after_one_that_may_have_been_executed_is_not_touched(stage: Any) 
     assert [one.drill for one in events(stage.logs[0], CallStarted)] == [None] * 2
 
 
+@pytest.mark.parametrize("then", [[], [RateLimited("slow", retry_after_ms=1_000)]])
+@pytest.mark.parametrize("form", ["outage", "brownout", "throttle", "flap"])
+def test_a_circuit_or_a_pause_that_a_drill_has_made_up_leaves_no_write_in_doubt(
+    stage: Any, form: str, then: list[Any]
+) -> None:
+    async def unclear() -> None:
+        await asyncio.sleep(1)
+        raise Ambiguous("cut off")
+
+    alpha = Told("alpha", acts=[unclear, *then])
+
+    async def act(engine: Engine) -> None:
+        write = asyncio.create_task(engine.call("top_up", effect="idempotent", deadline_ms=MINUTE_MS))
+        await asyncio.sleep(0.2)
+        more: dict[str, Any] = {"throttle": {"retry_after_ms": 50_000}, "brownout": {"share": 100}}
+        engine.drill(form, "alpha", for_ms=55_000, **more.get(form, {}), **WHO)
+        await asyncio.gather(*(engine.call("rent") for _ in range(8)))
+        assert slots(engine, "alpha", "OPENED_US") != [0] or form == "throttle", "or the test shows nothing"
+        assert (await write).provider == "alpha"
+        assert stage.now_s < 5
+
+    played(stage, alpha, Told("beta"), act=act, strategy="in_order", max_failures=2)
+
+
 def test_what_is_created_is_committed_in_spite_of_a_drill(stage: Any) -> None:
     alpha, beta = Quoter("alpha", "0.0501"), Quoter("beta", "0.0500")
     alpha.two_part = True  # type: ignore[attr-defined]
