@@ -189,7 +189,7 @@ def carry_out(journal: Journal, wish: Wish, *, side: Sequence[SideWrite] = ()) -
     elif isinstance(wish, StartDrill | StopDrill):
         drill_commands.carry_out(journal, wish, side=side)
     else:
-        journal.note(_event(journal.ledger, wish, now_us), at_us=now_us, side=side)
+        journal.note(_event(journal, wish, now_us), at_us=now_us, side=side)
 
 
 def conclude(journal: Journal, request_id: str) -> None:
@@ -214,13 +214,14 @@ def wished(kind: type[W], **fields: Any) -> W:
         raise InvalidRequest(first_fault(error)) from error
 
 
-def _event(ledger: Ledger, wish: _Plain, now_us: int) -> Fact:
+def _event(journal: Journal, wish: _Plain, now_us: int) -> Fact:
+    ledger = journal.ledger
     if isinstance(wish, Resolve):
         if not recovery.is_held(ledger, wish.request_id) and not awaits_last_word(ledger, wish.request_id):
             raise InvalidRequest(f"request {wish.request_id!r} is not held; only suspended requests can be resolved")
         return RequestResumed(**wish.model_dump(exclude={"command"}))
     if isinstance(wish, Silence | LiftSilence):
-        return silencing(ledger.standing, wish, now_us=now_us)
+        return silencing(ledger.standing, wish, operations=journal.operations or (), now_us=now_us)
     known = ledger.standing.policy.by_id
     if isinstance(wish, Sync):
         expect_listing(known, wish.provider)

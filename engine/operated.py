@@ -53,7 +53,7 @@ class Operated:
         """Do not tell people of an alert for a while, of `subject` or of whatever it is about.
 
         It is raised and cleared on record all the same; if it stands when the silence ends, people are told then.
-        Errors: InvalidRequest if there is no such alert.
+        Errors: InvalidRequest if there is no such alert, or if it can never be about `subject`.
         """
         self._wish(Silence, alert=alert, subject=subject, for_ms=for_ms, actor=actor, reason=reason)
 

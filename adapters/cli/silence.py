@@ -6,6 +6,7 @@ import click
 
 from understudy.adapters.cli.delivery import Waiting, deliver
 from understudy.adapters.cli.exits import Refused
+from understudy.adapters.cli.find_request import find_surely
 from understudy.adapters.cli.instants import Length, iso
 from understudy.adapters.cli.logs import as_json, database
 from understudy.adapters.cli.one_of import OneOf
@@ -13,9 +14,12 @@ from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_o
 from understudy.adapters.stores import SqliteReader
 from understudy.engine.commands import LiftSilence, Silence
 from understudy.engine.restore import restore
-from understudy.engine.silencing import no_such_subject, not_silenced
-from understudy.events.alerts import ALERTS
+from understudy.engine.silencing import not_silenced
+from understudy.engine.subjects import OF_A_REQUEST, no_such_subject
+from understudy.events.alerts import ALERTS, FALLBACK_SHARE
 from understudy.events.codec import decode
+from understudy.events.vocabulary import SIDE_OPERATIONS
+from understudy.projections.alerting import silence_key
 from understudy.projections.standing import Standing
 
 _LONGEST_US = 366 * 86_400_000_000
@@ -50,7 +54,7 @@ def silence(
     about.
 
     It is raised and cleared on record all the same. If it stands when the silence ends, people are told then.
-    `understudy alerts DB` shows alerts with their subjects.
+    `understudy alerts DB` shows alerts with their subjects. A subject that can never be is refused.
 
     A running engine takes the command from the log's inbox within a second. If none is running, this command writes
     the event itself, and the next engine goes by it.
@@ -66,18 +70,18 @@ def silence(
     """
     if lift == (for_us is not None):
         raise click.UsageError("say either for how long, with --for, or --lift")
-    what = alert if subject is None else f"{alert} {subject}"
     wish: Silence | LiftSilence
     if for_us is not None:
-        _expect_possible(db, alert, subject)
+        subject = _possible(db, alert, subject)
         wish = Silence(alert=alert, subject=subject, for_ms=for_us // 1_000, actor=actor, reason=reason)
     else:
-        _expect_silenced(db, alert, subject)
+        subject = _silenced(db, alert, subject)
         wish = LiftSilence(alert=alert, subject=subject, actor=actor, reason=reason)
     done = deliver(db, wish, patience_s=wait_us / 1_000_000)
     if isinstance(done, Waiting):
         give_up(ctx, db, done, as_json=as_json, found={})
     until_us = getattr(decode(done.row), "until_us", None)
+    what = alert if subject is None else f"{alert} {subject}"
     if as_json:
         say_json(db, done, {"silenced_until": None if until_us is None else iso(until_us)})
     else:
@@ -85,18 +89,38 @@ def silence(
         say(db, wish, done, lead, more=[])
 
 
-def _expect_possible(db: Path, alert: str, subject: str | None) -> None:
-    """Refuse a slip in typing here: an engine that refused it would alert people to what one of them has read."""
-    if subject is not None and (why_not := no_such_subject(_standing(db), alert, subject)) is not None:
-        raise Refused(why_not)
-
-
-def _standing(db: Path) -> Standing:
+def _possible(db: Path, alert: str, subject: str | None) -> str | None:
+    """The subject in full. Refuse a slip in typing here: nobody would be silenced, and people told all the same."""
     with SqliteReader.open(db) as reader:
-        return restore(reader).standing
+        standing = restore(reader).standing
+        why_not = no_such_subject(standing, alert, subject)
+        if why_not is not None and alert == FALLBACK_SHARE:
+            called = [name for name in reader.operations_called() if name not in SIDE_OPERATIONS]
+            why_not = no_such_subject(standing, alert, subject, operations=called)
+        if why_not is not None:
+            raise Refused(why_not)
+        return _in_full(reader, standing, alert, subject)
 
 
-def _expect_silenced(db: Path, alert: str, subject: str | None) -> None:
-    why_not = not_silenced(_standing(db), alert, subject, now_us=0)
-    if why_not is not None:
-        raise Refused(why_not)
+def _silenced(db: Path, alert: str, subject: str | None) -> str | None:
+    """The subject in full, of what is silenced."""
+    with SqliteReader.open(db) as reader:
+        standing = restore(reader).standing
+        why_not = not_silenced(standing, alert, subject, now_us=0)
+        if why_not is not None:
+            subject = _in_full(reader, standing, alert, subject)
+            why_not = not_silenced(standing, alert, subject, now_us=0)
+        if why_not is not None:
+            raise Refused(why_not)
+        return subject
+
+
+def _in_full(reader: SqliteReader, standing: Standing, alert: str, subject: str | None) -> str | None:
+    """The subject with the whole id of its request, if it is about one.
+
+    Errors: Refused if there is no such request, or more than one.
+    """
+    if alert not in OF_A_REQUEST or subject is None or silence_key(alert, subject) in standing.alerts:
+        return subject
+    request_id, *provider = subject.split(" ")
+    return " ".join([find_surely(reader, request_id, otherwise="`understudy requests` lists them"), *provider])

@@ -99,15 +99,33 @@ async def test_a_silence_that_cannot_be_is_refused(tmp_path: Path) -> None:
         (("low_stock", "alfa us:wa", "--for", "1h"), "there is no provider 'alfa'; did you mean 'alpha'?"),
         (("phantom_stock", "alfa|us|wa", "--for", "1h"), "there is no provider 'alfa'; did you mean 'alpha'?"),
         (("circuit_open", "nobody", "--for", "1h"), "there is no provider 'nobody'; there are alpha, beta"),
+        (("low_stock", "beta us wa", "--for", "1h"), "PROVIDER COUNTRY:SERVICE, such as 'beta us:wa'"),
+        (("success_rate", "beta us any", "--for", "1h"), "written as PROVIDER, such as 'beta'"),
+        (("fallback_share", "xx", "--for", "1h"), "there is no operation 'xx'; did you mean 'x'?"),
+        (("suspended", "nonsense", "--for", "1h"), "no request has the id or the key 'nonsense'"),
+        (("suspended", "nonsense", "--lift"), "no request has the id or the key 'nonsense'"),
         (("success_rate",), "say either for how long, with --for, or --lift"),
         (("success_rate", "--for", "1h", "--lift"), "say either for how long, with --for, or --lift"),
         (("success_rate", "alpha", "--lift"), "success_rate alpha is not silenced"),
     ]
     for words, why in said_no:
         assert why in await asyncio.to_thread(refused, "silence", path, *words, *WHY)
-    could_be = (("low_stock", "beta us:wa"), ("circuit_open", "beta us any"), ("suspended", "646f2a1c"), ("low_stock",))
-    for words in could_be:
+    for words in (("low_stock", "beta us:wa"), ("circuit_open", "beta"), ("fallback_share", "x"), ("low_stock",)):
         await asyncio.to_thread(said, "silence", path, *words, "--for", "1h", *WHY)
+
+
+async def test_a_request_is_silenced_by_its_whole_id_however_little_of_it_was_typed(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    async with engine(path, Pager(), failures=0) as running:
+        await running.call("x", idempotency_key="order-17")
+    (request,) = (await asyncio.to_thread(answered, "requests", path))["requests"]
+    whole = request["request_id"]
+    for typed in (whole, whole[:9], "order-17"):
+        for how in (("--for", "1h"), ("--lift",)):
+            text = await asyncio.to_thread(said, "silence", path, "suspended", typed, *how, *WHY)
+            assert text.startswith(f"{path}: suspended {whole} is ")
+    text = await asyncio.to_thread(said, "silence", path, "late_success", f"{whole[:9]} beta", "--for", "1h", *WHY)
+    assert text.startswith(f"{path}: late_success {whole} beta is silenced until ")
 
 
 @pytest.mark.parametrize("kind", sorted(one.kind for one in OF_ALERTS))
