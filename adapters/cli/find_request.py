@@ -49,11 +49,14 @@ def last_failover(reader: LogReader) -> str:
 def find_surely(reader: SqliteReader, wanted: str, *, otherwise: str) -> str:
     """The id of the request that is meant by its id, or that alone has an id that begins so or that key.
 
-    Errors: Refused if there is none, advising `otherwise`, or more than one.
+    Errors: Refused if there is none, advising `otherwise`, or more than one; and for `last`, unless that is a key.
     """
     if reader.request_rows(wanted):
         return wanted
     found = list(dict.fromkeys([*_by_id(reader, wanted), *_under_key(reader, wanted)]))
+    if not found and wanted in {LAST, LAST_FAILOVER}:
+        why = "it may be another request by the time that you have typed it"
+        raise Refused(f"`{wanted}` is not accepted here, for {why}; {otherwise}")
     if not found:
         raise Refused(f"no request has the id or the key {plain(wanted)!r}, nor an id that begins so; {otherwise}")
     return _the_only(found, wanted, otherwise="write a whole id")

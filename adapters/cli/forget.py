@@ -17,7 +17,7 @@ from understudy.adapters.cli.delivery import PAUSE_S, Delivered, Waiting, delive
 from understudy.adapters.cli.event_words import event_json
 from understudy.adapters.cli.exits import FINE, WAITS, Refused, Unanswered
 from understudy.adapters.cli.find_request import find_surely
-from understudy.adapters.cli.logs import as_json, complete_request, database
+from understudy.adapters.cli.logs import as_json, database
 from understudy.adapters.cli.output import answer, answer_json, facts, plain
 from understudy.adapters.cli.wishes import Words, wish_options
 from understudy.adapters.stores import SqliteReader
@@ -48,9 +48,7 @@ class _Meant(NamedTuple):
 @click.command()
 @database
 @click.argument("subject", required=False)
-@click.option(
-    "--request", "request", metavar="ID", help="All sensitive values of one request.", shell_complete=complete_request
-)
+@click.option("--request", "request", metavar="ID", help="All sensitive values of one request; `last` is none.")
 @click.option("--reason", type=Words(), required=True, metavar="TEXT", help="Why; others will read it in the log.")
 @wish_options
 @as_json
@@ -72,6 +70,9 @@ def forget(
     a program has told whose they are (`engine.call(..., subject=...)`). `-` reads it from standard input, which leaves
     nothing in the history of a shell. Events keep a salted hash in the place of each value: the chain stays whole, and
     decisions can still be recomputed. Values that a request needs which has not ended are not erased.
+
+    A request is named by its id, as much of its beginning as no other request has, or its caller's idempotency key.
+    `last` is not accepted: it may be another one by the time that you have typed it.
 
     A running engine takes the command from the log's inbox within a second. If none is running, this command writes
     the event itself. Interrupted at any moment: run it again.

@@ -55,7 +55,7 @@ def resolve(
 ) -> None:
     """Say what became of a suspended REQUEST in the log DB: whether its provider has executed it is not known, and so
     it is held. Ask there first: what you say is believed. REQUEST is an id, as much of its beginning as no other
-    request has, or its caller's idempotency key; `understudy requests DB --outcome held` lists them.
+    request has, or its caller's idempotency key, never `last`; `understudy requests DB --outcome held` lists them.
 
     A request that has ended, and of which its provider has said the opposite since (alert `contradiction`) or another
     one that it has executed it, too (`late_success`), may be resolved once more: that is on record, ends the alert, and

@@ -27,7 +27,7 @@ _LONGEST_US = 366 * 86_400_000_000
 
 @click.command()
 @database
-@click.argument("alert", type=OneOf(tuple(ALERTS)))
+@click.argument("alert", type=OneOf(tuple(ALERTS)), metavar="ALERT")
 @click.argument("subject", required=False)
 @click.option(
     "--for", "for_us", type=Length(least_us=1_000, most_us=_LONGEST_US), metavar="TIME", help="How long: 90s, 2h, 7d."
@@ -52,6 +52,10 @@ def silence(
 ) -> None:
     """Do not be told of ALERT in the log DB for a while, of SUBJECT (a provider, a request, ...) or of whatever it is
     about.
+
+    ALERT is success_rate, circuit_open, fallback_share, low_stock, log_trouble, chore_failed, local_fault, emergency,
+    misconfigured, insufficient_funds, long_throttle, suspended, late_success, contradiction, unclaimed, phantom_stock,
+    quarantine, no_honest_quote or command_refused.
 
     It is raised and cleared on record all the same. If it stands when the silence ends, people are told then.
     `understudy alerts DB` shows alerts with their subjects. A subject that can never be is refused.

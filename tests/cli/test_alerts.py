@@ -1,6 +1,7 @@
 """`understudy alerts` and `understudy silence`: with a running engine, and where none runs."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from understudy.adapters.alerts import AlertDelivery, Notice
 from understudy.adapters.cli.alert_words import OF_ALERTS, alert_words
 from understudy.adapters.stores import SqliteLog, SqliteReader
 from understudy.engine import Engine, Policy, Strategy, Transient
+from understudy.events.alerts import ALERTS
 from understudy.replay.verify import verify
 
 WHY = ("--reason", "they migrate", "--actor", "ann")
@@ -126,6 +128,12 @@ async def test_a_request_is_silenced_by_its_whole_id_however_little_of_it_was_ty
             assert text.startswith(f"{path}: suspended {whole} is ")
     text = await asyncio.to_thread(said, "silence", path, "late_success", f"{whole[:9]} beta", "--for", "1h", *WHY)
     assert text.startswith(f"{path}: late_success {whole} beta is silenced until ")
+
+
+def test_the_alerts_stand_in_the_help_and_not_in_the_line_of_usage() -> None:
+    usage, _, rest = said("silence", "--help").partition("\n")
+    assert usage == "Usage: understudy silence [OPTIONS] DB ALERT [SUBJECT]"
+    assert set(ALERTS) <= set(re.findall(r"\w+", rest))
 
 
 @pytest.mark.parametrize("kind", sorted(one.kind for one in OF_ALERTS))

@@ -152,8 +152,20 @@ def test_what_is_not_suspended_is_refused_with_what_became_of_it(held_log: Path)
     assert kinds(held_log, after=46) == []
 
 
-@pytest.mark.parametrize("wanted", ["zulu", "last", "", "%"])
-def test_an_unknown_request_is_refused_and_last_may_be_another_by_now(wanted: str, held_log: Path) -> None:
+@pytest.mark.parametrize("wanted", ["last", "last-failover"])
+def test_last_is_refused_because_it_may_be_another_by_now(wanted: str, held_log: Path) -> None:
+    assert refused("resolve", held_log, wanted, "--not-executed", *WHY) == (
+        f"`{wanted}` is not accepted here, for it may be another request by the time that you have typed it;"
+        f" `understudy requests {held_log} --outcome held` lists those that are suspended"
+    )
+    assert refused("forget", held_log, "--request", wanted, "--reason", "wrong number") == (
+        f"`{wanted}` is not accepted here, for it may be another request by the time that you have typed it;"
+        " `understudy requests` lists them"
+    )
+
+
+@pytest.mark.parametrize("wanted", ["zulu", "", "%"])
+def test_an_unknown_request_is_refused(wanted: str, held_log: Path) -> None:
     sentence = refused("resolve", held_log, wanted, "--not-executed", *WHY)
     assert sentence == (
         f"no request has the id or the key {wanted!r}, nor an id that begins so; `understudy requests {held_log}"
