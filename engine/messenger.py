@@ -29,6 +29,7 @@ logger = logging.getLogger("understudy.alerts")
 GRACE_S: Final = 2.0
 """How long channels may take for what they are owed when the engine stops."""
 _LEVELS: Final = {
+    Severity.INFO: logging.INFO,
     Severity.WARNING: logging.WARNING,
     Severity.ERROR: logging.ERROR,
     Severity.CRITICAL: logging.CRITICAL,

@@ -46,7 +46,7 @@ async def notice_of(
                 told=Told.DIGEST,
                 alert=DIGEST,
                 subject=day,
-                severity=Severity.WARNING,
+                severity=Severity.INFO,
                 message=page.text,
                 details=page.tables,
                 **shared,

@@ -30,8 +30,9 @@ UNRULED: Final = frozenset({"command_refused", LOG_TROUBLE, CHORE_FAILED})
 
 
 class Severity(StrEnum):
-    """How urgent an alert is."""
+    """How urgent an alert is; the page of the day is no alert, and not urgent: `info`."""
 
+    INFO = "info"
     WARNING = "warning"
     ERROR = "error"
     CRITICAL = "critical"

@@ -94,7 +94,7 @@ def report(
     elif as_csv:
         answer(_csv(*found[name]))
     else:
-        _print(found, since_us=None if name != DAILY else _since(DAILY, since_us))
+        _print(found, since_us=_since(name, since_us))
     if not as_json and not any(rows for one, (_, rows) in found.items() if name != DAILY or REPORTS[one].looks_back):
         _note_nothing(db, name, since_us=_since(name, since_us))
 
@@ -122,7 +122,12 @@ def _note_nothing(db: Path, name: str, *, since_us: int) -> None:
         return
     with SqliteReader.open(db) as reader:
         newest = next(reader.rows(after=reader.head().seq - 1), None)
-    if newest is None or newest.at_us >= since_us:
+        first = None if reader.archive is not None else next(reader.rows(through=1), None)
+    if newest is None:
+        note(f"Nothing has been written to {db} yet.")
+    elif first is not None and first.at_us >= since_us:
+        note(f"There were no such calls; {db} begins {iso(first.at_us)}.")
+    elif newest.at_us >= since_us:
         note(f"There were no such calls since {iso(since_us)}; --since goes further back.")
     else:
         day = iso(newest.at_us)[:10]
@@ -155,12 +160,12 @@ def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def _print(found: dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]], *, since_us: int | None) -> None:
+def _print(found: dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]], *, since_us: int) -> None:
     for place, (name, (names, rows)) in enumerate(found.items()):
         page = len(found) > 1
         if page:
-            since = f", since {iso(since_us)}" if since_us is not None and place == 0 else ""
-            answer(f"{'' if place == 0 else chr(10)}{REPORTS[name].asks}{since}")
+            when = f"since {iso(since_us)}" if REPORTS[name].looks_back else "as of now"
+            answer(f"{'' if place == 0 else chr(10)}{REPORTS[name].asks} ({when})")
         if not rows:
             if page:
                 answer("  nothing")

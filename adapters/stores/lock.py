@@ -117,12 +117,12 @@ def _locked(database: Path, *, writer: str, brief: bool) -> int:
     try:
         _lock(descriptor)
         _write_owner(descriptor, writer=writer, brief=brief)
-    except BlockingIOError as error:
+    except BlockingIOError:
         time.sleep(_PAUSE_S)  # Whoever has only just come writes itself down meanwhile.
         found = _record(descriptor)
         os.close(descriptor)
         refusal = LogInUse if _stays(found) else InUseBriefly
-        raise refusal(f"{database} is in use by {_told(found)}; stop that engine first, or use another file") from error
+        raise refusal(f"{database} is in use by {_told(found)}; stop that engine first, or use another file") from None
     except OSError as error:
         os.close(descriptor)
         raise LogUnavailable(f"{path} cannot be locked: {remedy(error)}") from error

@@ -36,11 +36,11 @@ def test_each_report_says_the_same_as_a_table_in_json_in_csv_and_at_a_prompt(nam
 def test_the_page_for_the_morning_has_a_table_of_each_kind(short_log: Path) -> None:
     page = said("report", "daily", short_log, *EVER)
     assert [line for line in page.splitlines() if "?" in line] == [
-        "How do the providers compare?, since 2020-01-01T00:00:00.000Z",
-        "What do providers fail with?",
-        "From whom to whom do requests fail over, why, and what does it cost in time?",
-        "Which operations are slow?",
-        "What does each provider charge, in all and for a success?",
+        "How do the providers compare? (as of now)",
+        "What do providers fail with? (since 2020-01-01T00:00:00.000Z)",
+        "From whom to whom do requests fail over, why, and what does it cost in time? (since 2020-01-01T00:00:00.000Z)",
+        "Which operations are slow? (since 2020-01-01T00:00:00.000Z)",
+        "What does each provider charge, in all and for a success? (since 2020-01-01T00:00:00.000Z)",
     ]
     assert list(answered("report", "daily", short_log, *EVER)) == [
         "log",
@@ -98,8 +98,10 @@ def test_nothing_in_the_last_day_is_said_to_be_so(short_log: Path) -> None:
 
 def test_no_such_calls_in_a_log_that_is_young_enough_is_told_with_the_instant(short_log: Path) -> None:
     result = run("report", "cost", short_log, "--since", "2026-01-01")
-    told = "There were no such calls since 2026-01-01T00:00:00.000Z; --since goes further back."
-    assert (result.exit_code, result.stdout, told in result.stderr) == (0, "", True)
+    told = f"There were no such calls; {short_log} begins 2026-01-01T00:00:00.000Z."
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"{told}\n"), "there is nothing further back"
+    result = run("report", "cost", short_log, "--since", "2026-01-01T00:00:00.001Z")
+    assert "There were no such calls since 2026-01-01T00:00:00.001Z; --since goes further back." in result.stderr
 
 
 def test_a_report_that_is_as_of_now_says_that_since_changes_nothing(short_log: Path) -> None:

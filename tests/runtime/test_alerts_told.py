@@ -472,6 +472,7 @@ def test_the_page_of_the_day_is_brought_once_a_day_over_restarts_and_late_rather
             assert pager.got == []
             await asyncio.sleep(2)
             assert pager.told == ["digest digest 2026-01-01"]
+            assert pager.got[0].severity == "info", "nobody is to be woken by it"
         async with run():
             await asyncio.sleep(3600)
         assert len(pager.got) == 1

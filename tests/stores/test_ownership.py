@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import traceback
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,8 +39,9 @@ async def test_a_second_log_of_this_process_is_refused_with_the_owners_name(tmp_
     path = tmp_path / "calls.db"
     first, second = SqliteLog(path), SqliteLog(path)
     await first.open("engine one")
-    with pytest.raises(LogInUse, match=f"'engine one'.*process {os.getpid()}"):
+    with pytest.raises(LogInUse, match=f"'engine one'.*process {os.getpid()}") as told:
         await second.open("engine two")
+    assert "BlockingIOError" not in "".join(traceback.format_exception(told.value)), "the sentence tells it all"
     first.append(alert(), at_us=NOON)
     await first.close()
     await second.open("engine two")
