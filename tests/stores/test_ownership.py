@@ -8,9 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import traceback
 import textwrap
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
