@@ -24,7 +24,16 @@ from understudy.events.drill_schedule import SCHEDULE
 from understudy.events.names import did_you_mean, snake_case
 from understudy.events.policy import Policy
 
-__all__ = ["DEFAULT", "Fault", "LoadedPolicy", "PolicyFileError", "load_policy", "policy_from", "policy_over"]
+__all__ = [
+    "DEFAULT",
+    "Fault",
+    "LoadedPolicy",
+    "PolicyFileError",
+    "load_policy",
+    "policy_from",
+    "policy_in",
+    "policy_over",
+]
 
 DEFAULT: Final = "default"
 """The provenance of a setting that nobody has set."""
@@ -61,19 +70,29 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
 
     Errors: PolicyFileError with all that is wrong.
     """
-    draft, values, alerts = Draft(), None, AlertSettings()
     if path is not None:
-        values = read_values(path)
-        alerts = alert_settings(values.get("alerts"), source=str(path))
-        own = {name: table for name, table in values.items() if snake_case(name) not in {_ARCHIVE, "alerts"}}
-        draft.take(own, source=str(path))
+        return policy_in(read_values(path), source=str(path), environment=environment)
+    draft = Draft()
     take_environment(draft, environment or {})
-    policy = _checked(draft, source="the environment" if path is None else str(path))
-    tables = [table for name, table in (values or {}).items() if snake_case(name) == _ARCHIVE]
-    archive = archive_settings(tables[0], source=str(path)) if tables else None
-    blank = values is not None and not values
+    policy = _checked(draft, source="the environment")
+    return LoadedPolicy(policy=policy, provenance=_provenance(draft, policy))
+
+
+def policy_in(values: Mapping[str, Any], *, source: str, environment: Mapping[str, str] | None = None) -> LoadedPolicy:
+    """The policy as the values of a file, named `source`, and the variables of the environment make it.
+
+    Errors: PolicyFileError with all that is wrong.
+    """
+    draft = Draft()
+    alerts = alert_settings(values.get("alerts"), source=source)
+    own = {name: table for name, table in values.items() if snake_case(name) not in {_ARCHIVE, "alerts"}}
+    draft.take(own, source=source)
+    take_environment(draft, environment or {})
+    policy = _checked(draft, source=source)
+    tables = [table for name, table in values.items() if snake_case(name) == _ARCHIVE]
+    archive = archive_settings(tables[0], source=source) if tables else None
     provenance = _provenance(draft, policy)
-    return LoadedPolicy(policy=policy, provenance=provenance, blank=blank, archive=archive, alerts=alerts)
+    return LoadedPolicy(policy=policy, provenance=provenance, blank=not values, archive=archive, alerts=alerts)
 
 
 def policy_over(own: Policy, *, environment: Mapping[str, str], source: str) -> LoadedPolicy:

@@ -29,11 +29,26 @@ def read_settings(path: Path, *, environment: Mapping[str, str] | None = None) -
 
     Errors: SettingsError with all that is wrong.
     """
-    source = str(path)
     try:
         values = read_values(path)
     except PolicyFileError as error:
         raise SettingsError(error.faults) from None
+    return settings_in(values, path, environment=environment)
+
+
+def is_of_a_converter(values: Mapping[str, object]) -> bool:
+    """Whether the values of a file have a converter's settings among them."""
+    return any(snake_case(key) == _TABLE for key in values)
+
+
+def settings_in(
+    values: Mapping[str, object], path: Path, *, environment: Mapping[str, str] | None = None
+) -> ConverterSettings:
+    """The settings in the values of a file.
+
+    Errors: SettingsError with all that is wrong.
+    """
+    source = str(path)
     tables = [key for key in values if snake_case(key) == _TABLE]
     if len(tables) != 1:
         what = f"stands there twice: {' and '.join(tables)}" if tables else f"is lacking{_meant(values)}"
@@ -44,7 +59,7 @@ def read_settings(path: Path, *, environment: Mapping[str, str] | None = None) -
     try:
         return settings_from(table, source=source, environment=environment)
     except SettingsError as error:
-        if path.suffix.lower() != ".json":
+        if path.suffix.lower() != ".json" or not path.is_file():
             raise
         faults = with_lines(error.faults, text=path.read_text(encoding="utf-8-sig"), table=tables[0], values=table)
     raise SettingsError(faults)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from understudy.adapters.archive.settings import ArchiveSettings, archive_settings
-from understudy.adapters.config import policy_from, policy_over
+from understudy.adapters.config import DEFAULT, policy_from, policy_over
 from understudy.adapters.config_alerts import AlertSettings, alert_settings
 from understudy.adapters.config_draft import POLICY, PROVIDER
 from understudy.adapters.config_faults import Fault, PolicyFileError, shown
@@ -47,6 +47,8 @@ class ConverterSettings:
     archive: ArchiveSettings | None = None
     apis: Mapping[str, str] = field(default_factory=dict)
     source: str = "settings"
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting of the policy comes from, as of a `LoadedPolicy`; empty where no environment was asked."""
 
 
 def settings_from(values: Values, *, source: str, environment: Mapping[str, str] | None = None) -> ConverterSettings:
@@ -58,17 +60,21 @@ def settings_from(values: Values, *, source: str, environment: Mapping[str, str]
     rest = reading.own_of(values)
     reading.refuse_unknown(rest)
     rest = reading.services_of(rest)
+    unsaid, provenance = _unsaid(rest), {}
     try:
-        policy = policy_from({**_unsaid(rest), **rest}, source=source)
+        policy = policy_from({**unsaid, **rest}, source=source)
         if environment is not None:
-            policy = policy_over(policy, environment=environment, source=source).policy
+            loaded = policy_over(policy, environment=environment, source=source)
+            policy = loaded.policy
+            usual = dict.fromkeys((name for name in unsaid if loaded.provenance[name] == source), DEFAULT)
+            provenance = {**loaded.provenance, **usual}
     except PolicyFileError as error:
         raise SettingsError([*reading.faults, *error.faults]) from None
     spelt = next((key for key in rest if setting(key, known=POLICY) == EMERGENCY), EMERGENCY)
     policy, faults = by_known_coins(policy, source=source, emergency=spelt)
     if reading.faults or faults:
         raise SettingsError([*reading.faults, *faults])
-    return ConverterSettings(policy=policy, apis=reading.apis, source=source, **reading.own)
+    return ConverterSettings(policy=policy, apis=reading.apis, source=source, provenance=provenance, **reading.own)
 
 
 class _Reading:
