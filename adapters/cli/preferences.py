@@ -33,7 +33,8 @@ def preferences() -> None:
 def get(db: Path, *, as_json: bool) -> None:
     """Show the preferences that are in force in the log DB, and who set those that are not as configured.
 
-    The same at a SQL prompt: SELECT * FROM provider_preferences.
+    The same at a SQL prompt: SELECT * FROM provider_preferences. An UPDATE there to a value that is in force already
+    changes nothing and is not on record: `understudy preferences set` puts that on record, too.
 
     \b
     Example:

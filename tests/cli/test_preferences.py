@@ -35,6 +35,12 @@ def test_what_is_set_is_shown_with_who_has_set_it_and_why(log: Path) -> None:
         assert verify(reader).ok
 
 
+def test_who_insists_on_what_is_configured_anyway_is_shown(log: Path) -> None:
+    said("preferences", "set", log, "retry_attempts=0", "--reason", "never again", "--actor", "ann")
+    found = answered("preferences", "get", log)["preferences"]["retry_attempts"]
+    assert found == {"value": 0, "set_by": "ann: never again"}
+
+
 def test_a_preferred_provider_can_be_taken_back(log: Path) -> None:
     for value, shown in (("beta", "beta"), ("none", None)):
         said("preferences", "set", log, f"preferred_provider={value}", "--reason", "x", "--actor", "ann")
