@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from understudy.engine.journal import Journal
 from understudy.events.alerts import LOG_TROUBLE
-from understudy.events.decisions import Event
 from understudy.events.errors import LogUnavailable
 from understudy.events.operations import AlertCleared, AlertRaised
 
@@ -42,7 +41,8 @@ class LogWatch:
             self._has_told = False
         if message is None and self._trouble is not None:
             trouble = self._trouble
-            self._journal.note(AlertRaised(alert=LOG_TROUBLE, subject="", message=trouble.message))
+            alert = AlertRaised(alert=LOG_TROUBLE, subject="", message=trouble.message, early=self._has_told)
+            self._journal.note(alert)
             self._trouble = None
             lasted_s = (now_us - trouble.since_us) / 1_000_000
             message = f"the log can be written again, after {lasted_s:,.1f} s"
@@ -50,15 +50,6 @@ class LogWatch:
         elif self._trouble is not None and not self._has_told:
             told = AlertRaised(alert=LOG_TROUBLE, subject="", message=self._trouble.message)
             self._has_told = self._tell(told, self._trouble.since_us)
-
-    def has_told(self, event: Event) -> bool:
-        """Whether people have been told of an event before it was put on record."""
-        return (
-            self._trouble is not None
-            and self._has_told
-            and isinstance(event, AlertRaised)
-            and event.alert == LOG_TROUBLE
-        )
 
     def _what_is_wrong(self, now_us: int) -> str | None:
         log = self._journal.log
