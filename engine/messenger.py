@@ -118,7 +118,7 @@ class Messenger:
         """An event that says something to people has been folded."""
         event, alerting = recorded.event, self._journal.ledger.standing.alerting
         match event:
-            case AlertRaised(early=True):
+            case AlertRaised(told_us=int()):
                 for one in self._couriers:
                     one.now_on_record(recorded.seq)
             case AlertRaised(alert=alert, subject=subject) if f"{alert}|{subject}" in alerting.muted:

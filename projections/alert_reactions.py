@@ -26,7 +26,7 @@ def alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -
     standing.alerts[name] = recorded.at_us
     drill = standing.drills.get(event.subject.partition(" ")[0]) if event.alert in DRILLED else None
     by = None if drill is None else drill.drill
-    standing.alerting.raised(name, recorded.seq, at_us=recorded.at_us, drill=by, early=event.early)
+    standing.alerting.raised(name, recorded.seq, at_us=recorded.at_us, drill=by, early=event.told_us is not None)
     standing.leftovers.told(event.subject)
     standing.lanes.kept.clear()
     turn(standing.lanes, recorded)
