@@ -98,10 +98,7 @@ def archive(
             begun, cut = reader.archived_through, cut_of(reader, before_us=now_us - older_than_ms * 1000)
             known = {one.archived.file for one in reader.archive.segments} if reader.archive else set()
         _clear(folder, path, known)
-        removed = 0
-        if begun:
-            _keep_base(path, files_in)
-            removed = remove_archived(path, told=lambda _: None)
+        removed = _finish(path, files_in) if begun else 0
         try_out(folder)  # Also where nothing is old enough yet: it is known, then, before there is something to lose.
         files: list[Path] = []
         done, total = 0, 3 * (cut - begun)
@@ -128,6 +125,15 @@ def _seal(path: Path, folder: Path, files_in: Path | None, *, cut: int, most: in
         sealed = seal(reader, folder, name=name, through=through, told=told)
         keep_base(path, sealed.base, stream=reader.stream)
         return sealed
+
+
+def _finish(path: Path, files_in: Path | None) -> int:
+    """Remove the rows that an earlier run has left, and tell how many; the log can go on without them.
+
+    Errors: ArchiveUnusable if that takes files, as the fold is another version's.
+    """
+    _keep_base(path, files_in)
+    return remove_archived(path, told=lambda _: None)
 
 
 def _keep_base(path: Path, files_in: Path | None) -> None:
