@@ -16,7 +16,7 @@ from understudy.adapters.archive.settings import ArchiveSettings, archive_settin
 from understudy.adapters.config_alerts import AlertSettings, alert_settings
 from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place
 from understudy.adapters.config_environment import take_environment
-from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
+from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown, together
 from understudy.adapters.config_files import read_values
 from understudy.adapters.config_schema import Setting
 from understudy.engine.ports import Chore
@@ -30,7 +30,8 @@ DEFAULT: Final = "default"
 """The provenance of a setting that nobody has set."""
 
 _ARCHIVE: Final = "archive"
-"""A table of the file that is not about the policy."""
+_ALERTS: Final = "alerts"
+"""Tables of the file that are not about the policy."""
 _DEPTH_OF_PROVIDER_SETTING: Final = 3
 
 
@@ -61,17 +62,22 @@ def load_policy(path: Path | None = None, *, environment: Mapping[str, str] | No
 
     Errors: PolicyFileError with all that is wrong.
     """
-    draft, values, alerts = Draft(), None, AlertSettings()
+    draft, values, alerts, archive = Draft(), dict[str, Any](), AlertSettings(), None
     if path is not None:
         values = read_values(path)
-        alerts = alert_settings(values.get("alerts"), source=str(path))
-        own = {name: table for name, table in values.items() if snake_case(name) not in {_ARCHIVE, "alerts"}}
+        own = {name: table for name, table in values.items() if snake_case(name) not in {_ARCHIVE, _ALERTS}}
         draft.take(own, source=str(path))
     take_environment(draft, environment or {})
-    policy = _checked(draft, source="the environment" if path is None else str(path))
-    tables = [table for name, table in (values or {}).items() if snake_case(name) == _ARCHIVE]
-    archive = archive_settings(tables[0], source=str(path)) if tables else None
-    blank = values is not None and not values
+    with together() as attempt:
+        with attempt():
+            policy = _checked(draft, source="the environment" if path is None else str(path))
+        for name, table in values.items():
+            with attempt():
+                if snake_case(name) == _ALERTS:
+                    alerts = alert_settings(table, source=str(path))
+                elif snake_case(name) == _ARCHIVE:
+                    archive = archive_settings(table, source=str(path))
+    blank = path is not None and not values
     provenance = _provenance(draft, policy)
     return LoadedPolicy(policy=policy, provenance=provenance, blank=blank, archive=archive, alerts=alerts)
 

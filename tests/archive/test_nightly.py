@@ -126,6 +126,23 @@ class Chore:
             await asyncio.sleep(0)
 
 
+class Broken(Chore):
+    """Has a bug."""
+
+    async def run(self, _log: object, _system: object, _report: object) -> None:
+        raise LookupError("a secret")
+
+
+async def test_a_chore_with_a_bug_raises_the_alert_and_ends_no_engine(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = SqliteLog(tmp_path / "calls.db")
+    assert await alerts_by([Broken()], log) == ["chore_failed|archive"]
+    (raised,) = events(log, AlertRaised)
+    assert raised.message == "LookupError from the chore itself; it is done no more until the next start"
+    assert any(record.exc_info for record in caplog.records), "for whoever has to mend it"
+
+
 async def alerts_by(chores: list[Chore], log: SqliteLog) -> list[str]:
     async with Engine(providers=[Told("alpha")], log=log, chores=chores) as engine:
         for _ in range(5):
