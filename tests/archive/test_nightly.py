@@ -77,7 +77,7 @@ async def told_at_the_start(log: SqliteLog | MemoryLog, *, to: Path) -> str:
             await asyncio.sleep(0)
         assert list(engine.standing.alerts) == ["chore_failed|archive"]
     (raised,) = events(log, AlertRaised)
-    return raised.message
+    return str(raised.message)
 
 
 @pytest.mark.parametrize(
