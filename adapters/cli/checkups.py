@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from understudy.adapters.cli.finding import Finding, Verdict
+from understudy.adapters.cli.inbox_checkup import inbox_found
 from understudy.adapters.cli.instants import iso, span
 from understudy.adapters.cli.request_summary import summarized
 from understudy.adapters.cli.standings import stopped_well
@@ -270,15 +271,7 @@ def _views(patient: Patient) -> Iterator[Finding]:
 
 
 def _inbox(patient: Patient) -> Iterator[Finding]:
-    waiting = patient.reader.commands_waiting()
-    if not waiting:
-        yield Finding("inbox", Verdict.FINE, "no command waits")
-        return
-    wait = counted(waiting, "command waits", "commands wait")
-    when = "taken at the next start, or with the next command"
-    if patient.owner is not None:
-        when = "a running engine takes them within a second: look again"
-    yield Finding("inbox", Verdict.ADVICE, f"{wait}; {when}")
+    return inbox_found(patient.db, owner=patient.owner)
 
 
 def _notes(patient: Patient) -> Iterator[Finding]:
