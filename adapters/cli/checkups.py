@@ -120,7 +120,7 @@ def _file(patient: Patient) -> Iterator[Finding]:
 def _chain(patient: Patient) -> Iterator[Finding]:
     end = patient.head.seq
     archive = patient.reader.archive
-    begin = archive.through if archive is not None and archive.absent else 0
+    begin = archive.through if archive is not None and archive.absences() else 0
     after = begin if patient.whole else max(begin, end - TAIL)
     found = check_chain(
         patient.reader, after=after, through=end, progress=lambda done: patient.progress(done, end - after)
@@ -151,10 +151,13 @@ def _archive(patient: Patient) -> Iterator[Finding]:
         return
     files = counted(len(archive.segments), "file")
     what = f"events 1 to {archive.through:,} are archived in {files}"
-    faults = archive.faults() if patient.whole else [f"{one} is not there" for one in archive.absent]
+    faults = archive.faults() if patient.whole else []
     for fault in faults[:_SHOWN]:
-        yield Finding("archive", Verdict.WRONG if patient.whole else Verdict.ADVICE, fault)
-    if not faults:
+        yield Finding("archive", Verdict.WRONG, fault)
+    absences = archive.absences()
+    for absence in absences[:_SHOWN]:
+        yield Finding("archive", Verdict.ADVICE, absence)
+    if not faults and not absences:
         yield Finding("archive", Verdict.FINE, f"{what}, {'as they were written' if patient.whole else 'all there'}")
 
 
