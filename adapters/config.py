@@ -16,7 +16,7 @@ from understudy.adapters.archive.settings import ArchiveSettings, archive_settin
 from understudy.adapters.config_alerts import AlertSettings, alert_settings
 from understudy.adapters.config_draft import POLICY, PROVIDER, Draft, Place
 from understudy.adapters.config_environment import take_environment
-from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown
+from understudy.adapters.config_faults import Fault, Origin, PolicyFileError, fault_at, shown, together
 from understudy.adapters.config_files import read_values
 from understudy.adapters.config_schema import Setting
 from understudy.engine.ports import Chore
@@ -39,7 +39,8 @@ DEFAULT: Final = "default"
 """The provenance of a setting that nobody has set."""
 
 _ARCHIVE: Final = "archive"
-"""A table of the file that is not about the policy."""
+_ALERTS: Final = "alerts"
+"""Tables of the file that are not about the policy."""
 _DEPTH_OF_PROVIDER_SETTING: Final = 3
 
 
@@ -83,14 +84,19 @@ def policy_in(values: Mapping[str, Any], *, source: str, environment: Mapping[st
 
     Errors: PolicyFileError with all that is wrong.
     """
-    draft = Draft()
-    alerts = alert_settings(values.get("alerts"), source=source)
-    own = {name: table for name, table in values.items() if snake_case(name) not in {_ARCHIVE, "alerts"}}
+    draft, alerts, archive = Draft(), AlertSettings(), None
+    own = {name: table for name, table in values.items() if snake_case(name) not in {_ARCHIVE, _ALERTS}}
     draft.take(own, source=source)
     take_environment(draft, environment or {})
-    policy = _checked(draft, source=source)
-    tables = [table for name, table in values.items() if snake_case(name) == _ARCHIVE]
-    archive = archive_settings(tables[0], source=source) if tables else None
+    with together() as attempt:
+        with attempt():
+            policy = _checked(draft, source=source)
+        for name, table in values.items():
+            with attempt():
+                if snake_case(name) == _ALERTS:
+                    alerts = alert_settings(table, source=source)
+                elif snake_case(name) == _ARCHIVE:
+                    archive = archive_settings(table, source=source)
     provenance = _provenance(draft, policy)
     return LoadedPolicy(policy=policy, provenance=provenance, blank=not values, archive=archive, alerts=alerts)
 

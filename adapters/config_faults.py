@@ -1,6 +1,7 @@
 """What is wrong with a policy, said so that it can be put right: where, what, and what would do instead."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
@@ -64,3 +65,23 @@ def shown(value: object) -> str:
         case _:
             text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+@contextmanager
+def together() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Around several attempts, each in a `with` of its own: in the end it raises all that any of them found wrong.
+
+    Errors: PolicyFileError.
+    """
+    faults: list[Fault] = []
+
+    @contextmanager
+    def attempt() -> Iterator[None]:
+        try:
+            yield
+        except PolicyFileError as error:
+            faults.extend(error.faults)
+
+    yield attempt
+    if faults:
+        raise PolicyFileError(faults)

@@ -83,7 +83,7 @@ def verify_file(
 ) -> Verification:
     """Verify a log in a file with up to `jobs` processes; a log of fewer than `small` events with this one alone.
 
-    It begins `after` an event, as `replay.verify.verify`; archived files are looked for in `archive`.
+    It begins `after` an event, as `replay.verify.verify`; archived files are looked for in `archive`, too.
     Errors: as the reader's; WorkerLost, when a process was killed from outside or found a bug.
     """
     with SqliteReader.open(path, stream=stream, archive=archive) as reader:

@@ -31,6 +31,7 @@ from understudy.projections.views import percent
 Alert = AlertRaised | AlertCleared
 
 _SOLD_OUT: Final = frozenset({FailureKind.OUT_OF_STOCK, FailureKind.NOT_OFFERED})
+_NONE: Final = Decimal(0)
 _WHOLE_BP: Final = 10_000
 
 
@@ -148,7 +149,7 @@ def _of_rate(standing: Standing, index: int) -> Alert | None:
     stands = f"{SUCCESS_RATE}|{subject}" in standing.alerts
     share = successes * _WHOLE_BP
     rate = f"{subject} has succeeded in {percent(successes, of=count)} % of its last {count} calls"
-    if not stands and share < _basis_points(mark, Decimal(0)) * count:
+    if not stands and share < _basis_points(mark, _NONE) * count:
         return AlertRaised(alert=SUCCESS_RATE, subject=subject, message=f"{rate}, less than {mark} %")
     if stands and share >= _basis_points(mark, policy.alert_success_margin) * count:
         return AlertCleared(alert=SUCCESS_RATE, subject=subject, message=rate)
@@ -178,11 +179,12 @@ def _circuit_closed(standing: Standing, event: CallFact) -> AlertCleared | None:
 
 def _drilled_no_more(standing: Standing, provider: str) -> AlertCleared | None:
     """A drill is over, and the provider stands as without it: what it alone had raised has no reason any more."""
-    policy, lanes = standing.policy, standing.lanes
+    policy, lanes, drilled = standing.policy, standing.lanes, standing.alerting.drilled
     for key, index in lanes.of(provider):
         base, name = lanes.base(index), lane_name(key)
         count, successes = lanes.state[base + lane.COUNT], lanes.state[base + lane.SUCCESSES]
-        is_low = successes * _WHOLE_BP < _basis_points(policy.alert_success_rate, Decimal(0)) * count
+        margin = _NONE if f"{SUCCESS_RATE}|{name}" in drilled else policy.alert_success_margin
+        is_low = successes * _WHOLE_BP < _basis_points(policy.alert_success_rate, margin) * count
         is_well = count < min(policy.alert_min_calls, policy.window) or not is_low
         is_closed = lane.circuit(lanes.state, base, lanes.params[index], standing.at_us) == lane.IS_CLOSED
         for alert, over in ((SUCCESS_RATE, is_well), (CIRCUIT_OPEN, is_closed)):
@@ -190,7 +192,7 @@ def _drilled_no_more(standing: Standing, provider: str) -> AlertCleared | None:
                 return _over_with_the_drill(alert, name)
     record = standing.providers.get(provider)
     is_free = record is None or record.throttled_until_us <= standing.at_us
-    if is_free and f"{LONG_THROTTLE}|{provider}" in standing.alerts:
+    if is_free and f"{LONG_THROTTLE}|{provider}" in drilled:
         return _over_with_the_drill(LONG_THROTTLE, provider)
     return None if standing.drills else _shares_drilled_no_more(standing)
 
@@ -200,11 +202,13 @@ def _over_with_the_drill(alert: str, subject: str) -> AlertCleared:
 
 
 def _shares_drilled_no_more(standing: Standing) -> AlertCleared | None:
-    """The last drill is over, and shares are what they were before the first."""
-    mark_bp = _share_bp(standing.policy.alert_fallback_share, Decimal(0))
-    for name in standing.alerts:
+    """The last drill is over, and shares are what they would be without any."""
+    policy, alerting = standing.policy, standing.alerting
+    for name, seq in alerting.seqs.items():
         alert, _, operation = name.partition("|")
-        share = standing.alerting.shares.get(operation)
+        share = alerting.shares.get(operation)
+        margin = _NONE if seq > alerting.drills_seq else policy.alert_fallback_margin
+        mark_bp = _share_bp(policy.alert_fallback_share, margin)
         if alert == FALLBACK_SHARE and (share is None or share.failed_over * _WHOLE_BP <= mark_bp * share.requests):
             return _over_with_the_drill(alert, operation)
     return None
@@ -219,7 +223,7 @@ def _of_failovers(standing: Standing, event: RequestCompleted) -> Alert | None:
     found, count = share.failed_over, share.requests
     stands = f"{FALLBACK_SHARE}|{operation}" in standing.alerts
     told = f"{found} of the last {count} requests for {operation} were served after a failover"
-    if not stands and event.failovers and found * _WHOLE_BP > _share_bp(mark, Decimal(0)) * count:
+    if not stands and event.failovers and found * _WHOLE_BP > _share_bp(mark, _NONE) * count:
         return AlertRaised(alert=FALLBACK_SHARE, subject=operation, message=told)
     if stands and found * _WHOLE_BP <= _share_bp(mark, policy.alert_fallback_margin) * count:
         return AlertCleared(alert=FALLBACK_SHARE, subject=operation, message=told)

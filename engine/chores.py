@@ -1,7 +1,8 @@
 """What is done beside serving while an engine runs, and the alert that stands while some of it fails."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from understudy.engine.ports import Chore
 from understudy.events.alerts import CHORE_FAILED
@@ -10,6 +11,8 @@ from understudy.events.operations import AlertCleared, AlertRaised
 if TYPE_CHECKING:
     from understudy.engine.journal import Journal
     from understudy.engine.runner import Runner
+
+logger = logging.getLogger("understudy.chores")
 
 _LONGEST: Final = 500
 
@@ -24,7 +27,15 @@ def begin(runner: "Runner", chores: Sequence[Chore]) -> None:
             journal.note(AlertCleared(alert=CHORE_FAILED, subject=subject, message="nobody wants it done any more"))
     for chore in chores:
         report = _Report(journal, chore.name)
-        runner.spawn(chore.run(journal.log, journal.system, report), name=f"chore {chore.name}")
+        runner.spawn(_done(chore, chore.run(journal.log, journal.system, report), report), name=f"chore {chore.name}")
+
+
+async def _done(chore: Chore, work: Coroutine[Any, Any, None], report: "_Report") -> None:
+    try:
+        await work
+    except Exception as error:  # A chore is foreign work: its end ends no engine, and is not passed over either.
+        logger.exception("the chore %s has failed, and is done no more until the next start", chore.name)
+        report(f"{type(error).__name__} from the chore itself; it is done no more until the next start")
 
 
 class _Report:

@@ -172,7 +172,7 @@ class Courier:
         alerting = self._journal.ledger.standing.alerting
         if seq not in alerting.owed.get(self.name, {}):
             return False
-        return one.told != Told.RAISED or not alerting.silenced_until_us(one.name, self._journal.now_us())
+        return alerting.may_tell(one, self._journal.now_us())
 
     def _id_of(self, seq: int, recorded: Recorded | None) -> str:
         at_us = 0 if recorded is None else recorded.at_us

@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 from understudy.engine.journal import Journal
 from understudy.events.alerts import LOG_TROUBLE
-from understudy.events.decisions import Event
 from understudy.events.errors import LogUnavailable
 from understudy.events.operations import AlertCleared, AlertRaised
 
@@ -30,7 +29,7 @@ class LogWatch:
         self._journal = journal
         self._tell = tell
         self._trouble: _Trouble | None = None
-        self._has_told = False
+        self._told_us: int | None = None
         self._moved = (0, 0)
 
     def look(self) -> None:
@@ -39,26 +38,19 @@ class LogWatch:
         message = self._what_is_wrong(now_us)
         if message is not None and self._trouble is None:
             self._trouble = _Trouble(now_us, message[:_LONGEST])
-            self._has_told = False
+            self._told_us = None
         if message is None and self._trouble is not None:
             trouble = self._trouble
-            self._journal.note(AlertRaised(alert=LOG_TROUBLE, subject="", message=trouble.message))
+            alert = AlertRaised(alert=LOG_TROUBLE, subject="", message=trouble.message, told_us=self._told_us)
+            self._journal.note(alert)
             self._trouble = None
             lasted_s = (now_us - trouble.since_us) / 1_000_000
             message = f"the log can be written again, after {lasted_s:,.1f} s"
             self._journal.note(AlertCleared(alert=LOG_TROUBLE, subject="", message=message))
-        elif self._trouble is not None and not self._has_told:
+        elif self._trouble is not None and self._told_us is None:
             told = AlertRaised(alert=LOG_TROUBLE, subject="", message=self._trouble.message)
-            self._has_told = self._tell(told, self._trouble.since_us)
-
-    def has_told(self, event: Event) -> bool:
-        """Whether people have been told of an event before it was put on record."""
-        return (
-            self._trouble is not None
-            and self._has_told
-            and isinstance(event, AlertRaised)
-            and event.alert == LOG_TROUBLE
-        )
+            if self._tell(told, self._trouble.since_us):
+                self._told_us = now_us
 
     def _what_is_wrong(self, now_us: int) -> str | None:
         log = self._journal.log

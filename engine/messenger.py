@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from understudy.engine.alert_channels import DAY_US, AlertDelivery, Notice
 from understudy.engine.alert_rules import next_overdue_us, overdue
@@ -36,6 +36,13 @@ _LEVELS: Final = {
 }
 
 
+class _News(NamedTuple):
+    """An alert to be logged, and the drill that may have brought it about."""
+
+    recorded: Recorded
+    drill: str | None
+
+
 class Messenger:
     """Everything that leaves one engine about its alerts. From when it is made it takes note of them."""
 
@@ -43,11 +50,9 @@ class Messenger:
         self._journal = journal
         self._delivery = delivery
         self._couriers = [Courier(journal, one, delivery) for one in delivery.channels]
-        self._news: deque[Recorded] = deque()
-        self._quiet: dict[int, Recorded] = {}
-        """Alerts that were raised in silence since the start, by event."""
-        self._released: set[int] = set()
-        """Those whose silence is over, and that people have been told of since."""
+        self._news: deque[_News] = deque()
+        self._quiet: dict[str, tuple[int, Recorded | None]] = {}
+        """Alerts that people have not been told of because of a silence: the event that raised each, read or not."""
         self._wake, self._tell = asyncio.Event(), asyncio.Event()
         self._keeping: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[None]] = set()
@@ -89,7 +94,7 @@ class Messenger:
             tasks = [*self._keeping, *self._telling]
             self._keeping, self._telling = [], set()
             while self._news:
-                self._log(self._news.popleft())
+                _log(self._news.popleft())
             await end_tasks(tasks)
 
     def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
@@ -101,26 +106,31 @@ class Messenger:
         """An earlier run may have ended before people were told."""
         alerting, now_us = self._journal.ledger.standing.alerting, self._journal.now_us()
         for name, seq in alerting.seqs.items():
-            if alerting.silenced_until_us(name, now_us) or any(one.seq == seq for one in self._news):
+            if any(one.recorded.seq == seq for one in self._news) or name in self._quiet:
                 continue
-            self._released.add(seq)
-            recorded = read_event(self._journal.log, seq)
-            if recorded is not None:
-                self._news.append(recorded)
+            if not alerting.silenced_until_us(name, now_us):
+                recorded = read_event(self._journal.log, seq)
+                if recorded is not None:
+                    self._news.append(_News(recorded, alerting.drilled.get(name)))
+            elif name in alerting.muted:
+                self._quiet[name] = seq, None
 
     def _take(self, recorded: Recorded) -> None:
         """An event that says something to people has been folded."""
         event, alerting = recorded.event, self._journal.ledger.standing.alerting
         match event:
-            case AlertRaised(alert=alert, subject=subject) if f"{alert}|{subject}" in alerting.muted:
-                self._quiet[recorded.seq] = recorded
-            case AlertRaised() if self._watch.has_told(event):
+            case AlertRaised(told_us=int()):
                 for one in self._couriers:
                     one.now_on_record(recorded.seq)
+            case AlertRaised(alert=alert, subject=subject) if f"{alert}|{subject}" in alerting.muted:
+                self._quiet[f"{alert}|{subject}"] = recorded.seq, recorded
             case AlertCleared() if alerting.hushed:
                 pass
-            case AlertRaised() | AlertCleared():
-                self._news.append(recorded)
+            case AlertRaised(alert=alert, subject=subject):
+                self._news.append(_News(recorded, alerting.drilled.get(f"{alert}|{subject}")))
+                self._tell.set()
+            case AlertCleared():
+                self._news.append(_News(recorded, None))
                 self._tell.set()
             case _:
                 pass
@@ -152,17 +162,14 @@ class Messenger:
     def _release(self, now_us: int) -> None:
         """Tell of alerts that were raised in a silence which is over."""
         alerting = self._journal.ledger.standing.alerting
-        muted = set(alerting.muted.values())
-        self._released &= {*muted, *alerting.seqs.values()}
-        self._quiet = {seq: one for seq, one in self._quiet.items() if seq in muted}
-        for name, seq in alerting.muted.items():
-            if seq in self._released or alerting.silenced_until_us(name, now_us):
+        for name, (seq, known) in list(self._quiet.items()):
+            if alerting.seqs.get(name) == seq and name in alerting.muted and alerting.silenced_until_us(name, now_us):
                 continue
-            self._released.add(seq)
-            recorded = self._quiet.get(seq) or read_event(self._journal.log, seq)
-            if recorded is None:
-                continue
-            self._news.append(recorded)
+            del self._quiet[name]
+            recorded = known or read_event(self._journal.log, seq)
+            if alerting.seqs.get(name) != seq or recorded is None:
+                continue  # It was over before anybody was to hear of it.
+            self._news.append(_News(recorded, alerting.drilled.get(name)))
             self._tell.set()
             if self._journal.hooks is not None and isinstance(recorded.event, AlertRaised):
                 self._journal.hooks.tell(of_alert(recorded.event), recorded)
@@ -174,7 +181,7 @@ class Messenger:
         if journal.ledger.standing.alerting.silenced_until_us(name, journal.now_us()):
             return False
         recorded = Recorded(journal.log.head.seq, at_us, event)
-        self._log(recorded)
+        _log(_News(recorded, None))
         if journal.hooks is not None:
             journal.hooks.tell_now(of_alert(event), recorded)
         for one in self._couriers:
@@ -196,17 +203,17 @@ class Messenger:
         while True:
             self._tell.clear()
             while self._news:
-                await made_durable(self._journal.log, self._news[0].seq)
-                self._log(self._news.popleft())
+                await made_durable(self._journal.log, self._news[0].recorded.seq)
+                _log(self._news.popleft())
             await self._tell.wait()
 
-    def _log(self, recorded: Recorded) -> None:
-        match recorded.event:
-            case AlertRaised(alert=alert, subject=subject, message=message):
-                drill = self._journal.ledger.standing.alerting.drilled.get(f"{alert}|{subject}")
-                told = naming(drill, message)
-                logger.log(_LEVELS[severity(alert)], "%s: %s", f"{alert} {subject}".rstrip(), told)
-            case AlertCleared(alert=alert, subject=subject, message=told):
-                logger.info("%s is over%s", f"{alert} {subject}".rstrip(), f": {told}" if told else "")
-            case _:
-                pass
+
+def _log(news: _News) -> None:
+    match news.recorded.event:
+        case AlertRaised(alert=alert, subject=subject, message=message):
+            told = naming(news.drill, message)
+            logger.log(_LEVELS[severity(alert)], "%s: %s", f"{alert} {subject}".rstrip(), told)
+        case AlertCleared(alert=alert, subject=subject, message=told):
+            logger.info("%s is over%s", f"{alert} {subject}".rstrip(), f": {told}" if told else "")
+        case _:
+            pass

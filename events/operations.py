@@ -116,12 +116,14 @@ class AlertRaised(Fact):
 
     Shape:  `alert` is the rule's name (`local_fault`, `misconfigured`, `insufficient_funds`, `suspended`,
             `contradiction`); `subject` is what it is about: a provider, a request, or `` for the engine itself.
+            `told_us`: when people were told, if that was before it could be put on record.
     """
 
     kind: ClassVar[str] = "alert_raised.v1"
     alert: str
     subject: str
     message: str
+    told_us: int | None = None
 
 
 @record(kw_only=True)

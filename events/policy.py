@@ -139,7 +139,9 @@ class Policy(Settings):
     max_providers: int | None = Field(default=None, ge=1, description="Providers that one request may try.")
 
     window: int = Field(default=100, ge=1, le=10_000, description="Outcomes that a lane remembers.")
-    lane_by: tuple[Dimension, ...] = Field(default=(), description="Context that splits a provider's record.")
+    lane_by: tuple[Dimension, ...] = Field(
+        default=(), description="Context that splits a provider's record; changed, records begin anew."
+    )
     stale_after_ms: Milliseconds = Field(
         default=86_400_000, description="A lane unused for so long counts as unknown again."
     )

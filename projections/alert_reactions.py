@@ -25,7 +25,8 @@ def alert_raised(standing: "Standing", recorded: Recorded, event: AlertRaised) -
     name = f"{event.alert}|{event.subject}"
     standing.alerts[name] = recorded.at_us
     drill = standing.drills.get(event.subject.partition(" ")[0]) if event.alert in DRILLED else None
-    standing.alerting.raised(name, recorded.seq, at_us=recorded.at_us, drill=None if drill is None else drill.drill)
+    by = None if drill is None else drill.drill
+    standing.alerting.raised(name, recorded.seq, at_us=recorded.at_us, drill=by, early=event.told_us is not None)
     standing.leftovers.told(event.subject)
     standing.lanes.kept.clear()
     turn(standing.lanes, recorded)

@@ -14,11 +14,13 @@ class Owed(NamedTuple):
     """What a channel has not taken yet: what is told, and of which alert (`alert|subject`).
 
     `drill` is the drill that ran at its provider when it was raised, where a drill may bring such an alert about.
+    `early`: people may have been told before it was on record; no silence that began since keeps that from them.
     """
 
     told: str
     name: str
     drill: str | None = None
+    early: bool = False
 
 
 @dataclass(slots=True)
@@ -57,6 +59,8 @@ class Alerting:
     silences: dict[str, AlertSilenced] = field(default_factory=dict)
     muted: dict[str, int] = field(default_factory=dict)
     """Alerts that stand and were raised in silence, with the event that raised each."""
+    attended: bool = False
+    """Whether an engine runs, which tells people of whatever was raised in a silence as soon as that is over."""
     hushed: bool = False
     """Whether the alert that was cleared last was raised in a silence that lasted."""
     owed: dict[str, dict[int, Owed]] = field(default_factory=dict)
@@ -65,17 +69,40 @@ class Alerting:
     """The first instant of the day whose page was due last; 0 if there was none."""
     shares: dict[str, FailoverShare] = field(default_factory=dict)
     """By operation how its latest requests were served."""
-    shares_before: dict[str, FailoverShare] | None = None
-    """The same as it was when the first of the drills that run began."""
+    shares_aside: dict[str, FailoverShare] | None = None
+    """While drills run: the same of the requests alone that no drill has touched."""
+    drills_seq: int = 0
+    """The event with which the drills that run began, or those that ran last."""
+    touched: dict[str, str] = field(default_factory=dict)
+    """Requests that have not ended, and of which a drill has touched a call; the drill by the request."""
 
-    def drills_begin(self) -> None:
+    def drills_begin(self, seq: int) -> None:
         """A drill begins, and none ran: what requests fail over for from here on may be made up."""
-        self.shares_before = {operation: replace(share) for operation, share in self.shares.items()}
+        self.shares_aside = {operation: replace(share) for operation, share in self.shares.items()}
+        self.drills_seq = seq
 
     def drills_are_over(self) -> None:
-        """The last drill is over: requests that were served meanwhile count in no share."""
-        if self.shares_before is not None:
-            self.shares, self.shares_before = self.shares_before, None
+        """The last drill is over: requests that any has touched count in no share."""
+        if self.shares_aside is not None:
+            self.shares, self.shares_aside = self.shares_aside, None
+
+    def served(self, request_id: str, operation: str, failovers: int, *, most: int) -> None:
+        """A request has been served: one that a drill has touched counts in what lasts as long as drills run alone."""
+        if not self.touched and self.shares_aside is None:
+            (self.shares.get(operation) or self.share(operation)).count(failovers, most=most)
+            return
+        is_touched = self.touched.pop(request_id, None) is not None
+        if self.shares_aside is not None:
+            self.share(operation).count(failovers, most=most)
+            if not is_touched:
+                self.shares_aside.setdefault(operation, FailoverShare()).count(failovers, most=most)
+        elif not is_touched:
+            self.share(operation).count(failovers, most=most)
+
+    def engine_starts(self, at_us: int) -> None:
+        """An engine takes over: it tells people of whatever stands and is not silenced."""
+        self.attended = True
+        self._forget_told(at_us)
 
     def share(self, operation: str) -> FailoverShare:
         """How the latest requests of an operation were served; made if it is new."""
@@ -86,15 +113,15 @@ class Alerting:
         found = (self.silences.get(name), self.silences.get(name.partition("|")[0]))
         return max((one.until_us for one in found if one is not None and one.until_us > at_us), default=0)
 
-    def raised(self, name: str, seq: int, *, at_us: int, drill: str | None = None) -> None:
-        """An alert has been raised, maybe by what a drill makes up."""
+    def raised(self, name: str, seq: int, *, at_us: int, drill: str | None = None, early: bool = False) -> None:
+        """An alert has been raised, maybe by what a drill makes up; `early` if people have been told before."""
         if drill is not None:
             self.drilled[name] = drill
         self.measured += name.partition("|")[0] in MEASURED and name not in self.seqs
         self.seqs[name] = seq
-        if self.silenced_until_us(name, at_us):
+        if not early and self.silenced_until_us(name, at_us):
             self.muted[name] = seq
-        self._owe(seq, Owed(Told.RAISED, name, drill))
+        self._owe(seq, Owed(Told.RAISED, name, drill, early))
 
     def cleared(self, name: str, seq: int, *, at_us: int) -> None:
         """It is over. Who has not been told of it in its silence need not be told that."""
@@ -106,14 +133,15 @@ class Alerting:
             return
         self.measured -= name.partition("|")[0] in MEASURED
         for owed in self.owed.values():
-            if silent and raised in owed:
+            if silent and raised in owed and not owed[raised].early:
                 del owed[raised]
             else:
                 _add(owed, seq, Owed(Told.CLEARED, name, drill))
 
     def silence(self, event: AlertSilenced, *, at_us: int) -> None:
         """Nobody is to hear of it; what was over before anybody heard of it is owed no more."""
-        self.muted = {name: seq for name, seq in self.muted.items() if self.silenced_until_us(name, at_us)}
+        if self.attended:
+            self._forget_told(at_us)
         self.silences = {key: one for key, one in self.silences.items() if one.until_us > at_us}
         key = silence_key(event.alert, event.subject)
         self.silences[key] = event
@@ -145,9 +173,13 @@ class Alerting:
     def due(self, channel: str, at_us: int) -> tuple[int, Owed] | None:
         """What a channel is to be told next at an instant; None if there is nothing, or only what is silenced."""
         for seq, one in self.owed.get(channel, {}).items():
-            if one.told != Told.RAISED or not self.silenced_until_us(one.name, at_us):
+            if self.may_tell(one, at_us):
                 return seq, one
         return None
+
+    def may_tell(self, one: Owed, at_us: int) -> bool:
+        """Whether no silence keeps a channel from it at an instant."""
+        return one.told != Told.RAISED or one.early or not self.silenced_until_us(one.name, at_us)
 
     def next_end_us(self, at_us: int) -> int | None:
         """When the next silence ends, after an instant."""
@@ -163,8 +195,12 @@ class Alerting:
             channel: {int(seq): Owed(*one) for seq, one in notices.items()} for channel, notices in told["owed"].items()
         }
         silences = {key: AlertSilenced.of(one) for key, one in told["silences"].items()}
-        shares, before = (told[name] and _shares(told[name]) for name in ("shares", "shares_before"))
-        return cls(**{**told, "owed": owed, "silences": silences, "shares": shares, "shares_before": before})
+        shares, aside = (told[name] and _shares(told[name]) for name in ("shares", "shares_aside"))
+        return cls(**{**told, "owed": owed, "silences": silences, "shares": shares, "shares_aside": aside})
+
+    def _forget_told(self, at_us: int) -> None:
+        """What was raised in a silence that is over has been told since."""
+        self.muted = {name: seq for name, seq in self.muted.items() if self.silenced_until_us(name, at_us)}
 
     def _owe(self, seq: int, one: Owed) -> None:
         for owed in self.owed.values():

@@ -34,7 +34,7 @@ def drill_started(standing: "Standing", recorded: Recorded, event: DrillStarted)
         return
     turn(standing.lanes, recorded)
     if not standing.drills:
-        standing.alerting.drills_begin()
+        standing.alerting.drills_begin(recorded.seq)
     standing.drills[event.provider] = event
     record = standing.provider(event.provider)
     slow_start = None if record.slow_start is None else replace(record.slow_start)

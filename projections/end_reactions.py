@@ -34,8 +34,8 @@ def completed(standing: "Standing", recorded: Recorded, event: RequestCompleted)
     totals.served[event.provider] = totals.served.get(event.provider, 0) + 1
     if event.failovers:
         totals.failovers += 1
-    share = standing.alerting.shares.get(event.operation) or standing.alerting.share(event.operation)
-    share.count(event.failovers, most=standing.policy.alert_fallback_requests)
+    most = standing.policy.alert_fallback_requests
+    standing.alerting.served(event.request_id, event.operation, event.failovers, most=most)
     if standing.spared:
         standing.spared.pop(event.request_id, None)
     if standing.leftovers.doubts:
@@ -49,6 +49,7 @@ def completed(standing: "Standing", recorded: Recorded, event: RequestCompleted)
 def failed(standing: "Standing", recorded: Recorded, event: RequestFailed) -> None:
     """A request has failed."""
     standing.totals.failed += 1
+    standing.alerting.touched.pop(event.request_id, None)
     standing.spared.pop(event.request_id, None)
     undone_by = _undone_by(standing, event.request_id)
     standing.leftovers.ended(event.request_id, recorded[1], served_by=None, undone_by=undone_by)

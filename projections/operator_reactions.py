@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from understudy.events.operations import (
     EngineStarted,
+    EngineStopped,
     OverrideCleared,
     OverrideSet,
     PolicyActivated,
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
     from understudy.projections.standing import Standing
 
 
-def engine_started(standing: "Standing", _: Recorded, event: EngineStarted) -> None:
+def engine_started(standing: "Standing", recorded: Recorded, event: EngineStarted) -> None:
     """An engine has taken over: what it was told of its rules, and a fresh look at accounts."""
     standing.rules_version = event.rules_version
+    standing.alerting.engine_starts(recorded.at_us)
     standing.lanes.kept.clear()
     for record in standing.providers.values():
         record.misconfigured_us = 0  # A restart may have brought the right key: the next call will tell.
+
+
+def engine_stopped(standing: "Standing", _: Recorded, __: EngineStopped) -> None:
+    """Nobody tells people anything for now."""
+    standing.alerting.attended = False
 
 
 def policy_activated(standing: "Standing", recorded: Recorded, event: PolicyActivated) -> None:

@@ -15,6 +15,7 @@ from understudy.events.operations import (
     AlertCleared,
     AlertRaised,
     EngineStarted,
+    EngineStopped,
     ModeChanged,
     OverrideCleared,
     OverrideSet,
@@ -62,6 +63,7 @@ from understudy.projections.end_reactions import (
 from understudy.projections.notes import note_added
 from understudy.projections.operator_reactions import (
     engine_started,
+    engine_stopped,
     override_cleared,
     override_set,
     policy_activated,
@@ -107,6 +109,7 @@ def _on(kind: type[F], react: Callable[["Standing", Recorded, F], int | None]) -
 REACTIONS: Final[Mapping[type[Event], Reaction]] = dict(
     (
         _on(EngineStarted, engine_started),
+        _on(EngineStopped, engine_stopped),
         _on(PolicyActivated, policy_activated),
         _on(PreferencesChanged, preferences_changed),
         _on(CallStarted, call_started),

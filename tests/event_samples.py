@@ -307,6 +307,12 @@ def _examples() -> list[Fact]:
         ModeChanged(mode=Mode.DEGRADED, previous=Mode.NORMAL),
         AlertRaised(alert="misconfigured", subject="alpha", message="alpha does not accept our key or account"),
         AlertCleared(alert="misconfigured", subject="alpha"),
+        AlertRaised(
+            alert="log_trouble",
+            subject="",
+            message="the log cannot be written: disk full",
+            told_us=1_700_000_000_000_000,
+        ),
         *_alert_examples(),
         RequestAccepted(
             request_id=_REQUEST,

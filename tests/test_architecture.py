@@ -13,12 +13,13 @@ SCRIPTS = [
     path for path in project_files() if path.suffix == ".py" and path.parts[0] in {"tools", "benchmarks", "examples"}
 ]
 
-# Those that await providers, hold drills, tell receivers, wait for the ledger, drive requests, know the clock, the dice
-# and the ids, know which engines run on a loop, hold the tasks, and the threads of receivers that may hang.
+# Those that await providers, do chores, hold drills, tell receivers, wait for the ledger, drive requests, know the clock,
+# the dice and the ids, know which engines run on a loop, hold the tasks, and the threads of receivers that may hang.
 IMPURE = {
     Path("engine") / f"{name}.py"
     for name in (
         "calling",
+        "chores",
         "courier",
         "drilling",
         "edge",
@@ -37,10 +38,11 @@ IMPURE = {
 }
 CORE = [path for path in SOURCES if path.parts[0] in {"events", "projections", "engine"} and path not in IMPURE]
 
-# Where whatever comes must be caught: what a provider's code throws has to become an event, what a receiver throws goes
-# to whoever awaits it, and a command ends with a sentence and an exit code.
+# Where whatever comes must be caught: what a provider's code throws has to become an event, what a chore throws an
+# alert, what a receiver throws goes to whoever awaits it, and a command ends with a sentence and an exit code.
 BOUNDARIES = {
     Path("engine/calling.py"),
+    Path("engine/chores.py"),
     Path("engine/courier.py"),
     Path("engine/hooks.py"),
     Path("engine/threads.py"),

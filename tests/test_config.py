@@ -389,3 +389,16 @@ def test_the_file_for_the_seven_best_practices_sets_what_its_table_says(tmp_path
 @pytest.mark.parametrize("name", Policy.model_fields)
 def test_our_own_names_are_in_snake_case(name: str) -> None:
     assert snake_case(name) == name
+
+
+def test_all_tables_of_a_file_are_told_of_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        'strategy = "cheepest"\ndrill_schedule = ["monthly on 1 at 03:00: outge alpha for 60s"]\n'
+        '[providers.alpha]\n[archive]\nolder_than = "x"\n[alerts]\nwebhook_url = "htp://x"\n'
+    )
+    with pytest.raises(PolicyFileError) as refused:
+        load_policy(path)
+    told = str(refused.value)
+    for place in ("strategy is 'cheepest'", "drill_schedule", "archive: older_than is 'x'", "alerts: webhook_url is"):
+        assert place in told

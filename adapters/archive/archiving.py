@@ -17,9 +17,10 @@ from typing import Final
 
 from understudy.adapters.archive import recording
 from understudy.adapters.archive.cut import cut_of, seam_up_to
+from understudy.adapters.archive.place import folder_for, prepare, try_out
 from understudy.adapters.archive.removing import kept_under_keys, remove_archived
 from understudy.adapters.archive.sealing import Sealed, Told, seal, segment_of
-from understudy.adapters.stores.archive_file import PARTIAL, ArchiveUnusable, expect_parquet, sync_folder
+from understudy.adapters.stores.archive_file import PARTIAL, ArchiveUnusable, expect_parquet
 from understudy.adapters.stores.faults import remedy
 from understudy.adapters.stores.sqlite_reader import SqliteReader
 from understudy.adapters.stores.sweep import keep_base
@@ -54,19 +55,16 @@ class Archived:
     files: tuple[Path, ...] = ()
 
 
-def planned(path: str | Path, *, older_than_ms: int, now_us: int) -> Archived:
+def planned(path: str | Path, *, older_than_ms: int, now_us: int, to: Path | None = None) -> Archived:
     """What `archive` would come to now, with nothing done: up to where, and how many events that are.
 
-    Errors: NotALog, LogUnavailable, UnreadableEvent.
+    Errors: ArchiveUnusable if no file could be put there; NotALog, LogUnavailable, UnreadableEvent.
     """
+    path = Path(path).resolve()
     with SqliteReader.open(path) as reader:
+        try_out(folder_for(path, to))
         cut = cut_of(reader, before_us=now_us - older_than_ms * 1000)
         return Archived(through=cut, events=cut - reader.archived_through)
-
-
-def folder_of(path: Path) -> Path:
-    """Where the files of a log go if nobody says otherwise: a directory beside it."""
-    return path.with_name(f"{path.name}.archive")
 
 
 def archive(
@@ -84,14 +82,14 @@ def archive(
     """Archive the events of a log that are older than so long at `now_us`, and finish what an earlier run has begun.
 
     Works beside a running engine, from another thread or process; without one, the events are dated `now_us`. Files go
-    `to` a directory, `folder_of` the log by default, and have `most` events each. Earlier files are looked for in
-    `files_in`, or where they were put; only a new version of the fold needs them.
+    `to` a directory, by default one beside the log, and have `most` events each. Earlier files are looked for in
+    `files_in`, and where they were put; only a new version of the fold needs them.
     Errors: ArchiveUnusable, LogUnavailable (NotYetRecorded), LogDamaged, LogInUse, NotALog, OtherRules,
             UnreadableEvent. What was done until then stays done; nothing is lost, and the next run goes on.
     """
     expect_parquet()
     path = Path(path).resolve()
-    folder = folder_of(path) if to is None else to.resolve()
+    folder = folder_for(path, to)
     with SqliteReader.open(path):
         pass  # It is a log: no lock is laid beside anything else.
     with _alone(path):
@@ -100,10 +98,8 @@ def archive(
             begun, cut = reader.archived_through, cut_of(reader, before_us=now_us - older_than_ms * 1000)
             known = {one.archived.file for one in reader.archive.segments} if reader.archive else set()
         _clear(folder, path, known)
-        removed = 0
-        if begun:
-            _keep_base(path, files_in)
-            removed = remove_archived(path, told=lambda _: None)
+        removed = _finish(path, files_in) if begun else 0
+        try_out(folder)  # Also where nothing is old enough yet: it is known, then, before there is something to lose.
         files: list[Path] = []
         done, total = 0, 3 * (cut - begun)
         while begun + done < cut:
@@ -124,11 +120,20 @@ def _seal(path: Path, folder: Path, files_in: Path | None, *, cut: int, most: in
     with SqliteReader.open(path, archive=files_in) as reader:
         after = reader.archived_through
         through = cut if cut - after <= most else seam_up_to(reader, after + most, after=after) or cut
-        _prepare(folder)
+        prepare(folder)
         name = f"{path.name}-{after + 1:012}-{through:012}{_SUFFIX}"
         sealed = seal(reader, folder, name=name, through=through, told=told)
         keep_base(path, sealed.base, stream=reader.stream)
         return sealed
+
+
+def _finish(path: Path, files_in: Path | None) -> int:
+    """Remove the rows that an earlier run has left, and tell how many; the log can go on without them.
+
+    Errors: ArchiveUnusable if that takes files, as the fold is another version's.
+    """
+    _keep_base(path, files_in)
+    return remove_archived(path, told=lambda _: None)
 
 
 def _keep_base(path: Path, files_in: Path | None) -> None:
@@ -148,15 +153,6 @@ def _tell(progress: Progress, more: int, *, done: int, total: int) -> None:
 def _recorded(folder: Path, path: Path) -> str:
     """A directory as the log names it: beside the log, wherever both may be moved to; else as it is."""
     return str(folder.relative_to(path.parent)) if folder.is_relative_to(path.parent) else str(folder)
-
-
-def _prepare(folder: Path) -> None:
-    """Errors: ArchiveUnusable if nothing can be written there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise ArchiveUnusable(f"no file can be put in {folder}: {remedy(error)}") from error
 
 
 def _clear(folder: Path, path: Path, known: set[str]) -> None:

@@ -11,7 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from understudy.adapters.archive.place import folder_for, try_out
 from understudy.adapters.archive.settings import ArchiveSettings
+from understudy.adapters.stores.archive_file import ArchiveUnusable
 from understudy.engine.ports import System
 from understudy.events.log import EventLog
 
@@ -40,7 +42,7 @@ class NightlyArchive:
             report("nothing will be archived: the log is in memory")
             return
         path = Path(log.file)
-        if (trouble := self._trouble(path)) is not None:
+        if (trouble := await asyncio.to_thread(self._trouble, path)) is not None:
             report(f"{path} will not be archived at its time: {trouble}")
         while True:
             await system.sleep_until(self._settings.next_us(system.now_us()))
@@ -76,8 +78,8 @@ class NightlyArchive:
         """What can be known to go wrong before it is time; None if nothing can."""
         if find_spec("pyarrow") is None:
             return 'pyarrow is not installed: pip install "understudy[archive]"'
-        folder = path.parent if self._settings.to is None else self._settings.to.absolute()
-        there = next(one for one in (folder, *folder.parents) if one.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            return f"no file can be put in {folder}; give this user write access, or name another directory"
+        try:
+            try_out(folder_for(path, self._settings.to))
+        except ArchiveUnusable as error:
+            return str(error)
         return None

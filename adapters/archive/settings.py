@@ -8,7 +8,7 @@ from typing import Final
 
 from understudy.adapters.cli.instants import length_us, written
 from understudy.adapters.config_faults import Fault, PolicyFileError, shown
-from understudy.events.names import did_you_mean_setting, snake_case
+from understudy.events.names import did_you_mean_setting, setting
 
 _DAY_US: Final = 86_400_000_000
 _MINUTE_US: Final = 60_000_000
@@ -50,35 +50,53 @@ def archive_settings(table: object, *, source: str) -> ArchiveSettings:
     """
     if not isinstance(table, Mapping):
         raise PolicyFileError([_fault(source, "archive", f"is {shown(table)}; it must be a table of settings")])
-    given = {snake_case(str(key)): value for key, value in table.items()}
-    faults = [
-        _fault(source, f"archive: {key}", f"is unknown{did_you_mean_setting(key, _NAMES)}")
-        for key in given
-        if key not in _NAMES
-    ]
-    age_us = length_us(str(given.get("older_than", "")))
-    if not age_us:
-        told = shown(given["older_than"]) if "older_than" in given else "missing"
-        faults.append(_fault(source, "archive: older_than", f"is {told}; it must be a length of time like 30d or 12h"))
-    at = _CLOCK.fullmatch(str(given.get("at", "03:00")))
-    if at is None:
-        faults.append(
-            _fault(
-                source,
-                "archive: at",
-                f'is {shown(given["at"])}; it must be a time of day in UTC in quotes, like "03:00"',
-            )
-        )
-    to = given.get("to")
-    if to is not None and (not isinstance(to, str) or not to):
-        faults.append(_fault(source, "archive: to", f"is {shown(to)}; it must be a directory"))
-    if faults or at is None or age_us is None:
-        raise PolicyFileError(faults)
-    return ArchiveSettings(
-        older_than_ms=age_us // 1000,
-        at_minute=60 * int(at[1]) + int(at[2]),
-        to=Path(to) if isinstance(to, str) else None,
-    )
+    reading = _Reading(table, source=source)
+    age_us, at, to = reading.age_us(), reading.minute(), reading.directory()
+    if reading.faults or age_us is None or at is None:
+        raise PolicyFileError(reading.faults)
+    return ArchiveSettings(older_than_ms=age_us // 1000, at_minute=at, to=to)
+
+
+class _Reading:
+    """The table while it is read; what is wrong is told by the names that stand there."""
+
+    def __init__(self, table: Mapping[object, object], *, source: str) -> None:
+        self.faults: list[Fault] = []
+        self._source = source
+        self._given: dict[str, tuple[str, object]] = {}
+        for key, value in table.items():
+            name = setting(str(key), known=_NAMES)
+            if name is None:
+                self._refuse(str(key), f"is unknown{did_you_mean_setting(str(key), _NAMES)}")
+            else:
+                self._given[name] = str(key), value
+
+    def age_us(self) -> int | None:
+        """How old an event must be."""
+        key, told = self._given.get("older_than", ("older_than", None))
+        age_us = length_us(str(told or ""))
+        if not age_us:
+            what = "missing" if told is None else shown(told)
+            self._refuse(key, f"is {what}; it must be a length of time like 30d or 12h")
+        return age_us or None
+
+    def minute(self) -> int | None:
+        """When it is archived, in minutes after midnight."""
+        key, told = self._given.get("at", ("at", "03:00"))
+        at = _CLOCK.fullmatch(str(told))
+        if at is None:
+            self._refuse(key, f'is {shown(told)}; it must be a time of day in UTC in quotes, like "03:00"')
+        return None if at is None else 60 * int(at[1]) + int(at[2])
+
+    def directory(self) -> Path | None:
+        """Where files go."""
+        key, told = self._given.get("to", ("to", None))
+        if told is not None and (not isinstance(told, str) or not told):
+            self._refuse(key, f"is {shown(told)}; it must be a directory")
+        return Path(told) if isinstance(told, str) and told else None
+
+    def _refuse(self, key: str, what: str) -> None:
+        self.faults.append(_fault(self._source, f"archive: {key}", what))
 
 
 def _fault(source: str, where: str, what: str) -> Fault:

@@ -8,7 +8,7 @@ import click
 
 from understudy.adapters.cli.exits import Unanswered
 from understudy.adapters.cli.instants import Length, written
-from understudy.adapters.cli.logs import as_json, database
+from understudy.adapters.cli.logs import as_json, database, only_directory
 from understudy.adapters.cli.output import answer, answer_json, facts, plain
 from understudy.adapters.cli.progress import Progress
 from understudy.adapters.cli.wishes import Words, actor_option
@@ -35,13 +35,15 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where the files go.  [default: DB.archive, beside the log]",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be archived.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be archived, or why no file can be put there.")
 @click.option(
     "--archive",
     "files_in",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,  # So that a second one is refused, not taken for the only one.
+    callback=only_directory,
     metavar="DIR",
-    help="Where earlier files are, if not where they were put; only a new version needs them.",
+    help="Where earlier files are, as far as not where they were put; only a new version needs them.",
 )
 @click.option(
     "--reason",
@@ -87,7 +89,7 @@ def archive(
 
     age_ms, now_us = age_us // 1000, time.time_ns() // 1000
     if dry_run:
-        found = planned(db, older_than_ms=age_ms, now_us=now_us)
+        found = planned(db, older_than_ms=age_ms, now_us=now_us, to=to)
     else:
         try:
             with Progress("archiving") as progress:

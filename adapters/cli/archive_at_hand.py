@@ -18,7 +18,8 @@ class ArchiveAtHand:
     """What has been found of an archive.
 
     Shape:  events up to `through` are archived, in so many `files`. The log is verified `verified_after` an event: 0,
-            unless the archive cannot be looked at, `why_not`. `faults` are files that are not what was written.
+            unless the archive cannot be looked at, or not all of it, `why_not`. `faults` are files that are there, and
+            are not what was written.
     """
 
     through: int
@@ -39,25 +40,24 @@ class ArchiveAtHand:
             yield "archive", f"{what}, {painted('as written', 'green')}"
             return
         begins = f"verified from event {self.verified_after:,} on, as the snapshot there tells the standing"
+        verdict = painted("not as written", "red") if self.faults else painted("not looked at", "yellow")
+        yield "archive", f"{verdict} ({what}); {begins}"
         if self.why_not is not None:
-            yield "archive", f"{painted('not looked at', 'yellow')} ({what}); {begins}"
             yield "", plain(self.why_not)
-        else:
-            yield "archive", f"{painted('not as written', 'red')} ({what}); {begins}"
         for fault in self.faults:
             yield "", painted(plain(fault), "red")
 
 
-def look_at_archive(reader: SqliteReader, *, wanted: bool, through: int | None) -> ArchiveAtHand | None:
+def look_at_archive(reader: SqliteReader, *, through: int | None) -> ArchiveAtHand | None:
     """What is to be said of the archive before a log is verified `through` an event; None if nothing is archived.
 
-    Reads all its files through. Where it is `wanted`, a file that is not there is a fault.
+    Reads all its files through, as far as they are there.
     Errors: Refused if nothing is left to be verified without it.
     """
     archive = reader.archive
     if archive is None:
         return None
-    why_not, faults = _state(archive, wanted=wanted)
+    why_not, faults = _state(archive)
     if why_not is None and not faults:
         return ArchiveAtHand(
             through=archive.through, files=len(archive.segments), verified_after=0, why_not=None, faults=()
@@ -76,18 +76,15 @@ def look_at_archive(reader: SqliteReader, *, wanted: bool, through: int | None) 
     )
 
 
-def _state(archive: Archive, *, wanted: bool) -> tuple[str | None, list[str]]:
-    """Why it cannot be looked at, or what is wrong with its files."""
-    absent = archive.absent
-    if not absent or wanted:
+def _state(archive: Archive) -> tuple[str | None, list[str]]:
+    """Why it cannot be looked at, or not all of it, and what is wrong with the files that are there."""
+    absences = archive.absences()
+    if len(absences) < len(archive.segments):
         try:
             expect_parquet()
         except ArchiveUnusable as error:
             return str(error), []
-        return None, archive.faults()
-    faults = [fault for one in archive.segments if one.path not in absent and (fault := one.fault())]
-    gone = [fault for one in archive.segments if one.path in absent and (fault := one.fault())]
-    return (None, faults) if faults else (gone[0], [])
+    return next(iter(absences), None), archive.faults()
 
 
 def _fault_of_base(reader: SqliteReader, archive: Archive) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from understudy.adapters.cli.finding import Finding, Verdict
+from understudy.adapters.cli.inbox_checkup import inbox_found
 from understudy.adapters.cli.instants import iso, span
 from understudy.adapters.cli.request_summary import summarized
 from understudy.adapters.cli.standings import stopped_well
@@ -119,7 +120,7 @@ def _file(patient: Patient) -> Iterator[Finding]:
 def _chain(patient: Patient) -> Iterator[Finding]:
     end = patient.head.seq
     archive = patient.reader.archive
-    begin = archive.through if archive is not None and archive.absent else 0
+    begin = archive.through if archive is not None and archive.absences() else 0
     after = begin if patient.whole else max(begin, end - TAIL)
     found = check_chain(
         patient.reader, after=after, through=end, progress=lambda done: patient.progress(done, end - after)
@@ -150,10 +151,13 @@ def _archive(patient: Patient) -> Iterator[Finding]:
         return
     files = counted(len(archive.segments), "file")
     what = f"events 1 to {archive.through:,} are archived in {files}"
-    faults = archive.faults() if patient.whole else [f"{one} is not there" for one in archive.absent]
+    faults = archive.faults() if patient.whole else []
     for fault in faults[:_SHOWN]:
-        yield Finding("archive", Verdict.WRONG if patient.whole else Verdict.ADVICE, fault)
-    if not faults:
+        yield Finding("archive", Verdict.WRONG, fault)
+    absences = archive.absences()
+    for absence in absences[:_SHOWN]:
+        yield Finding("archive", Verdict.ADVICE, absence)
+    if not faults and not absences:
         yield Finding("archive", Verdict.FINE, f"{what}, {'as they were written' if patient.whole else 'all there'}")
 
 
@@ -267,15 +271,7 @@ def _views(patient: Patient) -> Iterator[Finding]:
 
 
 def _inbox(patient: Patient) -> Iterator[Finding]:
-    waiting = patient.reader.commands_waiting()
-    if not waiting:
-        yield Finding("inbox", Verdict.FINE, "no command waits")
-        return
-    wait = counted(waiting, "command waits", "commands wait")
-    when = "taken at the next start, or with the next command"
-    if patient.owner is not None:
-        when = "a running engine takes them within a second: look again"
-    yield Finding("inbox", Verdict.ADVICE, f"{wait}; {when}")
+    return inbox_found(patient.db, owner=patient.owner)
 
 
 def _notes(patient: Patient) -> Iterator[Finding]:

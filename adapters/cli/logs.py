@@ -32,20 +32,28 @@ database: Final = click.argument("db", type=click.Path(path_type=Path))
 """The file of the log."""
 
 
-def _there(_: click.Context, __: click.Parameter, folder: Path | None) -> Path | None:
-    if folder is not None and not folder.is_dir():
-        raise Refused(
-            f"there is no directory {plain(str(folder))}: --archive names the one in which the archived files are"
-        )
-    return folder
+def only_directory(_: click.Context, __: click.Parameter, folders: tuple[Path, ...]) -> Path | None:
+    """The directory that an option names, which can be given once; None if it is not given.
+
+    Errors: UsageError for a second one; Refused if there is none of that name.
+    """
+    if len(folders) > 1:
+        raise click.UsageError("--archive names one directory; put the files that were moved into one, and name that")
+    for folder in folders:
+        if not folder.is_dir():
+            raise Refused(
+                f"there is no directory {plain(str(folder))}: --archive names the one in which the archived files are"
+            )
+    return next(iter(folders), None)
 
 
 archive_option: Final = click.option(
     "--archive",
     type=click.Path(path_type=Path, file_okay=False),
-    callback=_there,
+    multiple=True,  # So that a second one is refused, not taken for the only one.
+    callback=only_directory,
     metavar="DIR",
-    help="Where the files of the log's archive are, if not where they were put.",
+    help="Where the files of the log's archive are, as far as not where they were put.",
 )
 """The option `--archive DIR`."""
 

@@ -21,12 +21,12 @@ def drills_found(standing: Standing, *, owner: str | None) -> Iterator[Finding]:
 
 
 def alert_found(standing: Standing, name: str, *, since_us: int) -> Finding:
-    """An alert that stands: advice, unless its provider is in a drill that began before it."""
+    """An alert that stands: advice, unless a drill that runs at its provider may have brought it about."""
     alert, _, subject = name.partition("|")
     says = f"{alert}{f' about {subject}' if subject else ''}, since {iso(since_us)}"
-    drill = standing.drills.get(subject.partition(" ")[0])
-    if drill is not None and since_us >= drill.until_us - drill.for_us:
-        return Finding("alerts", Verdict.FINE, f"{says}; {drill.drill} runs there")
+    drill = standing.alerting.drilled.get(name)
+    if drill is not None and any(drill == one.drill for one in standing.drills.values()):
+        return Finding("alerts", Verdict.FINE, f"{says}; {drill} runs there")
     return Finding("alerts", Verdict.ADVICE, says)
 
 

@@ -70,7 +70,7 @@ def verify(
     try:
         with SqliteReader.open(db, archive=archive) as reader:
             limit = last_seq(reader, through=through, at_us=at_us)
-            at_hand = look_at_archive(reader, wanted=archive is not None, through=limit)
+            at_hand = look_at_archive(reader, through=limit)
             with Progress("verifying") as progress:
                 found = verify_file(
                     db,

@@ -60,7 +60,7 @@ def _way(where: str, values: dict[str, Any]) -> Place:
     entry, _, key = where.rpartition(": ")
     match = _ENTRY.fullmatch(entry or key)
     if match is None:
-        return (key,)
+        return (entry, key) if entry else (key,)
     services = next((name for name in values if setting(name, known=_SERVICES)), "")
     rest = (key,) if entry else ()
     return (services, _index(match, values.get(services)), *rest)

@@ -29,32 +29,39 @@ _BEHIND_ALL: Final = chr(sys.maxunicode)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A file of the archive: what the log says of it, and where it should be."""
+    """A file of the archive: what the log says of it, and the places where it may be, the likeliest first."""
 
     archived: SegmentArchived
-    path: Path
+    places: tuple[Path, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file: the first of its places at which there is one, or the likeliest if there is none."""
+        return next((one for one in self.places if _size(one) is not None), self.places[0])
+
+    def absence(self) -> str | None:
+        """That the file is nowhere, in a sentence; None if it is there."""
+        if _size(self.path) is not None:
+            return None
+        first, *others = self.places
+        return f"{first} is not there{''.join(f', nor is {one}' for one in others)}: {_what(self.archived)}"
 
     def fault(self) -> str | None:
-        """Why the file cannot be used, in a sentence; None if it is what was written. Reads it through."""
-        told = self.archived
-        try:
-            size = self.path.stat().st_size
-        except OSError:
-            return f"{self.path} is not there: {_what(told)}"
+        """Why a file that is there cannot be used, in a sentence; None if it is what was written. Reads it through."""
+        path, told = self.path, self.archived
+        size = _size(path)
+        if size is None:
+            return None
         if size != told.size:
-            return (
-                f"{self.path} is not what was written: it has {size:,} bytes, and had {told.size:,}; restore it from a"
-                " backup"
-            )
+            lengths = f"it has {size:,} bytes, and had {told.size:,}"
+            return f"{path} is not what was written: {lengths}; restore it from a backup"
         try:
-            found = archive_file.sha256(self.path)
+            found = archive_file.sha256(path)
         except ArchiveUnusable as error:
             return str(error)
         if found != told.sha256:
-            return (
-                f"{self.path} is not what was written: its SHA-256 is {found[:16]}…, and was {told.sha256[:16]}…;"
-                " restore it from a backup"
-            )
+            hashes = f"its SHA-256 is {found[:16]}…, and was {told.sha256[:16]}…"
+            return f"{path} is not what was written: {hashes}; restore it from a backup"
         return None
 
 
@@ -70,7 +77,7 @@ class Archive:
     def of(cls, connection: sqlite3.Connection, database: Path, *, stream: str, folder: Path | None) -> Self | None:
         """The archive that a log speaks of; None if nothing is archived.
 
-        Its files are looked for in `folder`, or where they were put if that is None.
+        Each of its files is looked for in `folder`, if that is given, and then where it was put.
         Errors: UnreadableEvent; sqlite3.Error.
         """
         found: list[Segment] = []
@@ -79,17 +86,16 @@ class Archive:
             event = decode(Row._make(values))
             if isinstance(event, SegmentArchived) and event.first_seq == through + 1:
                 through = event.last_seq
-                found.append(Segment(archived=event, path=place_of(event, database, folder=folder)))
+                found.append(Segment(archived=event, places=places_of(event, database, folder=folder)))
         return cls(found) if found else None
 
-    def faults(self) -> list[str]:
-        """What is wrong with its files, a sentence each. Reads all of them through."""
-        return [fault for one in self.segments if (fault := one.fault()) is not None]
+    def absences(self) -> list[str]:
+        """Which files are not there, a sentence each."""
+        return [absence for one in self.segments if (absence := one.absence()) is not None]
 
-    @property
-    def absent(self) -> list[Path]:
-        """The files that are not there."""
-        return [one.path for one in self.segments if not one.path.exists()]
+    def faults(self) -> list[str]:
+        """What is wrong with the files that are there, a sentence each. Reads all of them through."""
+        return [fault for one in self.segments if (fault := one.fault()) is not None]
 
     def entries(self, *, after: int, through: int) -> Iterator[Entry]:
         """The rows with `after` < seq <= `through`, as far as they are archived, with positions and chain values.
@@ -165,17 +171,27 @@ class Archive:
 
     def _sound_path(self, one: Segment) -> Path:
         """The file, once it is seen to be what was written. Errors: ArchiveUnusable."""
-        if one.path not in self._sound:
+        path = one.path
+        if path not in self._sound:
             archive_file.expect_parquet()
-            if (fault := one.fault()) is not None:
+            if (fault := one.absence() or one.fault()) is not None:
                 raise ArchiveUnusable(fault)
-            self._sound.add(one.path)
-        return one.path
+            self._sound.add(path)
+        return path
 
 
-def place_of(archived: SegmentArchived, database: Path, *, folder: Path | None) -> Path:
-    """Where the file of a segment should be: in `folder`, or where it was put when it was made."""
-    return (database.parent / archived.folder if folder is None else folder) / archived.file
+def places_of(archived: SegmentArchived, database: Path, *, folder: Path | None) -> tuple[Path, ...]:
+    """Where the file of a segment may be: in `folder`, if that is given; then where it was put when it was made."""
+    put = database.parent / archived.folder / archived.file
+    return (put,) if folder is None or folder / archived.file == put else (folder / archived.file, put)
+
+
+def _size(path: Path) -> int | None:
+    """The bytes of a file; None if none is to be seen there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _what(told: SegmentArchived) -> str:

@@ -63,9 +63,9 @@ class SqliteLog:
 
         `salt` is what a new store shall have as its secret, None for a random one; a store that exists keeps
         its own. `busy_timeout_ms` is how long a commit waits for a transaction of another program before it
-        counts as failed. `archive` is where archived files are, if not where they were put: the first start of a
-        version that folds the log anew needs them. `brief` tells an engine that wants to start meanwhile to wait: this
-        owner lets go in an instant.
+        counts as failed. `archive` is where archived files are, as far as not where they were put: the first start
+        of a version that folds the log anew needs them. `brief` tells an engine that wants to start meanwhile to wait:
+        this owner lets go in an instant.
         """
         self._path = Path(path).resolve()
         self._stream = stream

@@ -63,8 +63,8 @@ class SqliteReader(TableReader):
     ) -> Iterator[Self]:
         """A reader of the stream that was last written, or of another one.
 
-        Archived files are looked for in the directory `archive`, or where they were put. `unpacking` is told how far
-        that is: a few questions take it.
+        Archived files are looked for in the directory `archive`, if that is given, and then where they were put.
+        `unpacking` is told how far that is: a few questions take it.
         Errors: NotALog, with a sentence, if the file is missing, empty, something else, or newer;
         LogUnavailable if it cannot be read, LogDamaged where that is because its file is damaged.
         """

@@ -10,7 +10,8 @@ from archive.stretches import Original, in_the_database
 from conversions_for_tests import events
 from providers_for_tests import Told
 
-from understudy.adapters.archive import ArchiveSettings, NightlyArchive
+from understudy.adapters.archive import ArchiveSettings, ArchiveUnusable, NightlyArchive
+from understudy.adapters.archive.place import try_out
 from understudy.adapters.config import load_policy
 from understudy.adapters.config_faults import PolicyFileError
 from understudy.adapters.stores import MemoryLog, SqliteLog
@@ -67,19 +68,48 @@ def test_its_time_comes_once_a_day() -> None:
     assert settings.next_us(first - 1) == first
 
 
-async def test_an_engine_with_trouble_ahead_raises_an_alert_and_serves(tmp_path: Path) -> None:
-    in_the_way = tmp_path / "file"
-    in_the_way.touch()
-    chores = [NightlyArchive(ArchiveSettings(older_than_ms=1, to=in_the_way / "archive"))]
-    told = []
-    for log in (SqliteLog(tmp_path / "calls.db"), MemoryLog()):
-        async with Engine(providers=[Told("alpha")], log=log, chores=chores) as engine:
-            assert (await engine.call("rent")).provider == "alpha"
+async def told_at_the_start(log: SqliteLog | MemoryLog, *, to: Path) -> str:
+    """What an engine says of its archive, which can go nowhere, while it serves."""
+    chores = [NightlyArchive(ArchiveSettings(older_than_ms=1, to=to))]
+    async with Engine(providers=[Told("alpha")], log=log, chores=chores) as engine, asyncio.timeout(20):
+        assert (await engine.call("rent")).provider == "alpha"
+        while not engine.standing.alerts:  # noqa: ASYNC110 - Nobody is told.
             await asyncio.sleep(0)
-            assert list(engine.standing.alerts) == ["chore_failed|archive"]
-        told += [one.message for one in events(log, AlertRaised)]
-    assert "no file can be put in" in told[0]
-    assert told[1] == "nothing will be archived: the log is in memory"
+        assert list(engine.standing.alerts) == ["chore_failed|archive"]
+    (raised,) = events(log, AlertRaised)
+    return str(raised.message)
+
+
+@pytest.mark.parametrize(
+    ("to", "because"),
+    [
+        ("file/archive", "file is a file, and no directory; name another directory"),
+        ("file", "file is a file, and no directory; name another directory"),
+        ("/proc/nope", "nothing can be made in /proc: No such file or directory; name another directory"),
+    ],
+)
+async def test_an_engine_with_trouble_ahead_raises_an_alert_and_serves(tmp_path: Path, to: str, because: str) -> None:
+    (tmp_path / "file").touch()
+    told = await told_at_the_start(SqliteLog(tmp_path / "calls.db"), to=tmp_path / to)
+    assert f"will not be archived at its time: no file can be put in {tmp_path / to}" in told
+    assert because in told
+    assert "write access" not in told
+
+
+async def test_of_a_log_in_memory_nothing_is_archived(tmp_path: Path) -> None:
+    told = await told_at_the_start(MemoryLog(), to=tmp_path)
+    assert told == "nothing will be archived: the log is in memory"
+
+
+def test_a_name_that_no_directory_can_have_is_found(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveUnusable, match="File name too long; name another directory"):
+        try_out(tmp_path / ("long" * 99))
+
+
+@pytest.mark.parametrize("to", [".", "archive", "deep/archive"])
+def test_seeing_whether_a_file_can_be_put_somewhere_leaves_nothing_there(tmp_path: Path, to: str) -> None:
+    try_out(tmp_path / to)
+    assert list(tmp_path.iterdir()) == []
 
 
 class Chore:
@@ -94,6 +124,23 @@ class Chore:
         for one in self.says:
             report(one)
             await asyncio.sleep(0)
+
+
+class Broken(Chore):
+    """Has a bug."""
+
+    async def run(self, _log: object, _system: object, _report: object) -> None:
+        raise LookupError("a secret")
+
+
+async def test_a_chore_with_a_bug_raises_the_alert_and_ends_no_engine(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = SqliteLog(tmp_path / "calls.db")
+    assert await alerts_by([Broken()], log) == ["chore_failed|archive"]
+    (raised,) = events(log, AlertRaised)
+    assert raised.message == "LookupError from the chore itself; it is done no more until the next start"
+    assert any(record.exc_info for record in caplog.records), "for whoever has to mend it"
 
 
 async def alerts_by(chores: list[Chore], log: SqliteLog) -> list[str]:

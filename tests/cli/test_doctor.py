@@ -115,12 +115,14 @@ async def test_beside_a_running_engine_the_owner_is_named_and_its_work_is_fine(
         await log.durable(log.head.seq)
         put_command(path, json.dumps({"command": "clear_override", "provider": "a", "actor": "ada", "reason": "done"}))
         monkeypatch.setattr(checkups, "_WAL_TOO_LONG", 1_000)
-        found = findings(path)
+        found = findings(path, code=1)
         hanging.cancel()
     assert found["engine"][0][0] == "fine"
     assert "the file is owned by '" in found["engine"][0][1]
     assert found["requests"] == [("fine", "1 request under way")]
-    assert found["inbox"] == [("advice", "1 command waits; a running engine takes them within a second: look again")]
+    ((verdict, says),) = found["inbox"]
+    assert verdict == "wrong"
+    assert says.startswith("1 command waits, and the engine that owns the log has not taken them for 2 s: ")
     assert (
         "advice",
         "the write-ahead log is long: some program keeps a transaction open, so that it cannot be emptied",

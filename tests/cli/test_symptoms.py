@@ -223,6 +223,12 @@ def test_it_finds_what_is_the_matter_and_says_what_to_do(
     assert one["do"].replace(str(log(name)), "DB").startswith(do)
 
 
+def test_who_is_kept_out_by_its_pings_waits_for_no_request(diagnosis: Callable[[str], Diagnosis]) -> None:
+    told = [one["says"] for one in diagnosis("unreachable")["recovery/by-hand"]]
+    assert "the pings of alpha fail, and no request goes there until one succeeds" in told
+    assert not [one for one in told if "no request has come" in one]
+
+
 @pytest.mark.parametrize("check", FINDS)
 def test_it_finds_nothing_where_nothing_is_the_matter(check: str, diagnosis: Callable[[str], Diagnosis]) -> None:
     (one,) = diagnosis("healthy")[check]

@@ -158,7 +158,12 @@ async def test_alerts_go_to_the_webhook_that_the_file_names_and_the_archive_has_
         ),
         ({"alerts": {"webhookUrl": "https://pager.example"}}, "alerts has only one of webhook_url and webhook_secret"),
         ({"alerts": {"dailyAt": "07:00"}}, "pool.json: daily_at asks for the page of the day: say in which"),
-        ({"archive": {"olderThen": "30d"}}, "archive: older_then is unknown; did you mean 'older_than'?"),
+        ({"archive": {"olderThen": "30d"}}, "line 1: archive: olderThen is unknown; did you mean 'olderThan'?"),
+        (
+            {"archive": {"olderThan": "30x"}},
+            "pool.json: line 1: archive: olderThan is '30x'; it must be a length of time",
+        ),
+        ({"alerts": {"webhokUrl": "x"}}, "line 1: alerts: webhokUrl is unknown; did you mean 'webhookUrl'?"),
         ({"alerts": 5}, "pool.json: line 1: alerts is 5; it must be a table"),
     ],
 )

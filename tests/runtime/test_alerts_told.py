@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from cli.command_line import run
 from hearing import Ear
 from moving_clock import MovingClock
 from providers_for_tests import Told as TellingProvider
@@ -291,6 +292,32 @@ def test_what_still_stands_when_the_silence_ends_is_told_then(
         assert pager.told == ["raised success_rate a"]
 
     stage.play(act)
+
+
+def test_a_silence_renewed_while_no_engine_runs_only_puts_off_what_nobody_has_heard(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = stage.file()
+
+    async def silenced() -> None:
+        async with engine(stage, Pager(), log=log) as running:
+            running.silence("success_rate", for_ms=5_000, **ANN)
+            await calls(running, 4)
+
+    stage.play(silenced)
+    run("silence", str(log.file), "success_rate", "--for", "1h", "--reason", "more")  # Long after the first was over.
+    again = stage.file()
+
+    async def heard() -> None:
+        async with engine(stage, Pager(), log=again, failures=0) as running:
+            ear = Ear(running, "alert:raised")
+            await asyncio.sleep(3_000)
+            assert (ear.heard, "success_rate a" in caplog.text) == ([], False)
+            await asyncio.sleep(1_000)
+            assert ear.of("alert:raised", "subject") == [("a",)]
+            assert "success_rate a" in caplog.text
+
+    stage.play(heard)
 
 
 def test_a_silence_stops_what_is_being_tried_and_what_was_told_is_ended_all_the_same(stage: Stage) -> None:

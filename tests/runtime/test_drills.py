@@ -375,6 +375,7 @@ def test_a_drill_whose_engine_has_crashed_ends_at_the_next_start_with_health_put
         await ask(engine, 4)
         await engine._log.durable(engine._log.head.seq)
         await engine._at_work.runner.close(grace_s=0)
+        await engine._at_work.messenger.close()
         await engine._log.close()
 
     async def again(engine: Engine) -> None:

@@ -96,3 +96,24 @@ async def test_trouble_that_outlasts_its_silence_is_told_when_that_is_over(
         await until(lambda: len(pager.got) == 2, clock)
     assert [one.told for one in pager.got] == ["raised", "cleared"]
     assert [one.levelname for one in caplog.records if one.name == "understudy.alerts"] == ["CRITICAL"]
+
+
+async def test_who_was_told_of_it_before_it_was_silenced_is_told_that_it_is_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="understudy.alerts")
+    path, clock, pager = tmp_path / "calls.db", MovingClock(), Pager()
+    log = SqliteLog(path, busy_timeout_ms=1)
+    async with Engine(providers=[Told("a")], log=log, system=clock, alerts=AlertDelivery(channels=[pager])) as engine:
+        with closing(sqlite3.connect(path, isolation_level=None)) as stranger:
+            await until(lambda: log.pending == 0, clock, passing_s=0)
+            stranger.execute("BEGIN IMMEDIATE")
+            await engine.call("x")
+            await until(lambda: pager.got, clock)
+            engine.silence("log_trouble", for_ms=3_600_000, actor="ann", reason="we know")
+            stranger.execute("ROLLBACK")
+        await until(lambda: len(pager.got) == 2, clock)
+        await until(lambda: not any(engine.standing.alerting.owed.values()), clock, passing_s=0)
+    assert [one.told for one in pager.got] == ["raised", "cleared"]
+    levels = [one.levelname for one in caplog.records if one.name == "understudy.alerts"]
+    assert levels == ["CRITICAL", "INFO"]

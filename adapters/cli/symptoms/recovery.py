@@ -6,12 +6,15 @@ from typing import Final
 from understudy.adapters.cli.standings import ProviderStanding
 from understudy.adapters.cli.symptoms.case import SUCCESS, Case, count_of, ms, when
 from understudy.adapters.cli.symptoms.check import Check, Found, Symptom
+from understudy.engine.eligibility import NEEDS_PING, PINGS_FAIL
 from understudy.projections import lane_step as lane
 from understudy.projections.views import LaneView
 
 _SHOWN: Final = 3
 _LONG_US: Final = 3_600_000_000
 _GROWN: Final = 2
+_BY_PING: Final = frozenset({PINGS_FAIL, NEEDS_PING})
+"""Verdicts that a ping ends, and no request."""
 
 
 def _resting(case: Case) -> Iterator[tuple[ProviderStanding, LaneView]]:
@@ -70,8 +73,14 @@ def _log(case: Case) -> Iterator[Found]:
 
 
 def _by_hand(case: Case) -> Iterator[Found]:
+    waiting = [one.judged.provider for one in case.providers if one.judged.verdict in _BY_PING]
+    for name in waiting:
+        says = f"the pings of {name} fail, and no request goes there until one succeeds"
+        yield Found(says, case.command(f"probe {{}} {name}"))
     for one, view in _resting(case):
         name = one.judged.provider
+        if name in waiting:
+            continue
         if case.now_us >= view.open_until_us > view.last_started_us:
             says = f"{name} may be probed since {when(view.open_until_us)}, and no request has come to do it"
         else:
