@@ -13,8 +13,9 @@ SCRIPTS = [
     path for path in project_files() if path.suffix == ".py" and path.parts[0] in {"tools", "benchmarks", "examples"}
 ]
 
-# Those that await providers, do chores, hold drills, tell receivers, wait for the ledger, drive requests, know the clock, the dice
-# and the ids, know which engines run on a loop, hold the tasks, and the threads of receivers that may hang.
+# Those that await providers, do chores, hold drills, tell receivers, wait for the ledger, drive requests, know the
+# clock, the dice and the ids, know which engines run on a loop, hold the tasks, and the threads of receivers that may
+# hang.
 IMPURE = {
     Path("engine") / f"{name}.py"
     for name in (
