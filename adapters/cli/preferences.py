@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -10,9 +11,10 @@ from pydantic import ValidationError
 from understudy.adapters.cli.delivery import Waiting, deliver
 from understudy.adapters.cli.exits import Refused
 from understudy.adapters.cli.logs import as_json, database, policy_in_force
-from understudy.adapters.cli.output import answer_json, plain, table
+from understudy.adapters.cli.output import answer_json, note, plain, table
 from understudy.adapters.cli.wishes import Words, give_up, say, say_json, wish_options
 from understudy.adapters.stores import SqliteReader
+from understudy.adapters.stores.inbox import commands_waiting
 from understudy.engine.commands import SetPreferences
 from understudy.events.codec import decode
 from understudy.events.log import LogReader
@@ -33,8 +35,9 @@ def preferences() -> None:
 def get(db: Path, *, as_json: bool) -> None:
     """Show the preferences that are in force in the log DB, and who set those that are not as configured.
 
-    The same at a SQL prompt: SELECT * FROM provider_preferences. An UPDATE there to a value that is in force already
-    changes nothing and is not on record: `understudy preferences set` puts that on record, too.
+    What waits for an engine is told besides; at a SQL prompt SELECT * FROM provider_preferences shows that at once. An
+    UPDATE there to a value that is in force already changes nothing and is not on record: `understudy preferences set`
+    puts that on record, too.
 
     \b
     Example:
@@ -45,12 +48,15 @@ def get(db: Path, *, as_json: bool) -> None:
     """
     with SqliteReader.open(db) as reader:
         values, said = preferences_of(policy_in_force(reader)), _said(reader)
+    waiting = _waiting(db)
     if as_json:
         told = {name: {"value": value, "set_by": said.get(name)} for name, value in values.items()}
-        answer_json({"log": str(db), "preferences": told})
+        answer_json({"log": str(db), "preferences": told, "waiting": waiting})
         return
     rows = [(name, _shown(value), plain(said.get(name, "as configured"))) for name, value in values.items()]
     table(("preference", "value", "set by"), rows)
+    for name, value in waiting.items():
+        note(f"{name} = {_shown(value)} waits in the inbox for an engine, and is in force from then on")
 
 
 @preferences.command(name="set")
@@ -133,6 +139,17 @@ def _changed(policy: Policy, wanted: dict[str, str | int | bool | None]) -> Poli
 
 def _shown(value: object) -> str:
     return json.dumps(value) if isinstance(value, bool) else "none" if value is None else str(value)
+
+
+def _waiting(db: Path) -> dict[str, object]:
+    """What has been asked for, and no engine has come to yet, by preference; the latest of each."""
+    found: dict[str, object] = {}
+    for command in commands_waiting(db):
+        with suppress(ValueError):  # Whatever else is there, the engine that takes it refuses.
+            match json.loads(command.body):
+                case {"command": "set_preferences", "changes": dict(changes)}:
+                    found |= {name: value for name, value in changes.items() if name in PREFERENCES}
+    return found
 
 
 def _said(reader: LogReader) -> dict[str, str]:

@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cli.command_line import answered, refused, said
+from cli.command_line import answered, refused, run, said
 
+from understudy.adapters import put_command
 from understudy.adapters.stores import SqliteReader
 from understudy.replay.verify import verify
 
@@ -98,3 +99,15 @@ async def test_a_set_in_json_tells_the_event(log: Path) -> None:
     )
     assert (told["done"], told["event"]["kind"]) == (True, "preferences_changed.v1")
     assert told["event"]["event"]["changes"] == {"min_success_rate": "97.5"}
+
+
+def test_what_waits_for_an_engine_is_told_beside_what_is_in_force(log: Path) -> None:
+    with closing(sqlite3.connect(log, isolation_level=None)) as prompt:
+        prompt.execute("UPDATE provider_preferences SET preferred_provider = 'beta', retry_attempts = 4")
+    for nonsense in ("no JSON", "{", "{}", '{"command": "set_preferences", "changes": 7}'):
+        put_command(log, nonsense)
+    told = answered("preferences", "get", log)
+    assert told["waiting"] == {"preferred_provider": "beta", "retry_attempts": 4}
+    assert told["preferences"]["preferred_provider"]["value"] is None
+    shown = run("preferences", "get", log)
+    assert "preferred_provider = beta waits in the inbox for an engine" in shown.stderr
