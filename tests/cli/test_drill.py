@@ -116,14 +116,21 @@ def test_a_log_without_drills_is_told_to_have_none(short_log: Path) -> None:
     assert refused("drill", "report", short_log).startswith("there was no drill")
 
 
-def test_an_alert_that_came_with_a_drill_is_no_advice_and_one_from_before_is() -> None:
+@pytest.mark.parametrize(
+    ("drill_over", "named", "verdict"), [(False, True, "fine"), (True, True, "advice"), (False, False, "advice")]
+)
+@pytest.mark.parametrize("subject", ["alpha", "alpha us any"])
+def test_an_alert_that_a_drill_may_have_raised_is_no_advice_while_it_runs(
+    subject: str, *, drill_over: bool, named: bool, verdict: str
+) -> None:
     standing = Standing()
     drill = next(one for one in EXAMPLES[DrillStarted.kind] if isinstance(one, DrillStarted) and one.provider)
-    began_us, provider = drill.until_us - drill.for_us, str(drill.provider)
-    standing.drills[provider] = drill
-    ages = [(provider, began_us), (f"{provider} us any", began_us + 1), (provider, began_us - 1), ("other", began_us)]
-    found = [alert_found(standing, f"circuit_open|{who}", since_us=since_us) for who, since_us in ages]
-    assert [one.verdict.value for one in found] == ["fine", "fine", "advice", "advice"]
+    name = f"circuit_open|{subject}"
+    if not drill_over:
+        standing.drills[str(drill.provider)] = drill
+    if named:
+        standing.alerting.drilled[name] = drill.drill
+    assert alert_found(standing, name, since_us=1).verdict.value == verdict
 
 
 @pytest.mark.parametrize(("lasted_us", "told"), [(20_004_000, "20s"), (19_996_000, "20s"), (90_600_000, "1m 31s")])
