@@ -225,7 +225,9 @@ for number in range(int(sys.argv[3])):
 """
 
 
-@pytest.mark.parametrize("commands", [5, pytest.param(40, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "commands", [pytest.param(5, marks=pytest.mark.long), pytest.param(40, marks=pytest.mark.soak)]
+)
 def test_engines_that_start_and_stop_among_operators_all_start_and_each_command_is_obeyed_once(
     path: Path, commands: int
 ) -> None:

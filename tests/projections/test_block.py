@@ -72,6 +72,7 @@ def test_folding_blocks_is_folding_the_log(telling: Telling) -> None:
     assert lanes.params == telling.standing.lanes.params
 
 
+@pytest.mark.long
 @hypothesis.given(tellings())
 def test_the_compiled_fold_agrees_in_every_field(telling: Telling) -> None:
     lanes = replayed(sealed(telling.log, every=7), telling.log, fold=compiled.fold_blocks_compiled)

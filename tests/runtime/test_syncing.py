@@ -171,7 +171,7 @@ def test_nobody_is_asked_who_is_forced_open(stage: Any) -> None:
     async def act(engine: Engine) -> None:
         await asyncio.sleep(10)
         engine.override("alpha", "open", actor="ann", reason="left them")
-        await asyncio.sleep(20 * HOUR_S)
+        await asyncio.sleep(7 * HOUR_S)
 
     played(stage, alpha, act=act)
     assert alpha.syncs == 1
