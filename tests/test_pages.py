@@ -188,6 +188,7 @@ async def test_the_described_shops_of_the_page_rent_a_number_where_there_is_one(
     assert [name for name, secret in SECRETS.items() if secret.encode() in content] == []
 
 
+@pytest.mark.long
 def test_the_scenarios_of_the_page_can_be_played(folder: Path) -> None:
     played = []
     for number, scenario in enumerate(blocks(SCENARIOS, "toml")):

@@ -84,7 +84,10 @@ def test_where_nobody_watches_there_are_plain_lines_now_and_then(
     assert 5 <= sum(" requests, " in line and "of 4 s:" in line for line in told.splitlines()) <= 13
 
 
-@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}], ids=["colours", "no-colours"])
+@pytest.mark.parametrize(
+    "environment",
+    [pytest.param({}, id="colours"), pytest.param({"NO_COLOR": "1"}, id="no-colours", marks=pytest.mark.long)],
+)
 def test_on_a_terminal_a_table_is_drawn_anew_and_an_earlier_log_replaced(
     environment: dict[str, str],
     short_run: "tuple[Path, subprocess.CompletedProcess[str]]",

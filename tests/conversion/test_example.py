@@ -50,6 +50,7 @@ def test_the_example_says_what_is_so_without_it_but_for_the_services() -> None:
     assert read.policy.with_providers([]) == usual
 
 
+@pytest.mark.long
 def test_the_mining_pool_pays_out_through_the_whole_hierarchy_and_twice_to_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

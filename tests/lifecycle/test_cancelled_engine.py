@@ -59,7 +59,10 @@ async def stopping_in_the_middle(path: Path) -> None:
             ), ended
 
 
-@pytest.mark.parametrize("work", [idle, serving, serving_many, stopping_in_the_middle])
+@pytest.mark.parametrize(
+    "work",
+    [idle, serving, *(pytest.param(one, marks=pytest.mark.long) for one in (serving_many, stopping_in_the_middle))],
+)
 def test_wherever_it_is_cancelled_it_leaves_a_whole_log_and_nothing_else(
     work: Callable[[Path], Coroutine[Any, Any, None]], tmp_path: Path
 ) -> None:
