@@ -5,8 +5,6 @@ Each answer is a list of findings `line: what`, empty if all is well, so that a 
 
 import ast
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
 from repository import LAYERS
 
@@ -159,9 +157,3 @@ def _catches_everything(caught: ast.expr | None) -> bool:
             return name in {"Exception", "BaseException"}
         case _:
             return False
-
-
-@cache
-def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a file."""
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
