@@ -50,14 +50,14 @@ async def _watch_log(runner: Runner, messenger: Messenger) -> None:
     """See whether the log can be written; whoever asks it anything may have to wait for the answer."""
     system = runner.journal.system
     while True:
-        await system.sleep_until(system.now_us() + INBOX_US)
+        await system.next_look(INBOX_US)
         messenger.look_at_the_log()
 
 
 async def _watch(runner: Runner, engine: "Engine") -> None:
     journal = runner.journal
     while True:
-        await journal.system.sleep_until(journal.system.now_us() + INBOX_US)
+        await journal.system.next_look(INBOX_US)
         step_us = journal.system.clock_step_us()
         if abs(step_us) > CLOCK_STEP_US and not journal.ledger.requests and not journal.ledger.standing.calls:
             # Not while anything is open: its deadlines, and what a provider needs to settle, are real lengths of time.

@@ -41,6 +41,12 @@ class System(Protocol):
     async def sleep_until(self, at_us: int) -> None:
         """Wait for an instant of engine time."""
 
+    async def next_look(self, every_us: int) -> None:
+        """Wait until what others do is worth another look: set the clock, send a command, take the disk away.
+
+        That is `every_us`, or never where there is nobody else.
+        """
+
 
 class Chore(Protocol):
     """Something that is done beside serving for as long as an engine runs. `name` says what, in a word."""

@@ -66,6 +66,10 @@ class RealSystem:
         """Wait for an instant of engine time."""
         await asyncio.sleep(max(0, at_us - self.now_us()) / 1_000_000)
 
+    async def next_look(self, every_us: int) -> None:
+        """Wait so long: there is always somebody else."""
+        await asyncio.sleep(every_us / 1_000_000)
+
 
 def _wall_us() -> int:
     return time.time_ns() // 1000

@@ -120,7 +120,7 @@ class _Run:
         self._tally = tally
         self._seed = seed
         self._progress = progress
-        self._system = VirtualSystem(seed=seed)
+        self._system = VirtualSystem(seed=seed, alone=True)
         self._places = asyncio.Semaphore(scenario.concurrency)
 
     async def play(self, log: SimulatedLog, policy: Policy, *, attend: Callable[[Engine], None] | None) -> int:

@@ -16,13 +16,17 @@ class VirtualSystem:
     """An `engine.ports.System` on the running loop's clock.
 
     Draws come from the Mersenne Twister's `getrandbits`, which gives the same numbers on every version of Python.
-    `wall_step_us` may be set by a test: how far somebody has set the wall clock.
+    `wall_step_us` may be set by a test: how far somebody has set the wall clock. `alone` promises that nobody does,
+    nor puts a command into the log: then a month takes no longer than what happens in it.
     """
 
-    def __init__(self, *, seed: int = 0, start_us: int = START_US, identity: Identity = SIMULATED) -> None:
+    def __init__(
+        self, *, seed: int = 0, start_us: int = START_US, identity: Identity = SIMULATED, alone: bool = False
+    ) -> None:
         self.wall_step_us = 0
         self._anchor_us = start_us
         self._identity = identity
+        self._alone = alone
         self._dice = Random(seed)  # noqa: S311 - the dice must be repeatable, not unguessable
         self._ids = 0
 
@@ -59,3 +63,9 @@ class VirtualSystem:
     async def sleep_until(self, at_us: int) -> None:
         """Wait for an instant of engine time."""
         await asyncio.sleep(max(0, at_us - self.now_us()) / 1_000_000)
+
+    async def next_look(self, every_us: int) -> None:
+        """Wait so long; for ever where nobody else is."""
+        if self._alone:
+            await asyncio.Event().wait()
+        await asyncio.sleep(every_us / 1_000_000)

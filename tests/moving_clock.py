@@ -41,6 +41,9 @@ class MovingClock:
     def reanchor(self, step_us: int) -> None:
         raise AssertionError(f"nobody has set the wall clock, by {step_us} µs or otherwise")
 
+    async def next_look(self, every_us: int) -> None:
+        await self.sleep_until(self.now_us() + every_us)
+
     async def sleep_until(self, at_us: int) -> None:
         while (left_us := at_us - self.now_us()) > 0:
             try:
