@@ -184,6 +184,17 @@ async def test_engine_time_does_not_fall_behind_the_log_nor_run_back_with_the_wa
 
 
 @virtually
+async def test_others_are_looked_for_now_and_then_but_never_by_who_is_alone() -> None:
+    loop = asyncio.get_running_loop()
+    await VirtualSystem().next_look(500_000)
+    assert loop.time() == 0.5
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(86_400):
+            await VirtualSystem(alone=True).next_look(500_000)
+    assert loop.time() == 86_400.5
+
+
+@virtually
 async def test_dice_and_ids_follow_from_the_seed() -> None:
     one, same, other = VirtualSystem(seed=7), VirtualSystem(seed=7), VirtualSystem(seed=8)
     assert [one.draw() for _ in range(5)] == [same.draw() for _ in range(5)]

@@ -29,8 +29,12 @@ class Stage:
         operations: tuple[Operation, ...] = (),
         seed: int = 1,
         watch: bool = True,
+        others: bool = False,
     ) -> Engine:
-        """An engine over a fresh memory log, unless another is given."""
+        """An engine over a fresh memory log, unless another is given.
+
+        `others` are those who send commands into a log in memory, or set the clock.
+        """
         log = log or MemoryLog()
         if log not in self.logs:
             self.logs.append(log)
@@ -39,7 +43,7 @@ class Stage:
             log=log,
             policy=policy,
             operations=operations,
-            system=VirtualSystem(seed=seed),
+            system=VirtualSystem(seed=seed, alone=type(log) is MemoryLog and not others),
             watch=watch,
         )
 

@@ -161,7 +161,7 @@ def test_an_alert_that_a_command_has_raised_calls_for_nothing(stage: Any) -> Non
 
     async def act() -> list[str]:
         before = MemoryLog()
-        async with stage.engine(*providers(), log=before, policy=POLICY) as engine:
+        async with stage.engine(*providers(), log=before, policy=POLICY, others=True) as engine:
             for name in ("alpha", "beta", "gamma"):
                 engine.override(name, "open", actor="ann", reason="rest", for_ms=100)
             before.put_command("nonsense")

@@ -121,7 +121,7 @@ def test_when_everybody_fails_at_once_we_suspect_ourselves(stage: Any) -> None:
 
 def test_a_wall_clock_that_is_set_forward_is_followed_and_noted(stage: Any) -> None:
     async def act() -> None:
-        engine = stage.engine(Told("a"))
+        engine = stage.engine(Told("a"), others=True)
         async with engine:
             engine._system.wall_step_us = 3_600_000_000
             await asyncio.sleep(1)
