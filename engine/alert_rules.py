@@ -96,8 +96,8 @@ def next_overdue_us(standing: Standing, at_us: int) -> int | None:
 
 def lane_name(key: LaneKey) -> str:
     """What a lane is called in an alert: the provider, and what else the policy splits its record by."""
-    provider, kind, *context = key
-    return " ".join([provider, *([] if kind == "serve" else [kind]), *(value or "any" for value in context)])
+    provider, kind = key[:2]
+    return " ".join([provider, *([] if kind == "serve" else [kind]), *(value or "any" for value in key[3:])])
 
 
 def _open(standing: Standing, at_us: int) -> Iterator[tuple[int, int]]:

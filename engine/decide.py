@@ -14,7 +14,7 @@ from understudy.engine.strategies import MILLION, Chances, Order, order, order_b
 from understudy.events.decisions import Decision
 from understudy.projections.standing import Standing
 
-RULES_VERSION: Final = 11
+RULES_VERSION: Final = 12
 """Changes when a rule does: golden decision digests force it. Decisions of another version are not recomputed."""
 
 

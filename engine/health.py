@@ -75,8 +75,8 @@ def health(standing: Standing, now_us: int) -> list[ProviderHealth]:
 
 def _contexts(standing: Standing, provider: str) -> list[Mapping[str, str | None]]:
     """The contexts that the provider's serving lanes stand for; an empty one if it has none yet."""
-    keys = [key for key, _ in standing.lanes.of(provider) if standing.is_split_so(key)]
-    return [dict(zip(standing.policy.lane_by, key[2:], strict=True)) for key in keys] or [{}]
+    split = standing.policy.lane_by
+    return [dict(zip(split, key[3:], strict=True)) for key, _ in standing.lanes.serving(provider)] or [{}]
 
 
 def _viewed(standing: Standing, settings: ProviderSettings, asked: eligibility.Asking) -> ProviderHealth:

@@ -41,7 +41,7 @@ def _facts(standing: Standing, settings: ProviderSettings, place: int) -> Facts:
     """
     lanes, record = standing.lanes, standing.providers[settings.id]
     serving = [index for key, index in lanes.of(settings.id) if key[1] == "serve"]
-    judged = [index for index in serving if standing.is_split_so(lanes.keys[index])]
+    judged = [index for _, index in lanes.serving(settings.id)]
     quoting, pings = lanes.find((settings.id, "quote")), lanes.find((settings.id, "ping"))
     told: Facts = {
         "provider": settings.id,

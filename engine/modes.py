@@ -51,7 +51,7 @@ def is_able(standing: Standing, settings: ProviderSettings) -> bool:
     quotes = standing.lanes.find((settings.id, "quote"))
     if quotes is not None and not _is_closed(standing, quotes):
         return False
-    served = [index for key, index in standing.lanes.of(settings.id) if key[1] == "serve"]
+    served = [index for _, index in standing.lanes.serving(settings.id)]
     if not served:
         return not pings_fail(standing, settings, None)
     return any(_is_closed(standing, one) and not pings_fail(standing, settings, one) for one in served)

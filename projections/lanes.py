@@ -20,7 +20,8 @@ from understudy.events.row import Recorded
 from understudy.projections import lane_step as lane
 
 LaneKey = tuple[str, ...]
-"""(provider, class, values of the `lane_by` dimensions …); values that a call does not have are empty."""
+"""(provider, class); where the policy splits a serving lane also by what, and the values: `("alpha", "serve", "country
+service", "us", "wa")`. Values that a call does not have are empty."""
 
 Params = tuple[int, ...]
 """The thresholds of a lane, in the order of the `P_…` names; lanes with equal thresholds share one tuple."""
@@ -60,6 +61,8 @@ class Lanes:
         """The providers at which a drill makes faults up."""
         self.undrilled: Lanes | None = None
         """While there are any: the same lanes, by the calls that no drill has touched."""
+        self.split: tuple[str, ...] = ()
+        """What the keys of serving lanes say that they are split by."""
         self._take(policy)
 
     @classmethod
@@ -115,11 +118,19 @@ class Lanes:
             if key[0] == provider:
                 yield key, index
 
+    def serving(self, provider: str) -> Iterator[tuple[LaneKey, int]]:
+        """The lanes into which a provider's requests may fall, with their indexes."""
+        return ((key, index) for key, index in self.of(provider) if key[1] == "serve" and self.in_use(key))
+
+    def in_use(self, key: LaneKey) -> bool:
+        """Whether calls still fall into a lane. One that was split otherwise has counts, but no circuit and no say."""
+        return key[1] != "serve" or key[2:3] == self.split
+
     def adopt(self, policy: Policy, at_us: int) -> None:
         """Go on under another policy: thresholds change at once, a new window keeps the latest outcomes.
 
         Split by other dimensions, serving lanes begin anew: what the earlier ones know is of calls that no later one is
-        like, and no call would ever close their circuits.
+        like, and no call would ever close their circuits, which a call that is under way might open yet.
         """
         if policy.lane_by != self.policy.lane_by:
             self._retire(at_us)
@@ -182,7 +193,8 @@ class Lanes:
         """The thresholds of a lane, in the order of the `P_…` names."""
         policy = self.policy
         settings = self._settings.get(key[0]) or ProviderSettings(id=key[0])
-        serving, has_circuit = key[1] == "serve", key[1] in CIRCUITS
+        in_use = self.in_use(key)
+        serving, has_circuit = in_use and key[1] == "serve", in_use and key[1] in CIRCUITS
         recovery_ms = policy.recovery_time_ms if settings.recovery_time_ms is None else settings.recovery_time_ms
         trust = policy.trust_ping if settings.trust_ping is None else settings.trust_ping
         params = (
@@ -215,6 +227,7 @@ class Lanes:
     def _take(self, policy: Policy) -> None:
         self.policy = policy
         self.kept.clear()
+        self.split = (" ".join(policy.lane_by),) if policy.lane_by else ()
         self._settings = {settings.id: settings for settings in policy.providers}
         self._shared: dict[Params, Params] = {}
 

@@ -29,7 +29,7 @@ from understudy.projections.unused import Unused
 
 __all__ = ["FOLD_VERSION", "OpenCall", "Standing", "Totals", "call_context"]
 
-FOLD_VERSION: Final = 11
+FOLD_VERSION: Final = 12
 """Changes whenever the fold or its layout does; snapshots and sealed blocks of another version are not used."""
 
 _NOTHING: Final = Decimal(0)
@@ -142,11 +142,7 @@ class Standing:
         """The name of the lane for a provider, a class and a context."""
         if kind != "serve" or not self.policy.lane_by:
             return (provider_id, kind)
-        return (provider_id, kind, *(context.get(name) or "" for name in self.policy.lane_by))
-
-    def is_split_so(self, key: LaneKey) -> bool:
-        """Whether a lane is one that requests can fall into as `lane_by` splits them now."""
-        return key[1] == "serve" and len(key) == len(self.policy.lane_by) + 2
+        return (provider_id, kind, *self.lanes.split, *(context.get(name) or "" for name in self.policy.lane_by))
 
     def tries_that_count(self, event: CallFailed | CallAbandoned) -> int:
         """How many earlier tries may have counted in the streak: 0 if all before this one were spared."""

@@ -10,7 +10,6 @@ from decimal import Decimal
 from understudy.events.exact import EXACT
 from understudy.events.vocabulary import ForcedState
 from understudy.projections import lane_step as lane
-from understudy.projections.lanes import LaneKey
 from understudy.projections.provider_record import ProviderRecord, StockBelief
 from understudy.projections.standing import Standing
 
@@ -141,7 +140,7 @@ def lane_view(standing: Standing, index: int, *, now_us: int) -> LaneView:
     return LaneView(
         provider=key[0],
         operation_class=key[1],
-        context=_context(key, names=standing.policy.lane_by),
+        context=dict(zip(" ".join(key[2:3]).split(), key[3:], strict=True)),
         started=state[base + lane.STARTED],
         succeeded=state[base + lane.SUCCEEDED],
         failed=state[base + lane.FAILED],
@@ -181,14 +180,6 @@ def percentile_ms(ordered_us: Sequence[int], *, percent: int) -> int | None:
         return None
     rank = -(-len(ordered_us) * percent // 100)
     return whole_ms(ordered_us[rank - 1], of=1)
-
-
-def _context(key: LaneKey, *, names: Sequence[str]) -> dict[str, str]:
-    values = key[2:]
-    if key[1] == "serve" and len(values) != len(names):
-        # A lane from before the policy split them otherwise: its values are kept, what they mean is history.
-        names = [f"earlier_{number}" for number in range(1, len(values) + 1)]
-    return dict(zip(names, values, strict=False))
 
 
 def _stock(standing: Standing, provider: str) -> Iterator[StockView]:

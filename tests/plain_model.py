@@ -72,7 +72,11 @@ class PlainModel:
                 kind = operation_class(event.operation)
                 key: tuple[str, ...] = (event.provider, kind)
                 if kind == "serve" and self.policy.lane_by:
-                    key = (*key, *(getattr(event, name) or "" for name in self.policy.lane_by))
+                    key = (
+                        *key,
+                        " ".join(self.policy.lane_by),
+                        *(getattr(event, name) or "" for name in self.policy.lane_by),
+                    )
                 mine = self.lanes.setdefault(key, PlainLane())
                 self.calls[seq] = (key, at_us)
                 self.note_ping(key, at_us)

@@ -74,9 +74,9 @@ def rested(standing: Standing, provider: str, *, now_us: int) -> str | None:
     A degraded provider gets its turn again after as long a rest as an open circuit's; its next outcome begins anew.
     """
     lanes = standing.lanes
-    for key, index in lanes.of(provider):
+    for _, index in lanes.serving(provider):
         state, base, params = lanes.state, lanes.base(index), lanes.params[index]
-        if key[1] == "serve" and lane.known(state, base, params, now_us) and lane.rested(state, base, params, now_us):
+        if lane.known(state, base, params, now_us) and lane.rested(state, base, params, now_us):
             missed = lane.degraded(state, base, params)
             if missed != lane.NOT_DEGRADED:
                 return assess.SUCCESS_RATE if missed == lane.BY_SUCCESS_RATE else assess.RESPONSE_TIME

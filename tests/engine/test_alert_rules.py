@@ -16,6 +16,7 @@ from understudy.events.requests import RequestCompleted
 from understudy.events.stock import OffersListed
 from understudy.events.vocabulary import FailureKind
 from understudy.projections.snapshot import dump_standing, load_standing
+from understudy.projections.views import provider_view
 
 TRANSIENT = FailureKind.TRANSIENT
 MINUTE_MS = 60_000
@@ -125,6 +126,21 @@ def test_a_circuit_that_no_call_falls_into_any_more_is_not_told_of(earlier: tupl
     assert overdue(story.standing, story.now_us) is None, "no call could ever clear it"
     plays(story, "---", country="us")
     assert next_overdue_us(story.standing, story.now_us) is not None, "one into which calls fall is told of"
+
+
+@pytest.mark.parametrize("earlier", [(), ("service",), ("service", "country")])
+def test_nor_does_a_call_that_has_begun_before_open_one(earlier: tuple[str, ...]) -> None:
+    rules: Any = {"max_failures": 1, "alert_circuit_open_ms": MINUTE_MS}
+    story = given(policy_for("a", "b", lane_by=earlier, **rules))
+    under_way = story.starts("a", country="us", service="wa")
+    story.adopts(policy_for("a", "b", lane_by=("country",), **rules))
+    story.ends(under_way, fails(TRANSIENT))
+    assert next_overdue_us(story.standing, story.now_us) is None
+    assert [
+        one.circuit
+        for one in provider_view(story.standing, "a", now_us=story.now_us).lanes
+        if one.operation_class == "serve"
+    ] == ["closed"]
 
 
 def test_a_trusted_ping_ends_it_too() -> None:

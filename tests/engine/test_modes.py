@@ -36,6 +36,14 @@ def test_it_degrades_tier_by_tier_to_an_emergency_and_comes_back() -> None:
     assert [event.previous.value for event in story.all(ModeChanged)] == ["normal", "degraded", "emergency", "degraded"]
 
 
+def test_a_record_that_is_split_otherwise_now_says_nothing_for_its_provider() -> None:
+    story = given(policy_for(PRIMARY, BACKUP))
+    story.ends(story.starts("a", country="us"), succeeds())
+    story.adopts(policy_for(PRIMARY, BACKUP, lane_by=("country",)))
+    story.ends(story.starts("a", country="us"), fails(FailureKind.TRANSIENT))
+    assert modes(story) == ["degraded"]
+
+
 def test_one_primary_of_several_is_enough() -> None:
     story = given(policy_for(PRIMARY, "b", BACKUP))
     assert modes(down(story, "a")) == []

@@ -78,10 +78,10 @@ def test_a_circuit_that_a_trusted_ping_has_closed_is_shown_closed() -> None:
 def test_a_lane_names_its_context_and_keeps_it_when_lanes_are_split_otherwise() -> None:
     telling = Telling(policy=policy(lane_by=("country",)))
     telling.call("success", at=1, country="us")
-    serving = telling.standing.lanes.places["alpha", "serve", "us"]
+    serving = telling.standing.lanes.places["alpha", "serve", "country", "us"]
     assert lane_view(telling.standing, serving, now_us=NOON).context == {"country": "us"}
     telling.say(PolicyActivated(policy=policy(), policy_hash=""), at=2)
-    assert lane_view(telling.standing, serving, now_us=NOON).context == {"earlier_1": "us"}
+    assert lane_view(telling.standing, serving, now_us=NOON).context == {"country": "us"}
 
 
 def test_a_provider_shows_its_lanes_its_stock_and_what_stands_against_it() -> None:
