@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from understudy.engine.alert_channels import AlertChannel, AlertDelivery, NotDelivered, Notice
 from understudy.engine.hooks import made_durable
@@ -97,22 +97,35 @@ class Courier:
             brought = await self._tell(recorded, delivery_id, one.drill, is_wanted=lambda: self._is_due(seq, one))
         if brought is None or self._left:
             return not self._finishing
-        alert, _, subject = one.name.partition("|")
-        about: dict[str, Any] = {
-            "channel": self.name,
-            "delivery_id": delivery_id,
-            "notice_seq": seq,
-            "told": Told(one.told),
-            "alert": alert,
-            "subject": subject,
-            "attempts": brought.attempts,
-        }
-        if brought.error is None:
-            self._journal.note(AlertDelivered(**about))
-        else:
-            logger.error("alert %s %s was not delivered by %s: %s", alert, subject, self.name, brought.error)
-            self._journal.note(AlertDeliveryFailed(**about, error=brought.error))
+        self._put_on_record(brought, Told(one.told), one.name, seq=seq, delivery_id=delivery_id)
         return True
+
+    def _put_on_record(self, brought: _Brought, told: Told, name: str, *, seq: int, delivery_id: str) -> None:
+        alert, _, subject = name.partition("|")
+        if brought.error is None:
+            event = AlertDelivered(
+                channel=self.name,
+                delivery_id=delivery_id,
+                notice_seq=seq,
+                told=told,
+                alert=alert,
+                subject=subject,
+                attempts=brought.attempts,
+            )
+            self._journal.note(event)
+            return
+        logger.error("alert %s %s was not delivered by %s: %s", alert, subject, self.name, brought.error)
+        failed = AlertDeliveryFailed(
+            channel=self.name,
+            delivery_id=delivery_id,
+            notice_seq=seq,
+            told=told,
+            alert=alert,
+            subject=subject,
+            attempts=brought.attempts,
+            error=brought.error,
+        )
+        self._journal.note(failed)
 
     async def _tell(
         self, recorded: Recorded, delivery_id: str, drill: str | None, *, is_wanted: Callable[[], bool]

@@ -9,6 +9,7 @@ from blinker import Namespace
 
 from understudy.engine import acceptance, background, chores, commands, drilling, resuming, room, running
 from understudy.engine.alert_channels import AlertDelivery
+from understudy.engine.chores import expect_distinct
 from understudy.engine.cut_off import cut_off
 from understudy.engine.effective import effective
 from understudy.engine.errors import EngineClosed
@@ -68,10 +69,11 @@ class Engine(Operated):
         `policy.providers` may configure the given providers further; those it does not name come after, with their own
         settings. `watch` off: no pings, no inbox, no look at the wall clock. `alerts` says how people are told besides
         by logging and signals. `chores` are done while it runs.
-        Errors: ValueError for no provider at all, and for repeated or unknown ids; TypeError for what is no list of
-                providers, no provider or no log.
+        Errors: ValueError for no provider at all, for repeated or unknown ids, and for two chores of one name;
+                TypeError for what is no list of providers, no provider or no log.
         """
         check_log(log)
+        expect_distinct(chores)
         self._providers = by_id(providers)
         self._policy = effective(policy or Policy(), self._providers, pinged=watch)
         self.follow_policy(self._policy)

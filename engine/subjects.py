@@ -77,7 +77,8 @@ def no_such_subject(
 ) -> str | None:
     """What to say of a subject that an alert can never be about; None if it can, now or later.
 
-    `operations` are those that are known besides those that requests have been served of.
+    `operations` are those that are known besides those that requests have been served of. There may be more, which
+    nobody has called yet: what is refused is what looks like a slip.
     """
     if subject is None or silence_key(alert, subject) in standing.alerts:
         return None
@@ -93,7 +94,9 @@ def no_such_subject(
         return f"{alert} is about {form.about}, and there is no provider {_unknown(provider, known)}"
     if alert == FALLBACK_SHARE:
         served = dict.fromkeys([*standing.alerting.shares, *operations])
-        if served and subject not in served:
+        if subject not in served and subject in known:
+            return f"{alert} is about an operation, and {subject!r} is a provider; leave it out for all operations"
+        if subject not in served and did_you_mean(subject, served):
             return f"{alert} is about an operation, and there is no operation {_unknown(subject, served)}"
     return None
 
@@ -102,7 +105,7 @@ def _form(policy: Policy, alert: str) -> _Form:
     if alert not in _SPLIT:
         return _FORMS[alert]
     others = f"| ({_OTHER_CLASSES})" if alert == CIRCUIT_OPEN else ""
-    fits = rf"{_PROVIDER}(( \S+){{{len(policy.lane_by)}}}{others})"
+    fits = rf"{_PROVIDER}(( \S.*){{{len(policy.lane_by)}}}{others})"  # A value may have spaces in it.
     if not policy.lane_by:
         return _A_PROVIDER._replace(fits=fits)
     parts = " ".join(["PROVIDER", *(name.upper() for name in policy.lane_by)])

@@ -45,7 +45,7 @@ def call_started(standing: "Standing", recorded: Recorded, event: CallStarted) -
         if record.slow_start is not None:
             record.begins_slowly(at_us)
     if event.drill is not None:
-        if event.request_id is not None:
+        if event.request_id is not None and event.operation != "lookup":  # Which may come after the request's end.
             standing.alerting.touched[event.request_id] = event.drill
         if outlives(standing, event):
             return 0

@@ -28,7 +28,7 @@ class NightlyArchive:
     """A chore of an engine: archives what is old, every day at the same time.
 
     What goes wrong raises the alert `chore_failed`: at the start where that can be known, else when it does. The engine
-    goes on, and it is tried again the next day.
+    goes on, and it is tried again the next day. The alert ends then, or at a start with no trouble in sight.
     """
 
     name = "archive"
@@ -42,8 +42,8 @@ class NightlyArchive:
             report("nothing will be archived: the log is in memory")
             return
         path = Path(log.file)
-        if (trouble := await asyncio.to_thread(self._trouble, path)) is not None:
-            report(f"{path} will not be archived at its time: {trouble}")
+        trouble = await asyncio.to_thread(self._trouble, path)
+        report(None if trouble is None else f"{path} will not be archived at its time: {trouble}")
         while True:
             await system.sleep_until(self._settings.next_us(system.now_us()))
             report(await self.archive_once(path))

@@ -46,9 +46,9 @@ def get(db: Path, *, as_json: bool) -> None:
     \b
     Exit codes: 0 done; 2 wrong usage, or DB is no log that can be read.
     """
+    waiting = _waiting(db)  # First: what an engine takes meanwhile is in force then, and not lost between the two.
     with SqliteReader.open(db) as reader:
         values, said = preferences_of(policy_in_force(reader)), _said(reader)
-    waiting = _waiting(db)
     if as_json:
         told = {name: {"value": value, "set_by": said.get(name)} for name, value in values.items()}
         answer_json({"log": str(db), "preferences": told, "waiting": waiting})

@@ -64,7 +64,7 @@ class MultiServiceConverter:
         system: System | None = None,
         watch: bool = True,
         closes: Sequence[HttpProvider] = (),
-        alerts: AlertDelivery | None = None,
+        alerts: AlertDelivery | Mapping[str, Any] | None = None,
         chores: Sequence[Chore] = (),
         **settings: Any,
     ) -> None:
@@ -73,11 +73,12 @@ class MultiServiceConverter:
         `services` are objects with `id`, `call` and `quote`; pairs of one and its settings; or tables such as
         `{"id": "simpleswap", "priority": 1, "weight": 0.3, "service": simpleswap}`. `settings` are those of a file, in
         either spelling. `watch` off: no pings, no inbox, no look at the wall clock. `closes` are closed in the end.
-        `alerts` and `chores` are as of `Engine`.
+        `alerts` and `chores` are as of `Engine`; `alerts` may be that table of a file, too.
         Errors: SettingsError with all that is wrong with the settings; TypeError and ValueError for services.
         """
         objects, entries = arranged(services)
-        told = settings_from({**settings, "services": entries}, source=type(self).__name__)
+        table = {} if alerts is None or isinstance(alerts, AlertDelivery) else {"alerts": alerts}
+        told = settings_from({**settings, **table, "services": entries}, source=type(self).__name__)
         first_only = None if told.enabled else 1
         used = dict(islice(objects.items(), first_only))
         self.enabled = told.enabled
@@ -91,7 +92,7 @@ class MultiServiceConverter:
             system=self._system,
             operations=[CONVERT],
             watch=watch,
-            alerts=alerts,
+            alerts=alerts if isinstance(alerts, AlertDelivery) else told_alerts(told, db=log.file, credentials=None),
             chores=[*chores, *_chores(told)],
         )
         self._receivers: dict[tuple[str, Handler], Any] = {}

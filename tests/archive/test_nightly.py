@@ -141,6 +141,8 @@ async def test_a_chore_with_a_bug_raises_the_alert_and_ends_no_engine(
     (raised,) = events(log, AlertRaised)
     assert raised.message == "LookupError from the chore itself; it is done no more until the next start"
     assert any(record.exc_info for record in caplog.records), "for whoever has to mend it"
+    assert await alerts_by([Chore()], log) == [], "it is done again, and need not say so"
+    assert [one.message for one in events(log, AlertCleared)] == ["it is begun again"]
 
 
 async def alerts_by(chores: list[Chore], log: SqliteLog) -> list[str]:
@@ -161,6 +163,23 @@ async def test_the_alert_stands_until_it_is_done_again_or_wanted_no_more(tmp_pat
     assert [one.message for one in events(log, AlertCleared)][1:] == ["nobody wants it done any more"]
     with log.reader() as reader:
         assert verify(reader).ok
+
+
+async def test_an_archive_against_which_nothing_is_known_at_the_start_is_well_again(tmp_path: Path) -> None:
+    log, to = SqliteLog(tmp_path / "calls.db"), tmp_path / "archive"
+    to.touch()
+    await told_at_the_start(log, to=to)
+    to.unlink()
+    chores = [NightlyArchive(ArchiveSettings(older_than_ms=1, to=to))]
+    async with Engine(providers=[Told("alpha")], log=log, chores=chores) as engine, asyncio.timeout(20):
+        while engine.standing.alerts:  # noqa: ASYNC110 - Nobody is told.
+            await asyncio.sleep(0)
+    assert [one.message for one in events(log, AlertCleared)] == ["it is done again"]
+
+
+def test_two_chores_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two chores are called 'archive'; each needs a name of its own"):
+        Engine(providers=[Told("alpha")], log=MemoryLog(), chores=[Chore(), Chore()])
 
 
 async def test_it_is_done_by_a_process_of_its_own_which_may_be_cut_short(

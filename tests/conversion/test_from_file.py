@@ -173,3 +173,12 @@ def test_what_is_wrong_with_alerts_and_archive_is_told_like_the_rest(
     path = laid_out(tmp_path, services, [api("alpha")], **tables)
     with pytest.raises(SettingsError, match=re.escape(told)):
         MultiServiceConverter.from_file(path, log=MemoryLog())
+
+
+def test_a_converter_in_code_takes_the_table_of_alerts_like_the_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "secret of ours")
+    table = {"webhookUrl": "https://pager.example", "webhookSecret": "KEY"}
+    converter = MultiServiceConverter(three(), log=MemoryLog(), alerts=table)
+    assert [one.name for one in converter.engine._alerts.channels] == ["webhook"]
+    with pytest.raises(SettingsError, match="alerts: webhokUrl is unknown; did you mean 'webhookUrl'"):
+        MultiServiceConverter(three(), log=MemoryLog(), alerts={"webhokUrl": "x"})

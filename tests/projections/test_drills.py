@@ -112,6 +112,15 @@ def test_what_a_drill_has_touched_spares_no_later_try() -> None:
     assert by_lane(telling.standing.lanes) == by_lane(without_drills(telling.log).lanes)
 
 
+def test_nothing_is_kept_of_a_request_that_is_looked_up_after_its_end() -> None:
+    telling = Telling()
+    drill = telling.drill(at=1)
+    telling.call("transient", at=2, request_id="ended", operation="lookup", drill=drill)
+    assert telling.standing.alerting.touched == {}
+    telling.call("transient", at=3, request_id="open", drill=drill)
+    assert telling.standing.alerting.touched == {"open": drill}
+
+
 def test_a_second_drill_does_not_count_what_the_first_has_touched() -> None:
     telling = Telling(policy=policy(max_failures=1))
     held_back = telling.start(at=2, drill=telling.drill(at=1))
