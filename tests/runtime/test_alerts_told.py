@@ -336,9 +336,9 @@ def test_a_silence_stops_what_is_being_tried_and_what_was_told_is_ended_all_the_
         with pytest.raises(InvalidRequest, match="such as 'a us:wa'; 'a us wa' is not of that form"):
             async with engine(stage, pager, log=stage.logs[0]) as running:
                 running.silence("low_stock", "a us wa", for_ms=1, **ANN)
-        with pytest.raises(InvalidRequest, match="no operation 'y'; there are x"):
+        with pytest.raises(InvalidRequest, match="no operation 'xx'; did you mean 'x'"):
             async with engine(stage, pager, log=stage.logs[0]) as running:
-                running.silence("fallback_share", "y", for_ms=1, **ANN)
+                running.silence("fallback_share", "xx", for_ms=1, **ANN)
         with pytest.raises(InvalidRequest, match="did you mean 'success_rate'"):
             async with engine(stage, pager, log=stage.logs[0]) as running:
                 running.silence("sucess_rate", for_ms=1, **ANN)
