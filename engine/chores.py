@@ -71,4 +71,6 @@ class _Report:
         if trouble is not None and not stands:
             self._journal.note(AlertRaised(alert=CHORE_FAILED, subject=self._name, message=trouble[:_LONGEST]))
         if trouble is None and stands:
-            self._journal.note(AlertCleared(alert=CHORE_FAILED, subject=self._name, message="it is done again"))
+            self._journal.note(
+                AlertCleared(alert=CHORE_FAILED, subject=self._name, message="nothing is wrong with it any more")
+            )

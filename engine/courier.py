@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 from understudy.engine.alert_channels import AlertChannel, AlertDelivery, NotDelivered, Notice
 from understudy.engine.hooks import made_durable
@@ -30,6 +30,18 @@ class _Brought(NamedTuple):
 
     attempts: int
     error: str | None
+
+
+class _About(TypedDict):
+    """What is put on record of an errand, however it ended."""
+
+    channel: str
+    delivery_id: str
+    notice_seq: int
+    told: Told
+    alert: str
+    subject: str
+    attempts: int
 
 
 class Courier:
@@ -102,30 +114,20 @@ class Courier:
 
     def _put_on_record(self, brought: _Brought, told: Told, name: str, *, seq: int, delivery_id: str) -> None:
         alert, _, subject = name.partition("|")
+        about: _About = {
+            "channel": self.name,
+            "delivery_id": delivery_id,
+            "notice_seq": seq,
+            "told": told,
+            "alert": alert,
+            "subject": subject,
+            "attempts": brought.attempts,
+        }
         if brought.error is None:
-            event = AlertDelivered(
-                channel=self.name,
-                delivery_id=delivery_id,
-                notice_seq=seq,
-                told=told,
-                alert=alert,
-                subject=subject,
-                attempts=brought.attempts,
-            )
-            self._journal.note(event)
-            return
-        logger.error("alert %s %s was not delivered by %s: %s", alert, subject, self.name, brought.error)
-        failed = AlertDeliveryFailed(
-            channel=self.name,
-            delivery_id=delivery_id,
-            notice_seq=seq,
-            told=told,
-            alert=alert,
-            subject=subject,
-            attempts=brought.attempts,
-            error=brought.error,
-        )
-        self._journal.note(failed)
+            self._journal.note(AlertDelivered(**about))
+        else:
+            logger.error("alert %s %s was not delivered by %s: %s", alert, subject, self.name, brought.error)
+            self._journal.note(AlertDeliveryFailed(**about, error=brought.error))
 
     async def _tell(
         self, recorded: Recorded, delivery_id: str, drill: str | None, *, is_wanted: Callable[[], bool]

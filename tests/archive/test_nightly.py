@@ -158,7 +158,7 @@ async def test_the_alert_stands_until_it_is_done_again_or_wanted_no_more(tmp_pat
     assert await alerts_by(fails, log) == ["chore_failed|archive"]
     assert await alerts_by([Chore()], log) == ["chore_failed|archive"]
     assert [one.message for one in events(log, AlertRaised)] == ["no room", "no room"]
-    assert [one.message for one in events(log, AlertCleared)] == ["it is done again"]
+    assert [one.message for one in events(log, AlertCleared)] == ["nothing is wrong with it any more"]
     assert await alerts_by([], log) == []
     assert [one.message for one in events(log, AlertCleared)][1:] == ["nobody wants it done any more"]
     with log.reader() as reader:
@@ -174,7 +174,7 @@ async def test_an_archive_against_which_nothing_is_known_at_the_start_is_well_ag
     async with Engine(providers=[Told("alpha")], log=log, chores=chores) as engine, asyncio.timeout(20):
         while engine.standing.alerts:  # noqa: ASYNC110 - Nobody is told.
             await asyncio.sleep(0)
-    assert [one.message for one in events(log, AlertCleared)] == ["it is done again"]
+    assert [one.message for one in events(log, AlertCleared)] == ["nothing is wrong with it any more"]
 
 
 def test_two_chores_of_one_name_are_refused() -> None:
